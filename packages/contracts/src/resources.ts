@@ -1,0 +1,195 @@
+import { z } from 'zod';
+import { jobError } from './errors.ts';
+import { jobStatus } from './frames.ts';
+import { checkpointId, fileId, jobId, keyId, modelId, modelName } from './ids.ts';
+import { jobSpec } from './job-spec.ts';
+import { metadata } from './text.ts';
+
+const unixSeconds = z.int().meta({ description: 'Unix time in seconds.' });
+const isoTime = z.iso.datetime();
+
+/** A page of a list, as OpenAI's API shapes it. */
+export const listOf = <T extends z.ZodType>(item: T, id: string) =>
+  z.object({ object: z.literal('list'), data: z.array(item), has_more: z.boolean() }).meta({ id });
+export interface Page<T> {
+  object: 'list';
+  data: T[];
+  has_more: boolean;
+}
+
+export const pageQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  after: z.string().max(100).optional().meta({ description: 'The id of the last item of the page before.' }),
+});
+export type PageQuery = z.output<typeof pageQuery>;
+
+export const filePurpose = z.enum(['fine-tune', 'training', 'validation', 'model', 'user_data']);
+
+/** What the upload recorded on the way, so that a job can be checked without reading the file again. */
+export const fileResource = z
+  .object({
+    id: fileId,
+    object: z.literal('file'),
+    bytes: z.int(),
+    created_at: unixSeconds,
+    filename: z.string(),
+    purpose: filePurpose,
+    status: z.literal('processed'),
+    sha256: z.string(),
+    characters: z
+      .int()
+      .nullable()
+      .meta({ description: 'Unicode code points; null if the bytes are not UTF-8.' }),
+    lines: z.int(),
+    invalid_utf8_offset: z
+      .int()
+      .nullable()
+      .meta({ description: 'Byte offset of the first invalid UTF-8 sequence.' }),
+  })
+  .meta({ id: 'File' });
+export type FileResource = z.infer<typeof fileResource>;
+export const fileList = listOf(fileResource, 'FileList');
+
+export const jobProgress = z
+  .object({
+    step: z.int(),
+    total_steps: z.int().nullable(),
+    epoch: z.number(),
+    tokens: z.int(),
+    eta_seconds: z.number().nullable(),
+  })
+  .meta({ id: 'JobProgress' });
+export type JobProgress = z.infer<typeof jobProgress>;
+
+export const jobRequest = z.enum(['pause', 'cancel']);
+export type JobRequest = z.infer<typeof jobRequest>;
+
+export const jobResource = z
+  .object({
+    id: jobId,
+    object: z.literal('training.job'),
+    name: modelName.nullable(),
+    status: jobStatus,
+    requested: jobRequest.nullable().meta({ description: 'Asked for and not yet carried out.' }),
+    attempt: z.int(),
+    spec: jobSpec,
+    model_id: modelId.nullable(),
+    error: jobError.nullable(),
+    progress: jobProgress,
+    queue_position: z.int().nullable().meta({ description: '1 is next; null unless queued.' }),
+    engine: z.string().nullable(),
+    device: z.string().nullable(),
+    created_at: isoTime,
+    started_at: isoTime.nullable(),
+    ended_at: isoTime.nullable(),
+    metadata,
+  })
+  .meta({ id: 'Job' });
+export type JobResource = z.infer<typeof jobResource>;
+export const jobList = listOf(jobResource, 'JobList');
+
+/** What `POST /v1/jobs/:id/resume` may change. */
+export const resumeRequest = z
+  .strictObject({
+    epochs: z.int().min(1).max(100_000).optional(),
+    max_steps: z.int().min(1).max(1_000_000_000).nullable().optional(),
+  })
+  .meta({ id: 'ResumeRequest' });
+export type ResumeRequest = z.infer<typeof resumeRequest>;
+
+export const checkpointResource = z
+  .object({
+    id: checkpointId,
+    object: z.literal('training.checkpoint'),
+    job_id: jobId,
+    attempt: z.int(),
+    step: z.int(),
+    validation_loss: z.number().nullable(),
+    best: z.boolean().meta({ description: 'The lowest validation loss so far.' }),
+    bytes: z.int(),
+    sha256: z.string(),
+    created_at: isoTime,
+  })
+  .meta({ id: 'Checkpoint' });
+export type CheckpointResource = z.infer<typeof checkpointResource>;
+export const checkpointList = listOf(checkpointResource, 'CheckpointList');
+
+export const modelResource = z
+  .object({
+    id: modelId,
+    object: z.literal('model'),
+    created: unixSeconds,
+    owned_by: z.string(),
+    name: modelName.nullable(),
+    job_id: jobId.nullable(),
+    spec: jobSpec.nullable(),
+    parameters: z.int(),
+    vocabulary_size: z.int(),
+    bytes: z.int(),
+    sha256: z.string(),
+    step: z.int().nullable(),
+    validation_loss: z.number().nullable(),
+  })
+  .meta({ id: 'Model' });
+export type ModelResource = z.infer<typeof modelResource>;
+export const modelList = listOf(modelResource, 'ModelList');
+
+/** Curves, each step once, with everything that a restart withdrew left out. */
+export const metricsResource = z
+  .object({
+    job_id: jobId,
+    steps: z.array(z.int()),
+    series: z.record(z.string(), z.array(z.number().nullable())),
+    downsampled: z.boolean(),
+  })
+  .meta({ id: 'Metrics' });
+export type MetricsResource = z.infer<typeof metricsResource>;
+
+export const deletedResource = z
+  .object({ id: z.string(), object: z.string(), deleted: z.literal(true) })
+  .meta({ id: 'Deleted' });
+export type DeletedResource = z.infer<typeof deletedResource>;
+
+export const keyScopes = ['read', 'train', 'infer', 'admin'] as const;
+export const keyScope = z.enum(keyScopes);
+export type KeyScope = z.infer<typeof keyScope>;
+
+export const keyResource = z
+  .object({
+    id: keyId,
+    object: z.literal('api_key'),
+    name: z.string(),
+    project: z.string(),
+    scopes: z.array(keyScope),
+    created_at: isoTime,
+    last_used_at: isoTime.nullable(),
+    key: z.string().optional().meta({ description: 'The secret, only in the answer that created it.' }),
+  })
+  .meta({ id: 'ApiKey' });
+export type KeyResource = z.infer<typeof keyResource>;
+export const keyList = listOf(keyResource, 'ApiKeyList');
+
+export const projectName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/);
+export const keyRequest = z
+  .strictObject({
+    name: z.string().min(1).max(100),
+    project: projectName.default('default'),
+    scopes: z.array(keyScope).min(1).default(['read', 'train', 'infer']),
+  })
+  .meta({ id: 'ApiKeyRequest' });
+
+/** What a job would need, before it is submitted. */
+export const estimateResource = z
+  .object({
+    object: z.literal('training.estimate'),
+    parameters: z.int(),
+    memory_bytes: z
+      .int()
+      .meta({ description: 'Parameters, gradients, optimizer state and stored activations.' }),
+    checkpoint_bytes: z.int(),
+    steps_per_epoch: z.int(),
+    total_steps: z.int(),
+    vocabulary_size: z.int().meta({ description: 'Exact for bytes; an upper bound otherwise.' }),
+  })
+  .meta({ id: 'Estimate' });
+export type EstimateResource = z.infer<typeof estimateResource>;

@@ -1,0 +1,103 @@
+import type { z } from 'zod';
+import { type ErrorCode, UnfoldError } from './errors.ts';
+
+type Issue = z.core.$ZodIssue;
+
+const fieldPath = (path: readonly PropertyKey[], prefix: string): string | null => {
+  const joined = path.reduce<string>(
+    (text, key) =>
+      typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`,
+    prefix,
+  );
+  return joined === '' ? null : joined;
+};
+
+const valueAt = (input: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>(
+    (value, key) => (value as Record<PropertyKey, unknown> | null | undefined)?.[key],
+    input,
+  );
+
+/** A short, safe picture of a received value: never more than 80 characters of it. */
+export const describeValue = (value: unknown): string => {
+  if (value === undefined) return 'nothing';
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (value !== null && typeof value === 'object') return 'an object';
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+};
+
+const article = (noun: string): string => (/^[aeio]/.test(noun) ? `an ${noun}` : `a ${noun}`);
+
+const expectedType = (type: string): string =>
+  ({ int: 'an integer', record: 'an object', array: 'a list' })[type] ?? article(type);
+
+const unit = (origin: string): string =>
+  origin === 'string' ? ' characters' : origin === 'array' ? ' entries' : '';
+
+const expectation = (issue: Issue): string => {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${expectedType(issue.expected)}`;
+    case 'too_small':
+      return `expected ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}${unit(issue.origin)}`;
+    case 'too_big':
+      return `expected ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}${unit(issue.origin)}`;
+    case 'invalid_value':
+      return issue.values.length === 1
+        ? `expected ${describeValue(issue.values[0])}`
+        : `expected one of ${issue.values.map(describeValue).join(', ')}`;
+    case 'invalid_union': {
+      const { options } = issue as { options?: unknown[] };
+      const named = options?.filter((option) => option !== undefined).map(describeValue);
+      return named ? `expected one of ${named.join(', ')}` : issue.message;
+    }
+    case 'not_multiple_of':
+      return `expected a multiple of ${issue.divisor}`;
+    default:
+      return issue.message;
+  }
+};
+
+/** The issue that speaks most plainly: for a union, that of the branch which got furthest. */
+const mostSpecific = (issue: Issue): Issue => {
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue;
+  const branches = issue.errors.flatMap((branch) => branch.slice(0, 1)).map(mostSpecific);
+  const deepest = branches.reduce((best, next) => (next.path.length > best.path.length ? next : best));
+  if (deepest.path.length > 0) return { ...deepest, path: [...issue.path, ...deepest.path] };
+  const message = [...new Set(branches.map(expectation))].join(', or ');
+  return { code: 'custom', path: issue.path, message, input: issue.input } as Issue;
+};
+
+/**
+ * Turns the first problem that zod found into the error a client reads.
+ * @param prefix the path of the value within the request, if it is not its root
+ */
+export const toRequestError = (
+  error: z.ZodError | z.core.$ZodError,
+  input: unknown,
+  prefix = '',
+): UnfoldError => {
+  const issue = mostSpecific(error.issues[0] as Issue);
+  const param = fieldPath(issue.path, prefix);
+  const where = param ?? 'the request';
+  if (issue.code === 'unrecognized_keys') {
+    const unknown = fieldPath([...issue.path, issue.keys[0] ?? ''], prefix);
+    return new UnfoldError('unknown_field', `Unknown field ${unknown}.`, { param: unknown });
+  }
+  const custom = issue.code === 'custom' ? (issue.params as { code?: ErrorCode } | undefined) : undefined;
+  const received = valueAt(input, issue.path);
+  const missing = received === undefined && issue.code !== 'custom';
+  const code = custom?.code ?? (missing ? 'missing_field' : 'invalid_value');
+  const text = expectation(issue);
+  // A message that is a whole sentence (it ends in a full stop) already names its fields.
+  const message = text.endsWith('.') ? text : `${where}: ${text}, but received ${describeValue(received)}.`;
+  return new UnfoldError(code, message, { param });
+};
+
+/** Parses a value that came from outside; throws the `UnfoldError` that says what is wrong with it. */
+export const parseRequest = <S extends z.ZodType>(schema: S, input: unknown, prefix = ''): z.output<S> => {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  throw toRequestError(parsed.error, input, prefix);
+};

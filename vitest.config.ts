@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+// Workspace packages resolve to what ships (their dist folders): threads and child processes can only load built
+// files, and a test should see the same code that they do. Unit tests import their neighbours' sources.
+export default defineConfig({
+  test: {
+    include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    maxWorkers: 2,
+    server: { deps: { external: [/\/dist\//] } },
+  },
+});
