@@ -208,6 +208,8 @@ export interface SoftmaxCrossEntropy {
   readonly loss: Tensor;
   /** true: adds to `loss`. Default false. */
   readonly accumulate?: boolean;
+  /** double [1]: how many targets have the highest logit of their row (ties: the lowest id wins); null: not wanted. Default null. `accumulate` applies. */
+  readonly correct?: Tensor | null;
   /** −log softmax(logits)[target] per row, 0 where there is no target; null: not wanted. */
   readonly losses: Tensor | null;
   /** (softmax(logits) − onehot(target)) / count, 0 where there is no target; null: not wanted. May be the tensor `logits`. */
