@@ -1,0 +1,163 @@
+import { isAbsolute, resolve } from 'node:path';
+import { z } from 'zod';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+
+const integer = (minimum: number, maximum: number, standard: number, description: string) =>
+  z
+    .string()
+    .refine(
+      (text) => /^\d{1,16}$/.test(text) && Number(text) >= minimum && Number(text) <= maximum,
+      `an integer from ${minimum} to ${maximum}`,
+    )
+    .transform(Number)
+    .default(standard)
+    .meta({ description });
+
+const url = (protocols: readonly string[], example: string, description: string) =>
+  z
+    .string()
+    .refine(
+      (text) => protocols.includes(URL.canParse(text) ? new URL(text).protocol : ''),
+      `a URL such as ${example} (special characters of a password percent-encoded)`,
+    )
+    .nullable()
+    .default(null)
+    .meta({ description });
+
+const list = (each: (entry: string) => boolean, expected: string, description: string) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((entry) => entry.trim().toLowerCase()))
+    .transform((entries) => entries.filter((entry) => entry !== ''))
+    .refine((entries) => entries.every(each), expected)
+    .default([])
+    .meta({ description });
+
+const isHost = (entry: string): boolean => /^([a-z0-9._-]+|\[[0-9a-f:]+\])(:\d{1,5})?$/.test(entry);
+const isOrigin = (entry: string): boolean =>
+  /^https?:/.test(entry) && URL.canParse(entry) && new URL(entry).origin === entry;
+
+/** The environment, variable by variable: what is read, its form, its default, its meaning. */
+export const environment = z.object({
+  HOST: z
+    .string()
+    .regex(/^[A-Za-z0-9._:-]+$/, 'a host name or an address to listen on, such as 127.0.0.1')
+    .default('127.0.0.1')
+    .meta({ description: 'Address the API listens on. Anything but loopback needs an API key.' }),
+  PORT: integer(0, 65_535, 8080, 'Port the API listens on; 0 takes any free one.'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+      error: 'one of fatal, error, warn, info, debug, trace, silent',
+    })
+    .default('info')
+    .meta({ description: 'Least severe log line that is written.' }),
+  DATABASE_URL: url(
+    ['postgres:', 'postgresql:'],
+    'postgresql://user:password@host:5432/database',
+    'PostgreSQL 18. Unset: an embedded server in the data folder.',
+  ),
+  REDIS_URL: url(
+    ['redis:', 'rediss:'],
+    'redis://:password@host:6379/0',
+    'Redis for the queue. Unset: the queue lives in PostgreSQL.',
+  ),
+  UNFOLD_DATA_DIR: z
+    .string()
+    .transform((path) => (isAbsolute(path) ? path : resolve(path)))
+    .default(() => resolve('.unfold'))
+    .meta({ description: 'Folder of artifacts and of the embedded database.', standard: '.unfold' }),
+  UNFOLD_ADMIN_KEY: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9!#$%&'*+.^_`|~-]{16,200}$/,
+      "16 to 200 letters, digits or any of !#$%&'*+-.^_`|~ (it travels in HTTP headers): try `openssl rand -hex 32`",
+    )
+    .nullable()
+    .default(null)
+    .meta({ description: 'The first API key, with every scope.' }),
+  UNFOLD_ALLOWED_HOSTS: list(
+    isHost,
+    'host names separated by commas, such as unfold.example.org,10.0.0.5:8080',
+    'Values of the `Host` header that are accepted beside loopback names, separated by commas.',
+  ),
+  UNFOLD_ALLOWED_ORIGINS: list(
+    isOrigin,
+    'origins separated by commas, such as https://example.org (no path, no trailing slash)',
+    'Origins whose pages may call the API (CORS), separated by commas.',
+  ),
+  UNFOLD_ENGINE: z
+    .enum(['auto', 'reference'], { error: 'one of auto, reference' })
+    .default('auto')
+    .meta({ description: 'Engine that trains and infers when a job names none.' }),
+  UNFOLD_DEVICE: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9:._-]{0,62}$/, 'a device name, such as cpu')
+    .default('cpu')
+    .meta({ description: 'Device that a worker process owns.' }),
+  UNFOLD_INFERENCE_THREADS: integer(1, 256, 1, 'Threads that answer inference calls, per API process.'),
+  UNFOLD_MAX_UPLOAD_BYTES: integer(1, 1024 * GiB, GiB, 'Largest uploaded file.'),
+  UNFOLD_MAX_BODY_BYTES: integer(KiB, GiB, MiB, 'Largest JSON body.'),
+  UNFOLD_MAX_QUEUE_DEPTH: integer(1, 10_000_000, 10_000, 'Jobs that may wait at once.'),
+  UNFOLD_MAX_SOCKETS: integer(1, 1_000_000, 10_000, 'Open WebSockets and event streams, per API process.'),
+  UNFOLD_MAX_SUBSCRIPTIONS_PER_SOCKET: integer(1, 100_000, 1000, 'Jobs that one socket may follow.'),
+  UNFOLD_MAX_REQUESTS_PER_MINUTE: integer(
+    1,
+    100_000_000,
+    6000,
+    'Requests per client and minute, per API process.',
+  ),
+  UNFOLD_MAX_INFERENCE_QUEUE: integer(1, 1_000_000, 256, 'Inference calls that may wait, per API process.'),
+  UNFOLD_MAX_MODEL_MEMORY_BYTES: integer(
+    MiB,
+    1024 * GiB,
+    GiB,
+    'Memory for loaded models, per API process; the least recently used go first.',
+  ),
+  UNFOLD_MAX_MODEL_PARAMETERS: integer(
+    1,
+    10_000_000_000,
+    100_000_000,
+    'Largest model, in parameters, that is trained or imported.',
+  ),
+  UNFOLD_MAX_SEQUENCE_LENGTH: integer(1, 1_000_000, 4096, 'Longest training window, in tokens.'),
+  UNFOLD_MAX_SAFETENSORS_HEADER_BYTES: integer(
+    KiB,
+    100_000_000,
+    1_000_000,
+    'Largest header of an imported safetensors file.',
+  ),
+  UNFOLD_MAX_DATABASE_CONNECTIONS: integer(
+    2,
+    1000,
+    10,
+    'Connections of one process to the database (the queue on PostgreSQL takes up to 20 more).',
+  ),
+});
+
+export type Environment = z.output<typeof environment>;
+export type VariableName = keyof Environment;
+
+/** Variables that may hold a password: read from `<NAME>_FILE` too, and never repeated in an error. */
+export const secretVariables: readonly VariableName[] = ['UNFOLD_ADMIN_KEY', 'DATABASE_URL', 'REDIS_URL'];
+
+export interface VariableDescription {
+  name: string;
+  description: string;
+  /** The default as one would write it; empty when unset is the default. */
+  standard: string;
+}
+
+/** Every variable that is read, for documentation and for `unfold doctor`. */
+export const describeEnvironment = (): VariableDescription[] => {
+  const standards: Record<string, unknown> = environment.parse({});
+  return Object.entries(environment.shape).flatMap(([name, schema]) => {
+    const meta = schema.meta() as { description: string; standard?: string };
+    const standard = meta.standard ?? String(standards[name] ?? '');
+    const own = { name, description: meta.description, standard };
+    if (!secretVariables.some((secret) => secret === name)) return [own];
+    return [own, { name: `${name}_FILE`, description: `File that holds ${name}.`, standard: '' }];
+  });
+};

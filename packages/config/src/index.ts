@@ -1,0 +1,2 @@
+export { describeEnvironment, type VariableDescription } from './environment.ts';
+export { type Config, ConfigError, type ConfigProblem, type Limits, readConfig } from './read-config.ts';

@@ -1,0 +1,158 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Environment, environment, secretVariables, type VariableName } from './environment.ts';
+import { nearest } from './nearest.ts';
+
+export interface Limits {
+  uploadBytes: number;
+  bodyBytes: number;
+  queueDepth: number;
+  sockets: number;
+  subscriptionsPerSocket: number;
+  requestsPerMinute: number;
+  inferenceQueue: number;
+  modelMemoryBytes: number;
+  modelParameters: number;
+  sequenceLength: number;
+  safetensorsHeaderBytes: number;
+  databaseConnections: number;
+}
+
+/** What a process is told from outside. Paths are absolute; `null` is "not given". */
+export interface Config {
+  host: string;
+  /** 0 takes any free port. */
+  port: number;
+  dataDir: string;
+  artifactsDir: string;
+  /** null: an embedded server in `dataDir`. */
+  databaseUrl: string | null;
+  /** null: the queue lives in PostgreSQL. */
+  redisUrl: string | null;
+  adminKey: string | null;
+  /** Lower case, each with or without a port; loopback names are always allowed beside them. */
+  allowedHosts: string[];
+  allowedOrigins: string[];
+  logLevel: Environment['LOG_LEVEL'];
+  engine: Environment['UNFOLD_ENGINE'];
+  device: string;
+  inferenceThreads: number;
+  limits: Limits;
+}
+
+export interface ConfigProblem {
+  variable: string;
+  expected: string;
+  /** What came instead; a secret is never repeated. */
+  received: string;
+}
+
+/** Lists every problem of the environment at once, so that one restart mends them all. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(problems: readonly ConfigProblem[]) {
+    const lines = problems.map(
+      ({ variable, expected, received }) => `  ${variable}: expected ${expected}, but received ${received}`,
+    );
+    super(`The environment cannot be used:\n${lines.join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+type Given = Partial<Record<string, string>>;
+
+const isSecret = (name: string): boolean => secretVariables.some((secret) => secret === name);
+
+const show = (name: string, value: string | undefined): string => {
+  if (value === undefined) return 'nothing';
+  if (isSecret(name)) return 'something else (not shown, since it may be secret)';
+  return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}…` : value);
+};
+
+/** Blank counts as unset: compose files and shells pass `NAME=` for what nobody chose. */
+const withoutBlanks = (env: NodeJS.ProcessEnv): Given =>
+  Object.fromEntries(
+    Object.entries(env)
+      .map(([name, value]) => [name, value?.trim() ?? ''] as const)
+      .filter(([, value]) => value !== ''),
+  );
+
+const readSecretFile = (name: VariableName, given: Given, problems: ConfigProblem[]): void => {
+  const variable = `${name}_FILE`;
+  const path = given[variable];
+  if (path === undefined) return;
+  if (given[name] !== undefined) {
+    problems.push({ variable, expected: `only one of ${name} and ${variable}`, received: 'both' });
+    return;
+  }
+  try {
+    const content = readFileSync(path, 'utf8').trim();
+    if (content === '')
+      problems.push({ variable, expected: 'a file with content', received: 'an empty one' });
+    else given[name] = content;
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+    problems.push({ variable, expected: 'a readable file', received: `${JSON.stringify(path)} (${reason})` });
+  }
+};
+
+/** A mistyped limit would silently not limit, so every `UNFOLD_` name must be one that is read. */
+const findUnknown = (given: Given): ConfigProblem[] => {
+  const known = [...Object.keys(environment.shape), ...secretVariables.map((name) => `${name}_FILE`)];
+  return Object.keys(given)
+    .filter((name) => name.startsWith('UNFOLD_') && !name.startsWith('UNFOLD_TEST_') && !known.includes(name))
+    .map((name) => ({
+      variable: name,
+      expected: 'no variable of this name',
+      received: `one: did you mean ${nearest(name, known)}?`,
+    }));
+};
+
+const toConfig = (values: Environment): Config => ({
+  host: values.HOST,
+  port: values.PORT,
+  dataDir: values.UNFOLD_DATA_DIR,
+  artifactsDir: join(values.UNFOLD_DATA_DIR, 'artifacts'),
+  databaseUrl: values.DATABASE_URL,
+  redisUrl: values.REDIS_URL,
+  adminKey: values.UNFOLD_ADMIN_KEY,
+  allowedHosts: values.UNFOLD_ALLOWED_HOSTS,
+  allowedOrigins: values.UNFOLD_ALLOWED_ORIGINS,
+  logLevel: values.LOG_LEVEL,
+  engine: values.UNFOLD_ENGINE,
+  device: values.UNFOLD_DEVICE,
+  inferenceThreads: values.UNFOLD_INFERENCE_THREADS,
+  limits: {
+    uploadBytes: values.UNFOLD_MAX_UPLOAD_BYTES,
+    bodyBytes: values.UNFOLD_MAX_BODY_BYTES,
+    queueDepth: values.UNFOLD_MAX_QUEUE_DEPTH,
+    sockets: values.UNFOLD_MAX_SOCKETS,
+    subscriptionsPerSocket: values.UNFOLD_MAX_SUBSCRIPTIONS_PER_SOCKET,
+    requestsPerMinute: values.UNFOLD_MAX_REQUESTS_PER_MINUTE,
+    inferenceQueue: values.UNFOLD_MAX_INFERENCE_QUEUE,
+    modelMemoryBytes: values.UNFOLD_MAX_MODEL_MEMORY_BYTES,
+    modelParameters: values.UNFOLD_MAX_MODEL_PARAMETERS,
+    sequenceLength: values.UNFOLD_MAX_SEQUENCE_LENGTH,
+    safetensorsHeaderBytes: values.UNFOLD_MAX_SAFETENSORS_HEADER_BYTES,
+    databaseConnections: values.UNFOLD_MAX_DATABASE_CONNECTIONS,
+  },
+});
+
+/**
+ * Reads the whole configuration. Secrets may come from `<NAME>_FILE`; blank variables count as unset.
+ * @throws {ConfigError} naming every variable that is wrong, unknown (`UNFOLD_…`) or contradictory
+ */
+export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
+  const given = withoutBlanks(env);
+  const problems: ConfigProblem[] = findUnknown(given);
+  for (const name of secretVariables) readSecretFile(name, given, problems);
+  const parsed = environment.safeParse(given);
+  for (const issue of parsed.error?.issues ?? []) {
+    const variable = String(issue.path[0]);
+    problems.push({ variable, expected: issue.message, received: show(variable, given[variable]) });
+  }
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
+  return toConfig(parsed.data);
+};
