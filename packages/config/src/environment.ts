@@ -97,6 +97,18 @@ export const environment = z.object({
     .regex(/^[a-z0-9][a-z0-9:._-]{0,62}$/, 'a device name, such as cpu')
     .default('cpu')
     .meta({ description: 'Device that a worker process owns.' }),
+  UNFOLD_SHUTDOWN_GRACE_SECONDS: integer(
+    1,
+    3600,
+    30,
+    'How long a stopping worker may take to write its checkpoint and hand its job back.',
+  ),
+  UNFOLD_STORAGE_PATIENCE_SECONDS: integer(
+    0,
+    86_400,
+    60,
+    'How long a run waits for room on a full disk before it fails (it can be resumed then).',
+  ),
   UNFOLD_INFERENCE_THREADS: integer(1, 256, 1, 'Threads that answer inference calls, per API process.'),
   UNFOLD_MAX_UPLOAD_BYTES: integer(1, 1024 * GiB, GiB, 'Largest uploaded file.'),
   UNFOLD_MAX_BODY_BYTES: integer(KiB, GiB, MiB, 'Largest JSON body.'),

@@ -36,6 +36,10 @@ export interface Config {
   logLevel: Environment['LOG_LEVEL'];
   engine: Environment['UNFOLD_ENGINE'];
   device: string;
+  /** How long a stopping worker may take to write its checkpoint and hand its job back. */
+  shutdownGraceSeconds: number;
+  /** How long a run waits for room on a full disk before it fails. */
+  storagePatienceSeconds: number;
   inferenceThreads: number;
   limits: Limits;
 }
@@ -123,6 +127,8 @@ const toConfig = (values: Environment): Config => ({
   logLevel: values.LOG_LEVEL,
   engine: values.UNFOLD_ENGINE,
   device: values.UNFOLD_DEVICE,
+  shutdownGraceSeconds: values.UNFOLD_SHUTDOWN_GRACE_SECONDS,
+  storagePatienceSeconds: values.UNFOLD_STORAGE_PATIENCE_SECONDS,
   inferenceThreads: values.UNFOLD_INFERENCE_THREADS,
   limits: {
     uploadBytes: values.UNFOLD_MAX_UPLOAD_BYTES,
