@@ -1,0 +1,46 @@
+import type { JobSpec } from '@unfold/contracts';
+
+/** What a worker shows with every write: it owns the job only while this attempt is the newest. */
+export interface Claim {
+  job_id: string;
+  attempt: number;
+}
+
+/** Who claims a job. `worker` names the process, `engine` and `device` are what the job's resource will say. */
+export interface ClaimedBy {
+  worker: string;
+  engine: string;
+  device: string;
+  /**
+   * A running job whose owner wrote within this many milliseconds is not taken over: the delivery was a duplicate.
+   * Default 1000, the longest that a live worker is silent.
+   */
+  takeover_ms?: number;
+}
+
+/** The checkpoint that an attempt goes on from. `path` is relative to the artifact store. */
+export interface ResumePoint {
+  id: string;
+  path: string;
+  bytes: number;
+  sha256: string;
+  step: number;
+}
+
+/** A job that this worker now owns. A request that was pending before has been carried out, not claimed. */
+export interface Claimed {
+  claim: Claim;
+  project: string;
+  spec: JobSpec;
+  resume: ResumePoint | null;
+  /** Sequence number of the last frame so far, `status running` and `restart` included. */
+  head: number;
+}
+
+/** What the queue needs to carry a job: the queue's own id is `<job_id>-<enqueue_count>`. */
+export interface EnqueueTicket {
+  job_id: string;
+  enqueue_count: number;
+  /** −100…100, higher first. */
+  priority: number;
+}

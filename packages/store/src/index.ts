@@ -1,0 +1,11 @@
+export type { ArtifactStore, ByteRange } from './artifact-store.ts';
+export * from './claim.ts';
+export {
+  type EmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+  startEmbeddedPostgres,
+} from './embedded-postgres.ts';
+export { newId } from './new-id.ts';
+export * from './outcome.ts';
+export type * from './repositories.ts';
+export { openStore, type Store, type StoreOptions } from './store.ts';
