@@ -46,6 +46,7 @@ export const errorCatalogue = {
   idempotency_in_progress: entry(409, 'conflict_error'),
   payload_too_large: entry(413, 'invalid_request_error'),
   unsupported_media_type: entry(415, 'invalid_request_error'),
+  upgrade_required: entry(426, 'invalid_request_error'),
   empty_file: entry(422, 'invalid_request_error'),
   invalid_utf8: entry(422, 'invalid_request_error'),
   text_too_short: entry(422, 'invalid_request_error'),
