@@ -4,7 +4,7 @@ export {
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
   startEmbeddedPostgres,
-} from './embedded-postgres.ts';
+} from './embedded/embedded-postgres.ts';
 export { newId } from './new-id.ts';
 export * from './outcome.ts';
 export type * from './repositories.ts';
