@@ -1,0 +1,128 @@
+import type { Tensor, TensorType } from '../backend.ts';
+
+export type RealArray = Float32Array | Float64Array;
+export type Precision = 'float32' | 'float64';
+
+/** Memory of a tensor and of all its views. */
+interface Owner {
+  released: boolean;
+}
+
+/** A tensor of the reference backend: a typed array, row-major or in its role's layout. */
+export interface ReferenceTensor extends Tensor {
+  readonly engine: Engine;
+  readonly owner: Owner;
+  readonly view: boolean;
+  array: RealArray | Int32Array;
+}
+
+/** What all kernels of one reference backend share: its precision, its scratch memory, and the checks at their door. */
+export interface Engine {
+  readonly precision: Precision;
+  allocate(size: number): RealArray;
+  /** The contents of `tensor`, after its type, owner and shape (where given) have been checked; `label` names it in errors. */
+  reals(tensor: Tensor, label: string, shape?: readonly number[]): RealArray;
+  ints(tensor: Tensor, label: string, shape?: readonly number[]): Int32Array;
+  doubles(tensor: Tensor, label: string): Float64Array;
+  /** At least `size` elements that nobody else uses under this name; contents are arbitrary. Grown, never shrunk. */
+  scratch(name: string, size: number): RealArray;
+  scratchDoubles(name: string, size: number): Float64Array;
+  scratchInts(name: string, size: number): Int32Array;
+  /** Forgets the scratch memory. */
+  clear(): void;
+}
+
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, dimension) => product * dimension, 1);
+}
+
+/** All dimensions but the last, as rows. */
+export function rowsOf(tensor: Tensor): number {
+  return sizeOf(tensor.shape.slice(0, -1));
+}
+
+/** The last dimension; 1 for a scalar. */
+export function columnsOf(tensor: Tensor): number {
+  return tensor.shape.at(-1) ?? 1;
+}
+
+export function expectShape(tensor: Tensor, label: string, shape: readonly number[]): void {
+  if (tensor.shape.length !== shape.length || tensor.shape.some((dimension, i) => dimension !== shape[i]))
+    throw new RangeError(
+      `Expected the shape [${shape.join(', ')}] for ${label} but received [${tensor.shape.join(', ')}].`,
+    );
+}
+
+export function expectNumber(value: number, label: string, valid: boolean, expected: string): void {
+  if (!valid) throw new RangeError(`Expected ${expected} for ${label} but received ${value}.`);
+}
+
+/** Throws if `output` shares memory with one of `others`: a kernel would read what it has already overwritten. */
+export function expectSeparate(
+  output: Tensor | null,
+  label: string,
+  others: readonly (Tensor | null)[],
+): void {
+  if (output === null) return;
+  const { buffer, byteOffset, byteLength } = (output as ReferenceTensor).array;
+  for (const other of others) {
+    if (other === null) continue;
+    const { array } = other as ReferenceTensor;
+    if (array.buffer !== buffer) continue;
+    if (array.byteOffset < byteOffset + byteLength && byteOffset < array.byteOffset + array.byteLength)
+      throw new RangeError(
+        `Expected memory of its own for ${label}, but it overlaps another tensor of the call.`,
+      );
+  }
+}
+
+export function createEngine(precision: Precision): Engine {
+  const pools = {
+    reals: new Map<string, RealArray>(),
+    doubles: new Map<string, Float64Array>(),
+    ints: new Map<string, Int32Array>(),
+  };
+
+  function allocate(size: number): RealArray {
+    return precision === 'float32' ? new Float32Array(size) : new Float64Array(size);
+  }
+
+  function grown<A extends { length: number }>(
+    pool: Map<string, A>,
+    name: string,
+    size: number,
+    create: (size: number) => A,
+  ): A {
+    const present = pool.get(name);
+    if (present !== undefined && present.length >= size) return present;
+    const array = create(size);
+    pool.set(name, array);
+    return array;
+  }
+
+  function contents(tensor: Tensor, label: string, type: TensorType, shape?: readonly number[]) {
+    const own = tensor as ReferenceTensor;
+    if (own.engine !== engine) throw new TypeError(`Expected a tensor of this backend for ${label}.`);
+    if (own.owner.released)
+      throw new TypeError(`Expected a living tensor for ${label}, but it was released.`);
+    if (own.type !== type)
+      throw new TypeError(`Expected type ${type} for ${label} but received ${own.type}.`);
+    if (shape !== undefined) expectShape(own, label, shape);
+    return own.array;
+  }
+
+  const engine: Engine = {
+    precision,
+    allocate,
+    reals: (tensor, label, shape) => contents(tensor, label, 'real', shape) as RealArray,
+    ints: (tensor, label, shape) => contents(tensor, label, 'int', shape) as Int32Array,
+    doubles: (tensor, label) => contents(tensor, label, 'double', [1]) as Float64Array,
+    scratch: (name, size) => grown(pools.reals, name, size, allocate),
+    scratchDoubles: (name, size) => grown(pools.doubles, name, size, (n) => new Float64Array(n)),
+    scratchInts: (name, size) => grown(pools.ints, name, size, (n) => new Int32Array(n)),
+    clear() {
+      for (const pool of Object.values(pools)) pool.clear();
+    },
+  };
+  return engine;
+}
