@@ -1,0 +1,35 @@
+// dz = dh φ'(z), which h tells: 1 − h² for tanh; 1 where h > 0 and 0 elsewhere for max(0, ·), NaN where h is.
+#include "recurrent_backward.h"
+
+namespace unfold {
+namespace UNFOLD_SET {
+namespace {
+
+template <bool Relu>
+struct ElmanBackward {
+  static constexpr int kCarries = 0;
+
+  UNFOLD_INLINE static void gradient(const BackwardStep& step, int row, int vector, Vec dh) {
+    float* const gates = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(vector) * kWidth;
+    const Vec h = load(gates);
+    if constexpr (Relu) {
+      // h times a huge number, held to 1: exactly 1 for every h > 0 that is not denormal, which is flushed anyway.
+      const Vec steep = mul(mul(h, broadcast(3e38f)), broadcast(3e38f));
+      store(gates, mul(dh, smallest(broadcast(1.0f), steep)));
+    } else {
+      store(gates, mul(dh, fnma(h, h, broadcast(1.0f))));
+    }
+  }
+};
+
+}  // namespace
+
+void elman_backward(const Context& context, const BackwardCall& call) {
+  if (call.sizes.cell == CellKind::elman_relu)
+    backward<ElmanBackward<true>>(context, call);
+  else
+    backward<ElmanBackward<false>>(context, call);
+}
+
+}  // namespace UNFOLD_SET
+}  // namespace unfold

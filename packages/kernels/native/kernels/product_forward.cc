@@ -1,0 +1,63 @@
+#include "product.h"
+
+namespace unfold {
+namespace UNFOLD_SET {
+namespace {
+
+/** One piece of K over one panel and up to kRowBlock rows. */
+template <int NV>
+void panel_piece(const Product& call, int row_start, int rows, int panel, int k, int depth) {
+  const float* const a = call.a + row_start * call.a_stride + call.a_segments.place(k);
+  const float* const b = call.b + call.panels.start(panel) + static_cast<ptrdiff_t>(k) * NV * kWidth;
+  const ptrdiff_t column = static_cast<ptrdiff_t>(panel) * call.c_panel_stride;
+  float* const c = call.c + row_start * call.c_stride + column;
+  const int lanes = panel == call.panels.count() - 1 ? call.last_lanes : kWidth;
+  const bool adding = call.accumulate || k > 0;
+  for_tiles<NV>(rows, [&](auto size, int row) {
+    constexpr int MR = decltype(size)::value;
+    Vec sums[MR][NV];
+    UNFOLD_UNROLL
+    for (int r = 0; r < MR; r++) {
+      if (adding) {
+        load_row<NV>(c + (row + r) * call.c_stride, lanes, sums[r]);
+      } else if (call.bias != nullptr) {
+        load_row<NV>(call.bias + column, lanes, sums[r]);
+      } else {
+        UNFOLD_UNROLL
+        for (int j = 0; j < NV; j++) sums[r][j] = broadcast(0.0f);
+      }
+    }
+    accumulate_segments<MR, NV>(depth, a + row * call.a_stride, call.a_stride, call.a_segments, b, sums, nullptr);
+    UNFOLD_UNROLL
+    for (int r = 0; r < MR; r++) store_row<NV>(c + (row + r) * call.c_stride, lanes, sums[r]);
+  });
+}
+
+void row_block(const Product& call, int row_start, int rows) {
+  const int piece = call.a_segments.piece(kDepth);
+  int k = 0;
+  // At least once: without any k there still is a bias to store.
+  do {
+    const int depth = lesser(piece, call.K - k);
+    for (int panel = 0; panel < call.panels.count(); panel++)
+      with_size<kPanel>(call.panels.width_of(panel), [&](auto width) {
+        panel_piece<decltype(width)::value>(call, row_start, rows, panel, k, depth);
+      });
+    k += depth;
+  } while (k < call.K);
+}
+
+}  // namespace
+
+void product(Pool& pool, const Product& call) {
+  if (call.M <= 0 || call.panels.vectors <= 0) return;
+  // Few rows are shared out evenly, many go in blocks that a thread takes when it has finished its last.
+  constexpr int unit = tile_rows(kPanel);
+  const int share = (call.M + pool.threads() - 1) / pool.threads();
+  const int block = lesser(kRowBlock, (share + unit - 1) / unit * unit);
+  const int parts = (call.M + block - 1) / block;
+  run_parts(pool, parts, [&](int part) { row_block(call, part * block, lesser(block, call.M - part * block)); });
+}
+
+}  // namespace UNFOLD_SET
+}  // namespace unfold

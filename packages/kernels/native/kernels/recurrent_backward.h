@@ -1,0 +1,161 @@
+/**
+ * Backpropagation through time. Going backwards, a tile collects ∂L/∂h_t = what comes from above + dZ_{t+1} W for some rows and units;
+ * the cell then turns the saved gates of these units into their gradients, in place. What parameters and input get is left to products
+ * over all steps at once.
+ *
+ * A cell is a type with kCarries (0; 1: a part of ∂L/∂h_{t−1} that does not go through W; 2: ∂L/∂c) and
+ *   gradient(step, row, vector, dh): gates → their gradients, for one vector of units.
+ */
+#pragma once
+
+#include "../simd/elementary.h"
+#include "recurrent_forward.h"
+
+namespace unfold {
+namespace UNFOLD_SET {
+
+/** One step of some rows: pointers to the first of these rows. */
+struct BackwardStep {
+  int H;
+  ptrdiff_t padded;
+  float* gates;
+  ptrdiff_t gates_stride;
+  /** h_{t−1}, [rows, H]. */
+  const float* previous;
+  const float* cells_before;
+  const float* cells_after;
+  float* carried;
+};
+
+struct BackwardPass {
+  const BackwardCall& call;
+  Gates gates;
+  /** The recurrent weights' transpose. */
+  Panels panels;
+  const float* weights;
+  /** [N, H padded]; see kCarries. */
+  float* carried;
+};
+
+/** ∂L/∂h_t before anything came through W. */
+template <class Cell, int NV>
+UNFOLD_INLINE void start_gradient(const BackwardPass& pass, int t, ptrdiff_t n, int panel, Vec (&c)[NV]) {
+  const BackwardCall& call = pass.call;
+  const int H = call.sizes.H;
+  UNFOLD_UNROLL
+  for (int j = 0; j < NV; j++) {
+    const int vector = panel * kPanel + j;
+    Vec dh = broadcast(0.0f);
+    if (t >= 0 && call.d_output != nullptr)
+      dh = load_units(call.d_output + (static_cast<ptrdiff_t>(t) * call.sizes.N + n) * H, vector, H);
+    if (t == call.sizes.T - 1 && call.dhT != nullptr) dh = add(dh, load_units(call.dhT + n * H, vector, H));
+    if constexpr (Cell::kCarries == 1) dh = add(dh, load(pass.carried + n * pass.gates.padded() + vector * kWidth));
+    c[j] = dh;
+  }
+}
+
+/** One panel of units for step t, or for what arrives at h_0 where t is −1. */
+template <class Cell, int NV>
+void backward_panel(const BackwardPass& pass, const BackwardStep& step, int t, int start, int rows, int panel, float* room) {
+  const BackwardCall& call = pass.call;
+  const Gates& gates = pass.gates;
+  const int K = t == call.sizes.T - 1 ? 0 : pass.panels.depth;
+  const int piece = gates.segments().piece(kDepth);
+  const ptrdiff_t columns = gates.columns();
+  const float* const after = call.saved.gates + (static_cast<ptrdiff_t>(t + 1) * call.sizes.N + start) * columns + gates.offset(false);
+  const float* const weights = pass.weights + pass.panels.start(panel);
+  const bool last_panel = panel == pass.panels.count() - 1;
+  int k = 0;
+  do {
+    const int depth = lesser(piece, K - k);
+    const bool last_piece = k + depth == K;
+    const float* const a = after + gates.segments().place(k);
+    const float* const b = weights + static_cast<ptrdiff_t>(k) * NV * kWidth;
+    const float* const next = last_piece && last_panel ? pass.weights : b + static_cast<ptrdiff_t>(depth) * NV * kWidth;
+    for_tiles<NV>(rows, [&](auto size, int row) {
+      constexpr int MR = decltype(size)::value;
+      Vec c[MR][NV];
+      UNFOLD_UNROLL
+      for (int r = 0; r < MR; r++) {
+        if (k == 0)
+          start_gradient<Cell, NV>(pass, t, start + row + r, panel, c[r]);
+        else
+          load_row<NV>(room + (row + r) * kPanel * kWidth, kWidth, c[r]);
+      }
+      if (depth > 0)
+        accumulate_segments<MR, NV>(depth, a + row * columns, columns, gates.segments(), b, c,
+                                    ahead_of(next, row / tile_rows(NV), depth, NV));
+      UNFOLD_UNROLL
+      for (int r = 0; r < MR; r++) {
+        if (!last_piece) {
+          store_row<NV>(room + (row + r) * kPanel * kWidth, kWidth, c[r]);
+          continue;
+        }
+        UNFOLD_UNROLL
+        for (int j = 0; j < NV; j++) {
+          const int vector = panel * kPanel + j;
+          if (t >= 0)
+            Cell::gradient(step, row + r, vector, c[r][j]);
+          else
+            store_units(call.dh0 + static_cast<ptrdiff_t>(start + row + r) * step.H, vector, step.H, c[r][j]);
+        }
+      }
+    });
+    k += depth;
+  } while (k < K);
+}
+
+template <class Cell>
+void backward_sequences(const BackwardPass& pass, int first, int count) {
+  const BackwardCall& call = pass.call;
+  const RecurrentSizes& s = call.sizes;
+  const ptrdiff_t columns = pass.gates.columns();
+  const ptrdiff_t padded = pass.gates.padded();
+  alignas(64) float room[kRowBlock * kPanel * kWidth];
+  for (int t = s.T - 1; t >= (call.dh0 != nullptr ? -1 : 0); t--) {
+    for (int start = first; start < first + count; start += kRowBlock) {
+      const int rows = lesser(kRowBlock, first + count - start);
+      const ptrdiff_t row = static_cast<ptrdiff_t>(lesser(s.T - 1, t < 0 ? 0 : t)) * s.N + start;
+      BackwardStep step;
+      step.H = s.H;
+      step.padded = padded;
+      step.gates = call.saved.gates + row * columns;
+      step.gates_stride = columns;
+      step.previous = t > 0 ? call.output + (row - s.N) * s.H : call.saved.first + static_cast<ptrdiff_t>(start) * s.H;
+      step.cells_before = call.saved.cells == nullptr ? nullptr : call.saved.cells + row * padded;
+      step.cells_after = call.saved.cells == nullptr ? nullptr : call.saved.cells + (row + s.N) * padded;
+      step.carried = pass.carried == nullptr ? nullptr : pass.carried + start * padded;
+      for (int panel = 0; panel < pass.panels.count(); panel++)
+        with_size<kPanel>(pass.panels.width_of(panel), [&](auto width) {
+          backward_panel<Cell, decltype(width)::value>(pass, step, t, start, rows, panel, room);
+        });
+    }
+  }
+}
+
+template <class Cell>
+void backward(const Context& context, const BackwardCall& call) {
+  const RecurrentSizes& s = call.sizes;
+  const Gates gates{s.cell, s.H};
+  const Panels panels = transposed(gates.panels(s.H));
+  float* const weights = context.scratch.floats(Scratch::transposed, panels.size());
+  transpose_panels(context.pool, gates.panels(s.H), call.weights.hh, weights);
+  float* carried = nullptr;
+  if constexpr (Cell::kCarries > 0) {
+    carried = context.scratch.floats(Scratch::carried, static_cast<size_t>(s.N) * gates.padded());
+    pad_rows(Cell::kCarries == 2 ? call.dcT : nullptr, s.N, gates, carried);
+  }
+  const BackwardPass pass{call, gates, panels, weights, carried};
+  constexpr int unit = tile_rows(kPanel);
+  const int parts = lesser(context.pool.threads(), (s.N + unit - 1) / unit);
+  run_parts(context.pool, parts, [&](int part) {
+    const int first = part_start(s.N, part, parts, unit);
+    backward_sequences<Cell>(pass, first, part_start(s.N, part + 1, parts, unit) - first);
+  });
+  if (Cell::kCarries == 2 && call.dc0 != nullptr) unpad_rows(carried, s.N, gates, call.dc0);
+  parameter_gradients(context, call, gates);
+  if (call.d_input != nullptr) input_gradient(context, call, gates);
+}
+
+}  // namespace UNFOLD_SET
+}  // namespace unfold
