@@ -7,5 +7,6 @@ export {
 } from './embedded/embedded-postgres.ts';
 export { newId } from './new-id.ts';
 export * from './outcome.ts';
+export { isSameProcess, processStart } from './process-identity.ts';
 export type * from './repositories.ts';
 export { openStore, type Store, type StoreOptions } from './store.ts';
