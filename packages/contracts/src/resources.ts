@@ -134,6 +134,15 @@ export const modelResource = z
 export type ModelResource = z.infer<typeof modelResource>;
 export const modelList = listOf(modelResource, 'ModelList');
 
+/** `POST /v1/models`: an uploaded safetensors file becomes a model. */
+export const modelImportRequest = z
+  .strictObject({
+    file: fileId,
+    name: modelName.nullable().default(null).meta({ description: 'The name that the model answers to.' }),
+  })
+  .meta({ id: 'ModelImportRequest' });
+export type ModelImportRequest = z.output<typeof modelImportRequest>;
+
 /** Curves, each step once, with everything that a restart withdrew left out. */
 export const metricsResource = z
   .object({
