@@ -10,11 +10,11 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** Forwards a port of its own to `target` on this machine. */
-export const openGateway = async (target: number): Promise<Gateway> => {
+/** Forwards a port of its own to the port on this machine that `target` names for each connection. */
+export const openGateway = async (target: () => number): Promise<Gateway> => {
   const sockets = new Set<Socket>();
   const forward = (socket: Socket): void => {
-    const other = connect(target, '127.0.0.1');
+    const other = connect(target(), '127.0.0.1');
     for (const [one, two] of [
       [socket, other],
       [other, socket],

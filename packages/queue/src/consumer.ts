@@ -1,6 +1,6 @@
 import { DelayedError, type Job, WaitingError } from 'bullmq';
 import type { Datastore, Payload } from './datastore.ts';
-import { reach, settlesWithin } from './deadline.ts';
+import { closeWithinMs, reach, settlesWithin } from './deadline.ts';
 import type { Log } from './log.ts';
 import { queueName, readTicketId } from './ticket.ts';
 
@@ -92,7 +92,7 @@ export const openConsumer = async (datastore: Datastore, handler: Handler, log: 
 
   const closeWorker = async (): Promise<void> => {
     const closed = worker.close();
-    while (!(await settlesWithin(5000, closed))) {
+    while (!(await settlesWithin(closeWithinMs, closed))) {
       // A running handler may take its time; a store that does not answer may not.
       if (!current) break;
       await Promise.resolve(current).catch(() => {});

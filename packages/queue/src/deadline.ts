@@ -3,6 +3,9 @@ import { UnfoldError } from '@unfold/contracts';
 /** How long a caller waits for the store of the queue. Long enough for a busy machine, short enough for a request. */
 export const answerWithinMs = 5000;
 
+/** How long an orderly end of connections may take before they are dropped. */
+export const closeWithinMs = 2000;
+
 /** Settles like `work`, or rejects after `ms`. The work itself goes on: whatever it does later is harmless here. */
 export const within = async <T>(ms: number, work: Promise<T>): Promise<T> => {
   let timer: NodeJS.Timeout | undefined;

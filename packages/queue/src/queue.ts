@@ -2,7 +2,7 @@ import type { Queue as BullQueue } from 'bullmq';
 import { type Announcement, createAnnouncer } from './announcer.ts';
 import { type Consumer, type Handler, openConsumer } from './consumer.ts';
 import { type Connected, openDatastore, type Payload } from './datastore.ts';
-import { reach, settlesWithin } from './deadline.ts';
+import { closeWithinMs, reach, settlesWithin } from './deadline.ts';
 import { type Log, limitRate } from './log.ts';
 import { openChannel, type Subscription } from './relay-channel.ts';
 import { bullPriority, queueName, type Ticket, ticketId } from './ticket.ts';
@@ -48,7 +48,7 @@ const announcements = 'announcements';
 const control = 'control';
 
 const closeQueue = async ({ object, drop }: Connected<BullQueue<Payload>>): Promise<void> => {
-  await settlesWithin(5000, object.close());
+  await settlesWithin(closeWithinMs, object.close());
   drop();
 };
 

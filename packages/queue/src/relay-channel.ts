@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Datastore } from './datastore.ts';
-import { reach, settlesWithin } from './deadline.ts';
+import { closeWithinMs, reach, settlesWithin } from './deadline.ts';
 import type { Log } from './log.ts';
 
 /** Ends a subscription when called. `ready` resolves once messages published from then on will arrive. */
@@ -30,7 +30,7 @@ export const openChannel = async (datastore: Datastore, log: Log): Promise<Chann
 
   const close = async (): Promise<void> => {
     closing.abort();
-    await settlesWithin(5000, relay.close());
+    await settlesWithin(closeWithinMs, relay.close());
     drop();
   };
   try {
