@@ -48,9 +48,8 @@ const generate = async (
       token: { text: replaceUnstorable(token.text), finish_reason: token.finish_reason ?? null },
     });
     call.credit -= 1;
+    // Between tokens the generator gives other calls, and cancellations, their turn.
     await waitForCredit(call);
-    // One token each, turn by turn: other calls and their cancellations come in between.
-    await nextTurn();
     if (call.abort.signal.aborted) break;
   }
   return { prompt_tokens: model.countTokens(options.prompt), completion_tokens: completionTokens };

@@ -43,7 +43,7 @@ const addDocs = (operation: Operation, docs: RouteDocs): void => {
   if (answer && docs.response !== undefined) answer.example = docs.response;
 };
 
-const idempotent = new Set(['/v1/files', '/v1/jobs', '/v1/models']);
+const idempotent = new Set(['/v1/files', '/v1/jobs', '/v1/models', '/v1/keys']);
 const idempotencyParameter = {
   name: 'Idempotency-Key',
   in: 'header',

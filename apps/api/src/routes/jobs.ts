@@ -10,6 +10,7 @@ import {
   metadata,
   pageQuery,
 } from '@unfold/contracts';
+import type { Created } from '@unfold/store';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { ApiContext } from '../context.ts';
@@ -34,22 +35,29 @@ const getQuery = z.strictObject({
   }),
 });
 
-const createJob = async ({
+/** Posts a job that was not posted before with this `Idempotency-Key`. */
+const postJob = async ({
   context,
   project,
   body,
   request,
-  reply,
-}: Call<{ body: JobSpec }>): Promise<JobResource> => {
-  await admitJob(context.store, context.config, project, body);
-  const created = await context.store.jobs.create(project, body, idempotencyOf(request, body));
-  if (created.replayed) reply.header('idempotent-replayed', 'true');
-  else {
-    await enqueueSoon(context, created.enqueue);
-    await announceHead(context, created.resource.id);
-  }
-  reply.code(201).header('location', `/v1/jobs/${created.resource.id}`);
-  return created.resource;
+}: Call<{ body: JobSpec }>): Promise<Created<JobResource>> => {
+  const { store, config } = context;
+  const idempotency = idempotencyOf(request, body);
+  const answer = idempotency && (await store.replay<JobResource>(project, idempotency));
+  if (answer) return { resource: answer, replayed: true };
+  await admitJob(store, config, project, body);
+  const created = await store.jobs.create(project, body, idempotency);
+  await enqueueSoon(context, created.enqueue);
+  if (!created.replayed) await announceHead(context, created.resource.id);
+  return created;
+};
+
+const createJob = async (call: Call<{ body: JobSpec }>): Promise<JobResource> => {
+  const { resource, replayed } = await postJob(call);
+  if (replayed) call.reply.header('idempotent-replayed', 'true');
+  call.reply.code(201).header('location', `/v1/jobs/${resource.id}`);
+  return resource;
 };
 
 const estimateJob = ({ context, project, body }: Call<{ body: JobSpec }>) =>

@@ -3,11 +3,12 @@ import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
 import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
+import { idempotencyOf } from '../http/idempotency.ts';
 import { keyParams, noBody, requireId } from '../http/parameters.ts';
 import { keyExample, keyRequestExample } from './examples.ts';
 
-const createKey = async ({ context, body, reply }: Call<{ body: z.output<typeof keyRequest> }>) => {
-  const { resource } = await context.store.keys.create(body);
+const createKey = async ({ context, body, request, reply }: Call<{ body: z.output<typeof keyRequest> }>) => {
+  const { resource } = await context.store.keys.create(body, idempotencyOf(request, body));
   context.gate.forget();
   reply.code(201).header('location', `/v1/keys/${resource.id}`).header('cache-control', 'no-store');
   return resource;

@@ -1,13 +1,14 @@
 import {
   deletedResource,
   type ModelImportRequest,
+  type ModelResource,
   modelImportRequest,
   modelList,
   modelResource,
   pageQuery,
   UnfoldError,
 } from '@unfold/contracts';
-import { type LocatedFile, newId } from '@unfold/store';
+import { type Created, type LocatedFile, newId } from '@unfold/store';
 import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
 import type { ApiContext } from '../context.ts';
@@ -38,8 +39,9 @@ const findFile = async ({ store }: ApiContext, project: string, id: string): Pro
   return store.files.locate(id);
 };
 
-const importModel = async (call: Call<{ body: ModelImportRequest }>) => {
-  const { context, project, body, request, reply } = call;
+type ImportCall = Call<{ body: ModelImportRequest }>;
+
+const inspectUpload = async ({ context, project, body, reply }: ImportCall) => {
   const { store, config, inference } = context;
   const file = await findFile(context, project, body.file);
   if (file.bytes === 0) throw new UnfoldError('empty_file', `file: ${file.id} is empty.`, { param: 'file' });
@@ -48,25 +50,40 @@ const importModel = async (call: Call<{ body: ModelImportRequest }>) => {
     { header_bytes: config.limits.safetensorsHeaderBytes, parameters: config.limits.modelParameters },
     goneSignal(reply),
   );
+  return { file, found };
+};
+
+/** Imports a file that was not imported before with this `Idempotency-Key`. */
+const importOnce = async (call: ImportCall): Promise<Created<ModelResource>> => {
+  const { project, body, request } = call;
+  const { store } = call.context;
+  const idempotency = idempotencyOf(request, body);
+  const answer = idempotency && (await store.replay<ModelResource>(project, idempotency));
+  if (answer) return { resource: answer, replayed: true };
+  const { file, found } = await inspectUpload(call);
   const id = newId('model');
   // The model keeps weights of its own, so that the file may be deleted.
-  const weights = await store.artifacts.write(
-    `models/${id}/weights.safetensors`,
-    await store.artifacts.stream(file.path),
-  );
+  const content = await store.artifacts.stream(file.path);
+  const weights = await store.artifacts.write(`models/${id}/weights.safetensors`, content);
+  let kept = false;
   try {
-    const model = { ...found, ...weights, id, name: body.name };
-    const created = await store.models.create(project, model, idempotencyOf(request, body));
-    if (created.replayed) {
-      reply.header('idempotent-replayed', 'true');
-      await store.artifacts.remove(weights.path);
-    }
-    reply.code(201).header('location', `/v1/models/${created.resource.id}`);
-    return created.resource;
-  } catch (error) {
-    await store.artifacts.remove(weights.path);
-    throw error;
+    const created = await store.models.create(
+      project,
+      { ...found, ...weights, id, name: body.name },
+      idempotency,
+    );
+    kept = !created.replayed;
+    return created;
+  } finally {
+    if (!kept) await store.artifacts.remove(weights.path);
   }
+};
+
+const importModel = async (call: ImportCall): Promise<ModelResource> => {
+  const { resource, replayed } = await importOnce(call);
+  if (replayed) call.reply.header('idempotent-replayed', 'true');
+  call.reply.code(201).header('location', `/v1/models/${resource.id}`);
+  return resource;
 };
 
 /** Trained and imported models. */
