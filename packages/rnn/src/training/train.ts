@@ -219,7 +219,7 @@ class TrainingLoop {
     const values = windowMetrics(run.state.sums, {
       level: run.data.file.tokenizer.level,
       tokensPerStep: run.tokensPerStep,
-      learningRate: run.learningRate,
+      learningRate: run.state.learning_rate,
       epoch: run.epoch,
       tokensPerSecond: this.#window.steps > 0 ? (this.#window.steps * run.tokensPerStep) / seconds : null,
       etaSeconds: this.#eta(),

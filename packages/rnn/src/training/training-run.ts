@@ -41,8 +41,6 @@ export class TrainingRun {
   state: TrainingState;
   readonly totalSteps: number;
   readonly tokensPerStep: number;
-  /** The learning rate of the last step. */
-  learningRate = 0;
   readonly #backend: Backend;
   readonly #network: Network;
   readonly #optimizer: Optimizer;
@@ -128,8 +126,8 @@ export class TrainingRun {
     const gradients = this.#pass.gradients.all;
     backend.globalNorm({ tensors: gradients, norm: this.#norm });
     this.#clip();
-    this.learningRate = this.#rateAt(step);
-    this.#optimizer.apply(this.learningRate, step);
+    const learningRate = this.#rateAt(step);
+    this.#optimizer.apply(learningRate, step);
 
     const [loss, correct, norm] = await Promise.all(
       [this.#pass.loss, this.#pass.correct, this.#norm].map(async (t) => (await backend.download(t))[0]!),
@@ -137,6 +135,7 @@ export class TrainingRun {
     expectFinite(loss!, 'loss', step);
     expectFinite(norm!, 'gradient norm', step);
     state.step = step;
+    state.learning_rate = learningRate;
     state.tokens += this.tokensPerStep;
     state.window += 1;
     if (state.window === windows) {

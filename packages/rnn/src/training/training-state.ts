@@ -32,6 +32,8 @@ export interface TrainingState {
   tokens: number;
   /** The step is done, but its evaluation, sample and metric were interrupted. */
   pending: boolean;
+  /** Of the last step. */
+  learning_rate: number;
   plateau: PlateauState;
   early_stopping: EarlyStoppingState;
   stopped_early: boolean;
@@ -50,6 +52,7 @@ export const initialState = (spec: JobSpec): TrainingState => ({
   window: 0,
   tokens: 0,
   pending: false,
+  learning_rate: 0,
   plateau: { best: null, bad: 0, rate: spec.training.optimizer.learning_rate },
   early_stopping: { best: null, bad: 0 },
   stopped_early: false,
