@@ -79,13 +79,11 @@ export const recordCheckpoint = async (
   owner: { claim: Claim; project: string },
   { id, produced, file }: WrittenCheckpoint,
 ): Promise<CheckpointResource | null> => {
-  const { step, validation_loss, best, reason } = produced;
+  const { reason, ...described } = produced;
   const row = await persist('checkpoint', async (uncertain) => {
     const committed = uncertain ? await alreadyRecorded(store, owner.project, id) : null;
     const last = reason === 'final';
-    return (
-      committed ?? store.checkpoints.record(owner.claim, { ...file, id, step, validation_loss, best, last })
-    );
+    return committed ?? store.checkpoints.record(owner.claim, { ...file, ...described, id, last });
   });
   if (row === null) await store.artifacts.remove(file.path);
   return row;

@@ -28,7 +28,7 @@ const log = createLogger(config.logLevel);
 
 const start = async () => {
   const { databaseUrl, redisUrl, artifactsDir } = config;
-  const backend = await createBackend(config.engine);
+  const { engine } = (await createBackend(config.engine)).describe();
   const store = await openStore({
     databaseUrl,
     artifactsDir,
@@ -36,8 +36,8 @@ const start = async () => {
   });
   const queue = await openQueue({ databaseUrl, redisUrl, log: queueLog(log) });
   await store.artifacts.sweep();
-  const worker = await startWorker({ config, store, queue, log, engineName: backend.name });
-  log.info({ engine: backend.name, device: config.device }, 'The worker is ready.');
+  const worker = await startWorker({ config, store, queue, log, engineName: engine });
+  log.info({ engine, device: config.device }, 'The worker is ready.');
   return { store, queue, worker };
 };
 

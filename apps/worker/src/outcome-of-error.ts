@@ -108,6 +108,7 @@ export const outcomeOfError = (error: unknown): ErrorOutcome => {
     case 'forbidden_origin':
     case 'forbidden_host':
     case 'method_not_allowed':
+    case 'upgrade_required':
     case 'wrong_state':
     case 'in_use':
     case 'idempotency_in_progress':

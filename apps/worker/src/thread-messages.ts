@@ -48,6 +48,8 @@ export interface ProducedCheckpoint {
   reason: 'scheduled' | 'evaluation' | 'requested' | 'final';
   validation_loss: number | null;
   best: boolean;
+  parameters: number;
+  vocabulary_size: number;
 }
 
 /** The weights of a checkpoint in the form that is published. */

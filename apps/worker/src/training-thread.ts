@@ -1,6 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FrameBody } from '@unfold/contracts';
-import { createBackend, exportWeights, inspectWeights, type TrainingEvent, train } from '@unfold/rnn';
+import {
+  type ControlAnswer,
+  createBackend,
+  exportWeights,
+  inspectWeights,
+  type TrainingEvent,
+  train,
+} from '@unfold/rnn';
 import { toUnfoldError } from './outcome-of-error.ts';
 import {
   cells,
@@ -10,9 +17,6 @@ import {
   type TrainOrder,
   wishes,
 } from './thread-messages.ts';
-
-/** Without `checkpoint_every`, how long after the last checkpoint the next one is due. */
-const checkpointIntervalMs = 30_000;
 
 const send = (message: ThreadMessage, transfer: ArrayBuffer[] = []): void =>
   parentPort?.postMessage(message, transfer);
@@ -28,6 +32,16 @@ const finite = (value: number): number | null => (Number.isFinite(value) ? value
 /** Text that JSON and PostgreSQL carry unchanged: what a half-trained byte model writes need not be. */
 const storable = (text: string): string =>
   Buffer.from(text, 'utf8').toString('utf8').replaceAll('\0', '\uFFFD');
+
+interface ModelShape {
+  parameters: number;
+  vocabulary_size: number;
+}
+
+const shapeOf = (weights: Uint8Array): ModelShape => {
+  const { parameters, vocabulary_size } = inspectWeights(weights, { headerBytes: weights.byteLength });
+  return { parameters, vocabulary_size };
+};
 
 type LoggedEvent = Exclude<TrainingEvent, { type: 'checkpoint' | 'progress' }>;
 
@@ -47,10 +61,9 @@ const toFrame = (event: LoggedEvent, attempt: number): FrameBody => {
 const runTraining = async (order: TrainOrder): Promise<void> => {
   const shared = new Int32Array(order.shared);
   const { spec, attempt } = order;
-  const timed = spec.training.checkpoint_every === null;
   let entriesSent = 0;
   let checkpointsSent = 0;
-  let checkpointedAt = performance.now();
+  let shape: ModelShape | null = null;
 
   // Blocking is the point: a run that outpaces the database must stand still rather than fill the memory. Ending the
   // thread from outside interrupts the wait.
@@ -62,23 +75,19 @@ const runTraining = async (order: TrainOrder): Promise<void> => {
     }
   };
 
-  const control = (): 'continue' | 'checkpoint' | 'stop' => {
-    if (Atomics.load(shared, cells.wish) === wishes.stop) return 'stop';
-    const due = timed && performance.now() - checkpointedAt >= checkpointIntervalMs;
-    // A timed checkpoint never makes training wait for the one before.
-    return due && Atomics.load(shared, cells.checkpointsSettled) === checkpointsSent
-      ? 'checkpoint'
-      : 'continue';
-  };
+  const control = (): ControlAnswer =>
+    Atomics.load(shared, cells.wish) === wishes.stop ? 'stop' : 'continue';
 
   const forward = (event: TrainingEvent): void => {
     if (event.type === 'checkpoint') {
       waitUntil(cells.checkpointsSettled, checkpointsSent);
       const { step, reason, validation_loss, best } = event;
       const data = owned(event.data);
+      shape ??= shapeOf(data);
       checkpointsSent += 1;
-      checkpointedAt = performance.now();
-      send({ kind: 'checkpoint', checkpoint: { step, data, reason, validation_loss, best } }, [data.buffer]);
+      send({ kind: 'checkpoint', checkpoint: { step, data, reason, validation_loss, best, ...shape } }, [
+        data.buffer,
+      ]);
       return;
     }
     waitUntil(cells.entriesWritten, entriesSent + 1 - maxUnwrittenEntries);
@@ -108,8 +117,7 @@ const runTraining = async (order: TrainOrder): Promise<void> => {
 const perform = async (order: ThreadOrder): Promise<void> => {
   if (order.kind === 'train') return runTraining(order);
   const weights = owned(exportWeights(order.checkpoint));
-  const { parameters, vocabulary_size } = inspectWeights(weights);
-  send({ kind: 'exported', result: { weights, parameters, vocabulary_size } }, [weights.buffer]);
+  send({ kind: 'exported', result: { weights, ...shapeOf(weights) } }, [weights.buffer]);
 };
 
 try {
