@@ -116,7 +116,7 @@ export const checkpointList = listOf(checkpointResource, 'CheckpointList');
 
 export const modelResource = z
   .object({
-    id: modelId,
+    id: z.union([modelId, checkpointId]).meta({ description: 'A checkpoint seen as a model keeps its id.' }),
     object: z.literal('model'),
     created: unixSeconds,
     owned_by: z.string(),
