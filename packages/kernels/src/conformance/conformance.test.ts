@@ -67,6 +67,29 @@ describe.each(engines)('$name', ({ create }) => {
     expect([...(await backend.download(dLogits))].slice(2, 4)).toEqual([0, 0]);
   });
 
+  test('losses and right predictions of a step add up over its chunks; of equal logits the first one is the prediction', async () => {
+    const logits = backend.createTensor([4, 1, 3]);
+    backend.upload(logits, [1, 2, 0, 2, 2, 0, 2, 2, 0, 0, 0, 9]);
+    const targets = backend.createTensor([4, 1], 'int');
+    backend.upload(targets, [1, 1, 0, -1]);
+    const scalars = () => [backend.createTensor([1], 'double'), backend.createTensor([1], 'double')] as const;
+    const [loss, correct] = scalars();
+    const fixed = { count: 3, losses: null, dLogits: null };
+    backend.softmaxCrossEntropy({ logits, targets, loss, correct, ...fixed });
+    const [sum, hits] = scalars();
+    for (const first of [0, 2])
+      backend.softmaxCrossEntropy({
+        logits: backend.view(logits, first, 2),
+        targets: backend.view(targets, first, 2),
+        loss: sum,
+        correct: hits,
+        accumulate: first > 0,
+        ...fixed,
+      });
+    expect((await backend.download(sum))[0]).toBeCloseTo((await backend.download(loss))[0]!, 6);
+    expect([...(await backend.download(correct)), ...(await backend.download(hits))]).toEqual([2, 2]);
+  });
+
   test('dropout keeps the expectation, follows its key, and does not depend on padding or order', async () => {
     const [T, N, H] = [4, 3, 50];
     const ones = backend.createTensor([T, N, H]);
