@@ -145,13 +145,10 @@ const isWritable = (folder) => {
   }
 };
 
-/** npm keeps its cache in the home folder; where there is none to write to, a temporary folder does. */
-const npmCache = () => {
-  if (process.env.npm_config_cache && isWritable(process.env.npm_config_cache)) return {};
-  const home = process.env.HOME === '' ? '' : homedir();
-  return home !== '' && isWritable(home)
-    ? {}
-    : { npm_config_cache: mkdtempSync(join(tmpdir(), 'unfold-npm-')) };
+/** npm and Prisma write below the home folder; where there is none to write to, a temporary one serves them. */
+const home = () => {
+  if (process.env.HOME !== '' && isWritable(homedir())) return {};
+  return { HOME: mkdtempSync(join(tmpdir(), 'unfold-home-')) };
 };
 
 const install = async () => {
@@ -163,7 +160,7 @@ const install = async () => {
   const [command, ...before] = cli && /\.c?js$/.test(cli) ? [process.execPath, cli] : ['npm'];
   // The build needs the development packages, whatever NODE_ENV says.
   const flags = ['--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
-  await run(command, [...before, 'ci', ...flags], { env: npmCache(), quiet: true });
+  await run(command, [...before, 'ci', ...flags], { env: home(), quiet: true });
   await writeFile(installed, wanted);
 };
 
@@ -174,6 +171,7 @@ const generate = async () => {
   const prisma = inRoot('node_modules/prisma/build/index.js');
   // Generating needs no engine, but Prisma insists on finding one, and would download it.
   const env = {
+    ...home(),
     PRISMA_SCHEMA_ENGINE_BINARY: '/bin/true',
     PRISMA_HIDE_UPDATE_MESSAGE: '1',
     CHECKPOINT_DISABLE: '1',
