@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JobSpec, jobSpec } from '@unfold/contracts';
 import { createReference } from '@unfold/kernels';
-import { onTestFinished } from 'vitest';
+import { afterAll } from 'vitest';
 import type { ControlAnswer, TrainingEvent, TrainingOutcome } from '../src/training/events.ts';
 import { type TrainOptions, train } from '../src/training/train.ts';
 
@@ -21,10 +21,15 @@ export const tinySpec = (
     training: { batch_size: 3, sequence_length: 5, epochs: 2, log_every: 1, ...fields.training },
   });
 
-/** A folder that disappears with the test. */
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A folder that disappears with the test file's end. */
 export const scratchFolder = (): string => {
   const folder = mkdtempSync(join(tmpdir(), 'unfold-rnn-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 };
 

@@ -95,8 +95,11 @@ const trained = async (fields: Parameters<typeof tinySpec>[0] = {}) => {
   return checkpointsOf(run).at(-1)!.data;
 };
 
+// biome-ignore lint/suspicious/noExplicitAny: what the tests write into a header is wrong on purpose.
+type Header = any;
+
 /** The same file with another header. */
-const tampered = (bytes: Uint8Array, change: (header: any) => void): Uint8Array => {
+const tampered = (bytes: Uint8Array, change: (header: Header) => void): Uint8Array => {
   const { dataStart } = readHeader(bytes);
   const header = JSON.parse(Buffer.from(bytes.subarray(8, dataStart)).toString());
   change(header);
@@ -152,7 +155,7 @@ describe('exported weights', () => {
 
   test('are refused when header, spec, tokenizer and tensors do not agree', async () => {
     const weights = exportWeights(await trained());
-    const edit = (name: string, change: (value: any) => void) => (header: any) => {
+    const edit = (name: string, change: (value: Header) => void) => (header: Header) => {
       const value = JSON.parse(header.__metadata__[name]);
       change(value);
       header.__metadata__[name] = JSON.stringify(value);
@@ -207,7 +210,7 @@ describe('exported weights', () => {
       ),
       /level/,
     );
-    const rename = (h: any) => {
+    const rename = (h: Header) => {
       h['evil.weight'] = h['decoder.bias'];
       delete h['decoder.bias'];
     };
