@@ -32,7 +32,13 @@ export interface ApiOptions {
   timings?: Partial<Timings>;
 }
 
-const standardTimings: Timings = { pingMs: 30_000, stallMs: 30_000, headsMs: 1000, reconcileMs: 30_000 };
+const standardTimings: Timings = {
+  pingMs: 30_000,
+  stallMs: 30_000,
+  headsMs: 1000,
+  patienceMs: 5000,
+  reconcileMs: 30_000,
+};
 
 /** An upload of the largest size over a slow line. */
 const requestTimeoutMs = 3_600_000;
@@ -111,7 +117,10 @@ export const buildApi = async ({
     reply.header('connection', 'close');
     throw new UnfoldError('unavailable', 'The server is restarting. Try again shortly.');
   });
-  app.addHook('preClose', async () => closing.abort());
+  app.addHook('preClose', async () => {
+    closing.abort();
+    setTimeout(() => app.server.closeAllConnections(), context.timings.patienceMs).unref();
+  });
   app.addHook('onClose', stop);
 
   await installSecurity(app, config);

@@ -18,6 +18,8 @@ export interface Timings {
   stallMs: number;
   /** Between readings of the heads of followed jobs. */
   headsMs: number;
+  /** How long requests may take to end once the server stops; then their connections are cut. */
+  patienceMs: number;
   /** Between runs of the reconciler. */
   reconcileMs: number;
 }

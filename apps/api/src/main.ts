@@ -5,8 +5,7 @@ import closeWithGrace from 'close-with-grace';
 import { buildApi } from './app.ts';
 import { createLog } from './log.ts';
 
-/** How long requests may take to end after the order to stop; then their connections are cut. */
-const patienceMs = 5000;
+/** Longer than the server waits for its requests. */
 const deadlineMs = 20_000;
 
 const requireDatabaseUrl = (databaseUrl: string | null): string => {
@@ -38,9 +37,7 @@ const run = async (): Promise<void> => {
   closeWithGrace({ delay: deadlineMs, logger: log }, async ({ signal, err }) => {
     if (err) log.fatal({ err }, 'an error that nobody caught');
     else log.info({ signal }, 'stopping');
-    const cut = setTimeout(() => app.server.closeAllConnections(), patienceMs);
     await app.close();
-    clearTimeout(cut);
     await queue.close();
     await store.close();
     log.info('stopped');
