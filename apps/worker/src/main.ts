@@ -28,14 +28,13 @@ const log = createLogger(config.logLevel);
 
 const start = async () => {
   const { databaseUrl, redisUrl, artifactsDir } = config;
-  const { engine } = (await createBackend(config.engine)).describe();
+  const { name: engine } = (await createBackend(config.engine)).describe();
   const store = await openStore({
     databaseUrl,
     artifactsDir,
     connections: config.limits.databaseConnections,
   });
   const queue = await openQueue({ databaseUrl, redisUrl, log: queueLog(log) });
-  await store.artifacts.sweep();
   const worker = await startWorker({ config, store, queue, log, engineName: engine });
   log.info({ engine, device: config.device }, 'The worker is ready.');
   return { store, queue, worker };
