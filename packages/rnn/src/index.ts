@@ -1,4 +1,5 @@
 export { type Backend, type BackendName, createBackend, createReference } from '@unfold/kernels';
+export { completeSpec } from './complete-spec.ts';
 export { estimate, type TextSize } from './estimate.ts';
 export type { GeneratedToken, GenerateOptions } from './generation/generate.ts';
 export type { Score } from './generation/score.ts';

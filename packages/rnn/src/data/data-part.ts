@@ -19,7 +19,7 @@ export interface DataPart {
   param: string;
 }
 
-const chunkBytes = 1 << 20;
+const chunkBytes = 1 << 18;
 
 /** Streams a part of a file once, in constant memory, and hashes what it saw. */
 export class PartReader {

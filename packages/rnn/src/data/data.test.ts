@@ -179,7 +179,7 @@ describe('windows', () => {
   });
 });
 
-test('memory does not grow with the file: 50 MB take no more than 5 MB, within 16 MB', () => {
+test('memory does not grow with the file: 50 MB take no more than 5 MB, within 24 MB', () => {
   const rnn = pathToFileURL(join(import.meta.dirname, '../../dist')).href;
   const script = `
     import { prepareTokenFile } from '${rnn}/data/token-file.js';
@@ -203,5 +203,5 @@ test('memory does not grow with the file: 50 MB take no more than 5 MB, within 1
   // Both are larger than every buffer, so that only growth with the size would tell them apart.
   const small = peakBytes(5);
   const large = peakBytes(50);
-  expect(large - small).toBeLessThan(16_000_000);
+  expect(large - small).toBeLessThan(24_000_000);
 });

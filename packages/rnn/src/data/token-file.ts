@@ -20,7 +20,7 @@ export interface TokenFileRequest {
   scratch: string;
   /** From a checkpoint: the vocabulary to use and the data that it was built from. */
   resume?: { tokenizer: Tokenizer; source: DataSource };
-  /** Asked after every megabyte. true: give up and answer null. */
+  /** Asked every quarter of a megabyte. true: give up and answer null. */
   interrupted?: () => boolean;
 }
 

@@ -5,7 +5,7 @@ import { LanguageModel } from '../language-model.ts';
 import { createTokenizer } from '../text/create-tokenizer.ts';
 import { exportWeights } from '../weights/export.ts';
 import type { GeneratedToken, GenerateOptions } from './generate.ts';
-import { candidates, sampleToken } from './sampler.ts';
+import { candidates, type SamplingOptions, sampleToken } from './sampler.ts';
 import { createStopFilter } from './stop-filter.ts';
 import { cleanText, createTextStream } from './text-stream.ts';
 
@@ -16,10 +16,7 @@ describe('the sampler', () => {
   const logits = probabilities.map(Math.log);
 
   /** Pearson's statistic of draws at evenly spread places of a Weyl sequence, against expected shares. */
-  const chiSquare = (
-    expected: number[],
-    options: Partial<typeof plain> & { top_k?: number | null },
-  ): number => {
+  const chiSquare = (expected: number[], options: Partial<SamplingOptions>): number => {
     const draws = 20_000;
     const counts = new Array(logits.length).fill(0);
     let uniform = 0.5;

@@ -1,4 +1,5 @@
-import { type JobSpec, jobSpec, UnfoldError } from '@unfold/contracts';
+import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import { completeSpec } from '../complete-spec.ts';
 import { countParameters, parameterTable } from '../model/parameter-table.ts';
 import { createTokenizer } from '../text/create-tokenizer.ts';
 import type { Tokenizer, TokenizerData } from '../text/tokenizer.ts';
@@ -41,22 +42,15 @@ const parseJson = (header: SafetensorsHeader, name: string): unknown => {
   }
 };
 
-/** A model that was not trained by a job has no file; every other field has its default. */
-const noFile = `file-${'0'.repeat(26)}`;
-
 const parseSpec = (raw: unknown): JobSpec => {
-  const given =
-    raw !== null && typeof raw === 'object' && !Array.isArray(raw) ? { file: noFile, ...raw } : raw;
-  const parsed = jobSpec.safeParse(given);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new UnfoldError(
-    'invalid_weights',
-    `__metadata__ "spec": ${issue.path.join('.')}: ${issue.message}.`,
-    {
-      cause: parsed.error,
-    },
-  );
+  if (raw === null || typeof raw !== 'object' || Array.isArray(raw))
+    throw new UnfoldError('invalid_weights', '__metadata__ "spec": expected an object.');
+  try {
+    return completeSpec(raw);
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new UnfoldError('invalid_weights', `__metadata__ "spec": ${message}`, { cause });
+  }
 };
 
 /** Every parameter must be there in its shape, and nothing else. */
