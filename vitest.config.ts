@@ -1,4 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { LeftOutReporter } from './test/support/left-out-reporter.ts';
+
+// Where to write the results for a machine to read, if anywhere.
+const report = process.env.UNFOLD_TEST_REPORT;
 
 // Workspace packages resolve to what ships (their dist folders): threads and child processes can only load built
 // files, and a test should see the same code that they do. Unit tests import their neighbours' sources.
@@ -8,6 +12,12 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    reporters: [
+      'default',
+      ...(report ? [['json', { outputFile: report }] satisfies ['json', object]] : []),
+      new LeftOutReporter(),
+    ],
+    globalSetup: ['test/support/postgres-folder.ts'],
     server: { deps: { external: [/\/dist\//] } },
   },
 });

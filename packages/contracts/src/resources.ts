@@ -116,7 +116,7 @@ export const checkpointList = listOf(checkpointResource, 'CheckpointList');
 
 export const modelResource = z
   .object({
-    id: modelId,
+    id: z.union([modelId, checkpointId]).meta({ description: 'A checkpoint seen as a model keeps its id.' }),
     object: z.literal('model'),
     created: unixSeconds,
     owned_by: z.string(),
@@ -133,6 +133,15 @@ export const modelResource = z
   .meta({ id: 'Model' });
 export type ModelResource = z.infer<typeof modelResource>;
 export const modelList = listOf(modelResource, 'ModelList');
+
+/** `POST /v1/models`: an uploaded safetensors file becomes a model. */
+export const modelImportRequest = z
+  .strictObject({
+    file: fileId,
+    name: modelName.nullable().default(null).meta({ description: 'The name that the model answers to.' }),
+  })
+  .meta({ id: 'ModelImportRequest' });
+export type ModelImportRequest = z.output<typeof modelImportRequest>;
 
 /** Curves, each step once, with everything that a restart withdrew left out. */
 export const metricsResource = z

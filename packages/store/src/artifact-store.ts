@@ -26,3 +26,8 @@ export interface ArtifactStore {
   /** Removes temporary files of writers that no longer live; answers how many. */
   sweep(): Promise<number>;
 }
+
+/** Removes files whose rows are gone. One that cannot be removed only wastes space, so it stops nobody. */
+export const removeArtifacts = async (artifacts: ArtifactStore, paths: readonly string[]): Promise<void> => {
+  await Promise.allSettled(paths.map((path) => artifacts.remove(path)));
+};

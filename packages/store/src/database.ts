@@ -9,7 +9,7 @@ export interface Database {
   /** Runs queries that need no transaction. A lost database is `unavailable`. */
   run<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
   /** Runs queries in one transaction (read committed), again if PostgreSQL chose it as a deadlock's victim. */
-  transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
+  transaction<T>(work: (queries: Queries) => Promise<T>, timeout_ms?: number): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -19,7 +19,8 @@ export interface DatabaseOptions {
   log: (message: string) => void;
 }
 
-const transactionOptions = { maxWait: 10_000, timeout: 30_000 };
+const defaultTimeout_ms = 30_000;
+const maxWait = 10_000;
 const conflictRetries = 5;
 
 export const openDatabase = ({ databaseUrl, connections, log }: DatabaseOptions): Database => {
@@ -50,10 +51,10 @@ export const openDatabase = ({ databaseUrl, connections, log }: DatabaseOptions)
     }
   };
 
-  const transaction = async <T>(work: (queries: Queries) => Promise<T>): Promise<T> => {
+  const transaction = async <T>(work: (queries: Queries) => Promise<T>, timeout: number): Promise<T> => {
     for (let retry = 0; ; retry += 1) {
       try {
-        return await prisma.$transaction(work, transactionOptions);
+        return await prisma.$transaction(work, { maxWait, timeout });
       } catch (error) {
         if (retry < conflictRetries && isConflict(error)) continue;
         throw error;
@@ -63,7 +64,7 @@ export const openDatabase = ({ databaseUrl, connections, log }: DatabaseOptions)
 
   return {
     run: (work) => translated(() => work(prisma)),
-    transaction: (work) => translated(() => transaction(work)),
+    transaction: (work, timeout_ms = defaultTimeout_ms) => translated(() => transaction(work, timeout_ms)),
     close: () => prisma.$disconnect(),
   };
 };

@@ -5,7 +5,9 @@ export {
   type EmbeddedPostgresOptions,
   startEmbeddedPostgres,
 } from './embedded/embedded-postgres.ts';
+export { migrate } from './migrate.ts';
 export { newId } from './new-id.ts';
 export * from './outcome.ts';
+export { isSameProcess, processStart } from './process-identity.ts';
 export type * from './repositories.ts';
 export { openStore, type Store, type StoreOptions } from './store.ts';

@@ -40,7 +40,8 @@ export interface Created<T> {
 
 export interface FileUpload {
   filename: string;
-  purpose: FileResource['purpose'];
+  /** Read when `upload` has ended. */
+  readonly purpose: FileResource['purpose'];
   upload: AsyncIterable<Uint8Array>;
   /** More than this many bytes: `payload_too_large`. */
   limit_bytes: number;
@@ -215,10 +216,12 @@ export interface LocatedModel extends ArtifactRecord {
 }
 
 export interface ModelRepository {
+  /** When replayed, the file that was written for it is removed. */
   create(project: string, model: NewModel, idempotency?: Idempotency): Promise<Created<ModelResource>>;
   /** By a model's id, a checkpoint's id, or a name, where the newest wins. */
   get(project: string, reference: string): Promise<ModelResource>;
   list(project: string, page: PageQuery): Promise<Page<ModelResource>>;
+  /** By id or name. A checkpoint's id is `invalid_value`: it goes with its job. */
   remove(project: string, reference: string): Promise<DeletedResource>;
   locate(project: string, reference: string): Promise<LocatedModel>;
 }

@@ -1,8 +1,19 @@
 import type { ArtifactStore } from './artifact-store.ts';
+import { createCheckpointRepository } from './checkpoint-repository.ts';
+import { openDatabase } from './database.ts';
+import { createEventRepository } from './event-repository.ts';
+import { createFileArtifactStore } from './file-artifact-store.ts';
+import { createFileRepository } from './file-repository.ts';
+import { removeExpired, replay } from './idempotency.ts';
+import { createJobRepository } from './jobs/job-repository.ts';
+import { createKeyRepository } from './key-repository.ts';
+import { migrate } from './migrate.ts';
+import { createModelRepository } from './model-repository.ts';
 import type {
   CheckpointRepository,
   EventRepository,
   FileRepository,
+  Idempotency,
   JobRepository,
   KeyRepository,
   ModelRepository,
@@ -29,11 +40,52 @@ export interface Store {
   models: ModelRepository;
   keys: KeyRepository;
   artifacts: ArtifactStore;
+  /**
+   * The stored answer of an earlier request with this key, or null. For routes that check a request before they
+   * create: a replay must not fail because the world has changed since. `idempotency_mismatch` as when creating.
+   */
+  replay<T>(project: string, idempotency: Idempotency): Promise<T | null>;
   /** Resolves if PostgreSQL answers, else `unavailable`. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }
 
-export const openStore = async (_options: StoreOptions): Promise<Store> => {
-  throw new Error('The store is under construction.');
+const expiryInterval_ms = 3600 * 1000;
+
+/** Opens the database and the artifact store, applies migrations, and removes what dead writers left behind. */
+export const openStore = async ({
+  databaseUrl,
+  artifactsDir,
+  connections = 10,
+  migrate: migrates = true,
+  queueDepth = 10_000,
+  log = () => undefined,
+}: StoreOptions): Promise<Store> => {
+  if (migrates) for (const name of await migrate(databaseUrl)) log(`Applied migration ${name}.`);
+  const database = openDatabase({ databaseUrl, connections, log });
+  const artifacts = createFileArtifactStore(artifactsDir);
+  const swept = await artifacts.sweep();
+  if (swept > 0) log(`Removed ${swept} unfinished files of writers that no longer live.`);
+  // An hour late is early enough, so a database that is away just now is tried again in an hour.
+  const expire = () => removeExpired(database).catch(() => 0);
+  await expire();
+  const timer = setInterval(expire, expiryInterval_ms).unref();
+  return {
+    files: createFileRepository(database, artifacts),
+    jobs: createJobRepository(database, artifacts, queueDepth),
+    events: createEventRepository(database),
+    checkpoints: createCheckpointRepository(database, artifacts),
+    models: createModelRepository(database, artifacts),
+    keys: createKeyRepository(database),
+    artifacts,
+    replay: (project, idempotency) => replay(database, project, idempotency),
+    ping: () =>
+      database.run(async (queries) => {
+        await queries.$queryRaw`SELECT 1`;
+      }),
+    async close() {
+      clearInterval(timer);
+      await database.close();
+    },
+  };
 };

@@ -9,6 +9,13 @@ function largest(logits: RealArray, at: number, V: number): number {
   return max;
 }
 
+/** Whether the target's logit is the highest of its row; of equal ones, the first wins. */
+function isFirstMaximum(logits: RealArray, at: number, target: number, max: number): boolean {
+  if (logits[at + target]! !== max) return false;
+  for (let v = 0; v < target; v++) if (logits[at + v]! === max) return false;
+  return true;
+}
+
 /** Mean of −log softmax(logits)[target] and its gradient; the largest logit is subtracted first, sums are in double. */
 export function softmaxCrossEntropy(engine: Engine, call: SoftmaxCrossEntropy): void {
   const V = columnsOf(call.logits);
@@ -17,12 +24,14 @@ export function softmaxCrossEntropy(engine: Engine, call: SoftmaxCrossEntropy): 
   const logits = engine.reals(call.logits, 'loss logits');
   const targets = engine.ints(call.targets, 'loss targets', lead);
   const loss = engine.doubles(call.loss, 'loss');
+  const correct = call.correct ? engine.doubles(call.correct, 'loss correct') : null;
   const losses = call.losses && engine.reals(call.losses, 'losses', lead);
   const dLogits = call.dLogits && engine.reals(call.dLogits, 'loss dLogits', call.logits.shape);
   expectNumber(call.count, 'loss count', call.count > 0, 'a number above 0');
   if (call.dLogits !== call.logits) expectSeparate(call.dLogits, 'loss dLogits', [call.logits]);
   const powers = engine.scratchDoubles('powers', V);
   let total = 0;
+  let hits = 0;
   for (let row = 0; row < rows; row++) {
     const at = row * V;
     const target = targets[row]!;
@@ -36,6 +45,7 @@ export function softmaxCrossEntropy(engine: Engine, call: SoftmaxCrossEntropy): 
       continue;
     }
     const max = largest(logits, at, V);
+    if (correct && isFirstMaximum(logits, at, target, max)) hits++;
     let sum = 0;
     for (let v = 0; v < V; v++) sum += powers[v] = exponential(logits[at + v]! - max);
     const value = logarithm(sum) - (logits[at + target]! - max);
@@ -46,6 +56,7 @@ export function softmaxCrossEntropy(engine: Engine, call: SoftmaxCrossEntropy): 
     powers[target] = powers[target]! - sum;
     for (let v = 0; v < V; v++) dLogits[at + v] = powers[v]! * scale;
   }
+  if (correct) correct[0] = (call.accumulate ? correct[0]! : 0) + hits;
   loss[0] = (call.accumulate ? loss[0]! : 0) + total / call.count;
 }
 

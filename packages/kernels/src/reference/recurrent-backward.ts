@@ -4,7 +4,8 @@ import { scatterAdd } from './embedding.ts';
 import { type Engine, expectSeparate, expectShape, type RealArray } from './engine.ts';
 import { gateRows } from './layout.ts';
 import { addColumnSums, addOuterProduct, multiply, transpose } from './product.ts';
-import { cellOf, copyPart, ownSaved, type Pass, type Saved, setOrZero, weightsOf } from './recurrent.ts';
+import { copyPart, setOrZero } from './recurrent.ts';
+import { cellOf, ownSaved, type Pass, type Saved, weightsOf } from './recurrent-layer.ts';
 
 /**
  * Backpropagation through time. First the time loop, which turns the saved gates into their gradients dZ [T,N,blocks·H]; then the

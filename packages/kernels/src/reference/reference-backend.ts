@@ -22,8 +22,9 @@ import { logSoftmax, softmaxCrossEntropy } from './loss.ts';
 import { denseBackward, denseForward, matmul } from './matmul.ts';
 import { clipByNorm, clipByValue, countNonFinite, globalNorm } from './norm.ts';
 import { adamStep, sgdStep } from './optimizer.ts';
-import { createSaved, recurrentForward, recurrentStep, type Saved } from './recurrent.ts';
+import { recurrentForward, recurrentStep } from './recurrent.ts';
 import { recurrentBackward } from './recurrent-backward.ts';
+import { createSaved, type Saved } from './recurrent-layer.ts';
 
 interface ReferenceParameter extends ReferenceTensor, Parameter {}
 

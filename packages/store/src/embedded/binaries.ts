@@ -97,7 +97,8 @@ const copyTo = async (source: BinaryPackage, folder: string, as: RunAs | null): 
   });
   await openToAll(temporary);
   await mend(join(temporary, 'native'));
-  await rm(target, { recursive: true, force: true });
+  // Another data folder's start may have finished the same copy meanwhile, and be using it.
+  if (!(await works(native, as))) await rm(target, { recursive: true, force: true });
   await rename(temporary, target).catch(async (error) => {
     await rm(temporary, { recursive: true, force: true });
     if (!(await works(native, as))) throw error;

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open, readFile, realpath, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -49,16 +49,17 @@ interface Server {
   cluster: Cluster;
   as: RunAs | null;
   logFile: string;
+  portFile: string;
 }
 
 const urlOf = (cluster: Cluster, port: number, database = databaseName): string =>
   `postgresql://${cluster.user}:${cluster.password}@127.0.0.1:${port}/${database}`;
 
-const freePort = (): Promise<number> =>
+const freePort = (wanted: number): Promise<number> =>
   new Promise((done, fail) => {
     const probe = createServer();
-    probe.on('error', fail);
-    probe.listen(0, '127.0.0.1', () => {
+    probe.on('error', (error) => (wanted === 0 ? fail(error) : done(freePort(0))));
+    probe.listen(wanted, '127.0.0.1', () => {
       const address = probe.address();
       probe.close(() => done(typeof address === 'object' && address ? address.port : 0));
     });
@@ -95,7 +96,9 @@ const running = async (server: Server): Promise<Postmaster | null> => {
 
 /** Starts the server as the leader of a process group of its own, so that Ctrl-C in a terminal does not reach it. */
 const launch = async (server: Server): Promise<Postmaster | null> => {
-  const port = await freePort();
+  // At the port of its last start if that is free: processes that know it go on where they were.
+  const last = Number(await readFile(server.portFile, 'utf8').catch(() => '0'));
+  const port = await freePort(Number.isSafeInteger(last) && last > 0 && last < 65_536 ? last : 0);
   const { size } = await stat(server.logFile).catch(() => ({ size: 0 }));
   const log = await open(server.logFile, size > logLimit_bytes ? 'w' : 'a', 0o600);
   try {
@@ -119,7 +122,9 @@ const launch = async (server: Server): Promise<Postmaster | null> => {
       if (written?.pid === pid) break;
       if ((await Promise.race([ended, delay(20)])) === 'ended') return null;
     }
-    return (await answers(server, { pid, port })) ? { pid, port } : null;
+    if (!(await answers(server, { pid, port }))) return null;
+    await writeFile(server.portFile, `${port}\n`);
+    return { pid, port };
   } finally {
     await log.close();
   }
@@ -177,7 +182,13 @@ export const startEmbeddedPostgres = async ({
     const as = known ? known.owner : await postgresUser(log);
     const binaries = await findBinaries(as, as ? systemFolder : home, log);
     const cluster = known ?? (await createCluster(home, binaries, as, log));
-    const server: Server = { binaries, cluster, as, logFile: join(home, 'server.log') };
+    const server: Server = {
+      binaries,
+      cluster,
+      as,
+      logFile: join(home, 'server.log'),
+      portFile: join(home, 'port'),
+    };
     const postmaster = (await running(server)) ?? (await start(server));
     await ensureDatabase(server, postmaster);
     return {

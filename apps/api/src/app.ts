@@ -1,0 +1,133 @@
+import fastifyCors from '@fastify/cors';
+import fastifyHelmet from '@fastify/helmet';
+import fastifyMultipart from '@fastify/multipart';
+import type { Config } from '@unfold/config';
+import { UnfoldError } from '@unfold/contracts';
+import type { Queue } from '@unfold/queue';
+import type { Store } from '@unfold/store';
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import type { Timings } from './context.ts';
+import { createContext } from './create-context.ts';
+import { installBodyParser } from './http/body-parser.ts';
+import { parseQueryString } from './http/query-string.ts';
+import { requestIdOf } from './http/request-id.ts';
+import { validatorCompiler } from './http/validation.ts';
+import { createLog } from './log.ts';
+import { installAdmission } from './plugins/admission.ts';
+import { assertGuarded } from './plugins/api-keys.ts';
+import { answerClientError, answerFrameworkError, installErrorAnswers } from './plugins/error-answers.ts';
+import { installHostAndOriginCheck } from './plugins/host-and-origin.ts';
+import { installOpenApi } from './plugins/openapi.ts';
+import { installRequestLog } from './plugins/request-log.ts';
+import { installWebSockets } from './plugins/websockets.ts';
+import { registerRoutes } from './routes/register-routes.ts';
+
+export interface ApiOptions {
+  config: Config;
+  /** Stays open when the server closes. */
+  store: Store;
+  /** Stays open when the server closes. */
+  queue: Queue;
+  log?: FastifyBaseLogger;
+  timings?: Partial<Timings>;
+}
+
+const standardTimings: Timings = {
+  pingMs: 30_000,
+  stallMs: 30_000,
+  headsMs: 1000,
+  patienceMs: 5000,
+  reconcileMs: 30_000,
+};
+
+/** An upload of the largest size over a slow line. */
+const requestTimeoutMs = 3_600_000;
+
+const createServer = (config: Config, log: FastifyBaseLogger): FastifyInstance =>
+  fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    genReqId: requestIdOf,
+    bodyLimit: config.limits.bodyBytes,
+    requestTimeout: requestTimeoutMs,
+    exposeHeadRoutes: false,
+    // Requests during the stop are refused in our own envelope.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 500, querystringParser: parseQueryString },
+    frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerClientError,
+  }) as unknown as FastifyInstance;
+
+const installSecurity = async (app: FastifyInstance, config: Config): Promise<void> => {
+  await app.register(fastifyHelmet, {
+    // Answers are data: nothing may run in them. The page at /docs has a policy of its own.
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+    // Whoever ends TLS before this server decides about HTTPS.
+    strictTransportSecurity: false,
+  });
+  installHostAndOriginCheck(app, config);
+  if (config.allowedOrigins.length > 0)
+    await app.register(fastifyCors, {
+      origin: config.allowedOrigins,
+      methods: ['GET', 'POST', 'DELETE'],
+      allowedHeaders: ['authorization', 'content-type', 'idempotency-key', 'last-event-id', 'x-request-id'],
+      exposedHeaders: ['x-request-id', 'etag', 'location', 'retry-after', 'content-disposition'],
+      maxAge: 600,
+      strictPreflight: false,
+    });
+};
+
+/**
+ * Builds the API on an open store and queue, which stay the caller's to close. Closing the server ends streams and
+ * sockets (1001), waiting requests and the inference threads.
+ * @throws if the host is not loopback and there is no API key
+ */
+export const buildApi = async ({
+  config,
+  store,
+  queue,
+  log,
+  timings,
+}: ApiOptions): Promise<FastifyInstance> => {
+  await assertGuarded(config, store);
+  const app = createServer(config, log ?? createLog(config.logLevel));
+  const closing = new AbortController();
+  const { context, stop } = createContext({
+    config,
+    store,
+    queue,
+    log: app.log,
+    timings: { ...standardTimings, ...timings },
+    closing: closing.signal,
+  });
+
+  app.decorateRequest('identity', null);
+  app.setValidatorCompiler(validatorCompiler as never);
+  // Answers are typed by the contracts and held against them in tests; encoding each one again would cost as much as
+  // reading it.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  installBodyParser(app);
+  installErrorAnswers(app);
+  installRequestLog(app, context.metrics);
+  app.addHook('onRequest', async (_request, reply) => {
+    if (!closing.signal.aborted) return;
+    reply.header('connection', 'close');
+    throw new UnfoldError('unavailable', 'The server is restarting. Try again shortly.');
+  });
+  app.addHook('preClose', async () => {
+    closing.abort();
+    setTimeout(() => app.server.closeAllConnections(), context.timings.patienceMs).unref();
+  });
+  app.addHook('onClose', stop);
+
+  await installSecurity(app, config);
+  await installWebSockets(app, context.sockets);
+  await app.register(fastifyMultipart, { throwFileSizeLimit: false });
+  await installAdmission(app, config, context.gate);
+  await installOpenApi(app);
+  await app.register(async (routes) => registerRoutes(routes, context));
+  return app;
+};

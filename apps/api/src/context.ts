@@ -1,0 +1,62 @@
+import type { Config } from '@unfold/config';
+import type { KeyScope } from '@unfold/contracts';
+import type { Queue } from '@unfold/queue';
+import type { Store } from '@unfold/store';
+import type { FastifyBaseLogger } from 'fastify';
+import type { InferencePool } from './inference/inference-pool.ts';
+import type { FollowerHub } from './live/follower-hub.ts';
+import type { OpenSockets } from './live/open-sockets.ts';
+import type { ProjectWatchers } from './live/project-watchers.ts';
+import type { ApiMetrics } from './metrics.ts';
+import type { KeyGate } from './plugins/api-keys.ts';
+
+/** How long things take; tests shorten them. */
+export interface Timings {
+  /** Between pings of sockets, and between comments on event streams. */
+  pingMs: number;
+  /** A reader that takes nothing for so long is dropped. */
+  stallMs: number;
+  /** Between readings of the heads of followed jobs. */
+  headsMs: number;
+  /** How long requests may take to end once the server stops; then their connections are cut. */
+  patienceMs: number;
+  /** Between runs of the reconciler. */
+  reconcileMs: number;
+}
+
+/** Everything that a route may use, made once per server. */
+export interface ApiContext {
+  config: Config;
+  store: Store;
+  queue: Queue;
+  log: FastifyBaseLogger;
+  metrics: ApiMetrics;
+  hub: FollowerHub;
+  watchers: ProjectWatchers;
+  sockets: OpenSockets;
+  inference: InferencePool;
+  gate: KeyGate;
+  timings: Timings;
+  /** Aborted when the server begins to stop: streams and waiting requests end then. */
+  closing: AbortSignal;
+}
+
+/** Who sent a request. */
+export interface Identity {
+  /** A key's id, or `admin` for the configured key, or `local` where no key exists. */
+  id: string;
+  project: string;
+  scopes: readonly KeyScope[];
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    identity: Identity | null;
+  }
+  interface FastifyContextConfig {
+    /** The scope that a route asks for; null: open to everyone. Absent: any valid key. */
+    scope?: KeyScope | null;
+    /** Whether the route speaks WebSocket. */
+    socket?: boolean;
+  }
+}

@@ -1,0 +1,45 @@
+import type { ApiContext } from './context.ts';
+import { createInferencePool } from './inference/inference-pool.ts';
+import { startReconciler } from './jobs/reconciler.ts';
+import { createFollowerHub } from './live/follower-hub.ts';
+import { createOpenSockets } from './live/open-sockets.ts';
+import { createProjectWatchers } from './live/project-watchers.ts';
+import { createMetrics } from './metrics.ts';
+import { createKeyGate } from './plugins/api-keys.ts';
+
+type Given = Pick<ApiContext, 'config' | 'store' | 'queue' | 'log' | 'timings' | 'closing'>;
+
+/** Makes the parts that routes share, and starts those that work by themselves. `stop` ends them. */
+export const createContext = (given: Given): { context: ApiContext; stop: () => Promise<void> } => {
+  const { config, store, queue, log, timings } = given;
+  const metrics = createMetrics();
+  const hub = createFollowerHub({ store, queue, metrics, log, headsMs: timings.headsMs });
+  const watchers = createProjectWatchers({ store, hub, log, listMs: 2 * timings.headsMs });
+  const sockets = createOpenSockets({ limit: config.limits.sockets, metrics, pingMs: timings.pingMs });
+  const inference = createInferencePool({
+    threads: config.inferenceThreads,
+    limit: config.limits.inferenceQueue,
+    data: {
+      engine: config.engine,
+      memory_bytes: Math.floor(config.limits.modelMemoryBytes / config.inferenceThreads),
+    },
+    metrics,
+    log,
+  });
+  const reconciler = startReconciler({ store, queue, log, everyMs: timings.reconcileMs });
+  const stop = async (): Promise<void> => {
+    watchers.close();
+    hub.close();
+    await Promise.all([reconciler.stop(), inference.close(), sockets.closeAll()]);
+  };
+  const context = {
+    ...given,
+    metrics,
+    hub,
+    watchers,
+    sockets,
+    inference,
+    gate: createKeyGate(config, store),
+  };
+  return { context, stop };
+};

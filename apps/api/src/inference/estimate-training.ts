@@ -1,0 +1,16 @@
+import type { EstimateResource, FileResource, JobSpec } from '@unfold/contracts';
+import { estimate } from '@unfold/rnn';
+
+/** What a job would need, by arithmetic alone: nothing is read and nothing allocated. */
+export const estimateTraining = (spec: JobSpec, file: FileResource): EstimateResource => {
+  const needs = estimate(spec, { characters: file.characters ?? file.bytes, bytes: file.bytes });
+  return {
+    object: 'training.estimate',
+    parameters: needs.parameters,
+    memory_bytes: needs.memory_bytes,
+    checkpoint_bytes: needs.checkpoint_bytes,
+    steps_per_epoch: needs.steps_per_epoch,
+    total_steps: needs.total_steps,
+    vocabulary_size: needs.vocabulary_size,
+  };
+};

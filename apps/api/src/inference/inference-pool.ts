@@ -1,0 +1,191 @@
+import { Worker } from 'node:worker_threads';
+import { UnfoldError } from '@unfold/contracts';
+import type { FastifyBaseLogger } from 'fastify';
+import type { ApiMetrics } from '../metrics.ts';
+import type {
+  FromThread,
+  GeneratedToken,
+  GenerateOptions,
+  GenerateResult,
+  InspectedWeights,
+  InspectLimits,
+  ModelSource,
+  ScoredText,
+  Task,
+  ThreadData,
+  ToThread,
+} from './protocol.ts';
+import { createTokenQueue, type TokenQueue } from './token-queue.ts';
+
+/** Inference in threads of its own. Every call may be abandoned through its signal. */
+export interface InferencePool {
+  /** Yields tokens as they come; returns the usage. A slow reader slows its own call down and no other. */
+  generate(
+    model: ModelSource,
+    options: GenerateOptions,
+    signal: AbortSignal,
+  ): AsyncGenerator<GeneratedToken, GenerateResult>;
+  score(model: ModelSource, texts: string[], signal: AbortSignal): Promise<ScoredText[]>;
+  /** Validates a safetensors file before anything of it is allocated. */
+  inspect(
+    file: { path: string; sha256: string; bytes: number },
+    limits: InspectLimits,
+    signal: AbortSignal,
+  ): Promise<InspectedWeights>;
+  close(): Promise<void>;
+}
+
+interface Call {
+  settle(result: unknown): void;
+  fail(error: UnfoldError): void;
+  tokens: TokenQueue;
+}
+
+interface Thread {
+  worker: Worker;
+  calls: Map<number, Call>;
+  /** Files it has loaded or was asked to load: where to send the next call. */
+  models: Set<string>;
+}
+
+interface Options {
+  threads: number;
+  /** Calls at once, over all threads. */
+  limit: number;
+  data: ThreadData;
+  metrics: Pick<ApiMetrics, 'inferenceRunning' | 'inferenceRestarts'>;
+  log: Pick<FastifyBaseLogger, 'error' | 'warn'>;
+}
+
+const restartMs = 100;
+
+export const createInferencePool = ({ threads: size, limit, data, metrics, log }: Options): InferencePool => {
+  const threads: Thread[] = [];
+  let closing = false;
+  let nextId = 1;
+
+  const running = (): number => threads.reduce((total, thread) => total + thread.calls.size, 0);
+
+  const receive = (thread: Thread, message: FromThread): void => {
+    const call = thread.calls.get(message.id);
+    if (call === undefined) return;
+    if (message.type === 'token') call.tokens.push(message.token);
+    else if (message.type === 'done') call.settle(message.result);
+    else {
+      const { code, message: text, param, detail } = message.error;
+      if (detail !== null) log.error({ detail }, 'an inference call failed');
+      call.fail(new UnfoldError(code, text, { param }));
+    }
+  };
+
+  const spawn = (): void => {
+    const worker = new Worker(new URL('./thread.js', import.meta.url), {
+      workerData: data,
+      name: 'inference',
+    });
+    const thread: Thread = { worker, calls: new Map(), models: new Set() };
+    worker.on('message', (message: FromThread) => receive(thread, message));
+    worker.on('error', (error) => log.error({ err: error }, 'an inference thread died'));
+    worker.on('exit', () => replace(thread));
+    // The server decides when the process may end, not an idle thread.
+    worker.unref();
+    threads.push(thread);
+  };
+
+  const replace = (thread: Thread): void => {
+    threads.splice(threads.indexOf(thread), 1);
+    const error = closing
+      ? new UnfoldError('unavailable', 'The server is restarting. Try again shortly.')
+      : new UnfoldError('unavailable', 'The inference thread stopped in the middle of this call. Try again.');
+    for (const call of [...thread.calls.values()]) call.fail(error);
+    if (closing) return;
+    metrics.inferenceRestarts.inc();
+    setTimeout(() => {
+      if (!closing) spawn();
+    }, restartMs).unref();
+  };
+
+  /** The least busy thread that has the model, else the least busy one. */
+  const choose = (sha256: string | null): Thread => {
+    const busy = [...threads].sort((a, b) => a.calls.size - b.calls.size);
+    const chosen = busy.find(({ models }) => sha256 !== null && models.has(sha256)) ?? busy[0];
+    if (chosen === undefined)
+      throw new UnfoldError('unavailable', 'Inference is restarting. Try again shortly.');
+    return chosen;
+  };
+
+  const start = (
+    task: Task,
+    signal: AbortSignal,
+  ): { tokens: TokenQueue; result: Promise<unknown>; cancel(): void } => {
+    if (closing) throw new UnfoldError('unavailable', 'The server is restarting. Try again shortly.');
+    if (running() >= limit)
+      throw new UnfoldError(
+        'overloaded',
+        `expected at most ${limit} inference calls at once; try again in a moment.`,
+      );
+    const thread = choose(task.type === 'inspect' ? null : task.model.sha256);
+    if (task.type !== 'inspect') thread.models.add(task.model.sha256);
+    const id = nextId++;
+    const post = (message: ToThread): void => thread.worker.postMessage(message);
+    const tokens = createTokenQueue((count) => post({ type: 'credit', id, tokens: count }));
+    const leave = (): void => {
+      if (thread.calls.delete(id)) metrics.inferenceRunning.dec();
+      signal.removeEventListener('abort', cancel);
+    };
+    const cancel = (): void => {
+      if (!thread.calls.has(id)) return;
+      post({ type: 'cancel', id });
+      call.fail(new UnfoldError('unavailable', 'The call was cancelled.'));
+    };
+    let call!: Call;
+    const result = new Promise<unknown>((resolve, reject) => {
+      call = {
+        tokens,
+        settle(value) {
+          leave();
+          tokens.end();
+          resolve(value);
+        },
+        fail(error) {
+          leave();
+          tokens.fail(error);
+          reject(error);
+        },
+      };
+    });
+    // A caller that only reads tokens learns of a failure from them.
+    result.catch(() => {});
+    thread.calls.set(id, call);
+    metrics.inferenceRunning.inc();
+    signal.addEventListener('abort', cancel);
+    post({ type: 'start', id, task });
+    if (signal.aborted) cancel();
+    return { tokens, result, cancel };
+  };
+
+  for (let index = 0; index < size; index += 1) spawn();
+
+  return {
+    async *generate(model, options, signal) {
+      const call = start({ type: 'generate', model, options }, signal);
+      try {
+        for (let token = await call.tokens.next(); token !== null; token = await call.tokens.next())
+          yield token;
+        return (await call.result) as GenerateResult;
+      } finally {
+        call.cancel();
+      }
+    },
+    async score(model, texts, signal) {
+      return (await start({ type: 'score', model, texts }, signal).result) as ScoredText[];
+    },
+    async inspect(file, limits, signal) {
+      return (await start({ type: 'inspect', file, limits }, signal).result) as InspectedWeights;
+    },
+    async close() {
+      closing = true;
+      await Promise.all(threads.map(({ worker }) => worker.terminate()));
+    },
+  };
+};

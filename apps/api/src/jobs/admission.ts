@@ -1,0 +1,104 @@
+import type { Config } from '@unfold/config';
+import { type EstimateResource, type FileResource, type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { Store } from '@unfold/store';
+import { unknown } from '../http/parameters.ts';
+import { estimateTraining } from '../inference/estimate-training.ts';
+
+type Param = 'file' | 'validation_file';
+
+const findFile = async (store: Store, project: string, id: string, param: Param): Promise<FileResource> => {
+  try {
+    return await store.files.get(project, id);
+  } catch (error) {
+    if (error instanceof UnfoldError && error.code === 'not_found') throw unknown('file', id, param);
+    throw error;
+  }
+};
+
+/** At most one token per character, or per byte. */
+const mostTokens = (file: FileResource, spec: JobSpec): number =>
+  spec.text.level === 'byte' ? file.bytes : (file.characters ?? 0);
+
+const requireText = (file: FileResource, spec: JobSpec, param: Param): void => {
+  if (file.bytes === 0)
+    throw new UnfoldError('empty_file', `${param}: expected text, but ${file.id} is empty.`, { param });
+  if (spec.text.level !== 'byte' && file.invalid_utf8_offset !== null)
+    throw new UnfoldError(
+      'invalid_utf8',
+      `${param}: expected UTF-8, but ${file.id} has an invalid byte at offset ${file.invalid_utf8_offset}. Convert it, or use text.level "byte".`,
+      { param },
+    );
+};
+
+const requireLength = (file: FileResource, spec: JobSpec): void => {
+  const { sequence_length: window, validation_fraction: fraction } = spec.training;
+  const share = spec.validation_file === null ? 1 - fraction : 1;
+  const available = Math.ceil(mostTokens(file, spec) * share);
+  if (available < window + 1)
+    throw new UnfoldError(
+      'text_too_short',
+      `file: expected at least ${window + 1} tokens to train on (training.sequence_length ${window} and a target), but ${file.id} has at most ${available}` +
+        `${share < 1 ? ` beside the ${fraction * 100} % held out for validation` : ''}.`,
+      { param: 'file' },
+    );
+};
+
+const requireValidation = (file: FileResource, spec: JobSpec): void => {
+  requireText(file, spec, 'validation_file');
+  if (mostTokens(file, spec) < 2)
+    throw new UnfoldError(
+      'text_too_short',
+      `validation_file: expected at least 2 tokens, but ${file.id} has fewer.`,
+      {
+        param: 'validation_file',
+      },
+    );
+};
+
+const requireWithinLimits = (
+  spec: JobSpec,
+  estimate: EstimateResource,
+  { limits, inferenceThreads }: Config,
+): void => {
+  if (spec.training.sequence_length > limits.sequenceLength)
+    throw new UnfoldError(
+      'limit_exceeded',
+      `training.sequence_length: expected at most ${limits.sequenceLength} on this server, but received ${spec.training.sequence_length}.`,
+      { param: 'training.sequence_length' },
+    );
+  if (estimate.parameters > limits.modelParameters)
+    throw new UnfoldError(
+      'limit_exceeded',
+      `model: expected at most ${limits.modelParameters} parameters on this server, but this one has up to ${estimate.parameters}.`,
+      { param: 'model' },
+    );
+  const servedBytes = estimate.parameters * Float32Array.BYTES_PER_ELEMENT;
+  const memory = Math.floor(limits.modelMemoryBytes / inferenceThreads);
+  if (servedBytes > memory)
+    throw new UnfoldError(
+      'limit_exceeded',
+      `model: its weights would take ${servedBytes} bytes, but this server serves models of at most ${memory}.`,
+      { param: 'model' },
+    );
+};
+
+/**
+ * Checks a spec against what the upload recorded, without reading a byte again.
+ * @returns what the job would need
+ * @throws UnfoldError `not_found`, `empty_file`, `invalid_utf8`, `text_too_short`, `limit_exceeded`
+ */
+export const admitJob = async (
+  store: Store,
+  config: Config,
+  project: string,
+  spec: JobSpec,
+): Promise<EstimateResource> => {
+  const file = await findFile(store, project, spec.file, 'file');
+  requireText(file, spec, 'file');
+  if (spec.validation_file !== null)
+    requireValidation(await findFile(store, project, spec.validation_file, 'validation_file'), spec);
+  requireLength(file, spec);
+  const estimate = estimateTraining(spec, file);
+  requireWithinLimits(spec, estimate, config);
+  return estimate;
+};

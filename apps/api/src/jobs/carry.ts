@@ -1,0 +1,54 @@
+import type { Queue } from '@unfold/queue';
+import type { EnqueueTicket, Store } from '@unfold/store';
+import type { FastifyBaseLogger } from 'fastify';
+
+interface Parts {
+  store: Pick<Store, 'events'>;
+  queue: Queue;
+  log: Pick<FastifyBaseLogger, 'warn'>;
+}
+
+/**
+ * Hands a ticket to the queue. The job table has decided already, so a queue that is away is no error for the client:
+ * the reconciler enqueues the job later.
+ */
+export const enqueueSoon = async ({ queue, log }: Parts, ticket: EnqueueTicket | null): Promise<void> => {
+  if (ticket === null) return;
+  try {
+    await queue.enqueue(ticket);
+  } catch (error) {
+    log.warn(
+      { err: error, job_id: ticket.job_id },
+      'the queue is away; the reconciler will enqueue this job',
+    );
+  }
+};
+
+/** Takes a ticket back. One that stays is harmless: its worker finds nothing to do. */
+export const takeBack = async ({ queue, log }: Parts, ticket: EnqueueTicket | null): Promise<void> => {
+  if (ticket === null) return;
+  await queue.remove(ticket).catch((error: unknown) => {
+    log.warn({ err: error, job_id: ticket.job_id }, 'a ticket stays in the queue');
+  });
+};
+
+/** Tells followers, on every process, that a job's log has grown. */
+export const announceHead = async ({ store, queue, log }: Parts, jobId: string): Promise<void> => {
+  try {
+    const head = (await store.events.heads([jobId])).get(jobId)?.head;
+    if (head !== undefined) await queue.announce({ job_id: jobId, seq: head });
+  } catch (error) {
+    log.warn({ err: error, job_id: jobId }, 'followers will notice within a second');
+  }
+};
+
+/** Asks a running job's worker at once; if this is lost, the worker sees the request with its next write. */
+export const callWorker = async (
+  { queue, log }: Parts,
+  jobId: string,
+  action: 'pause' | 'cancel' | 'resume',
+): Promise<void> => {
+  await queue.broadcast({ job_id: jobId, action }).catch((error: unknown) => {
+    log.warn({ err: error, job_id: jobId, action }, 'the worker will notice with its next write');
+  });
+};

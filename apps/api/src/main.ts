@@ -1,0 +1,55 @@
+import { ConfigError, readConfig } from '@unfold/config';
+import { openQueue } from '@unfold/queue';
+import { openStore } from '@unfold/store';
+import closeWithGrace from 'close-with-grace';
+import { buildApi } from './app.ts';
+import { createLog } from './log.ts';
+
+/** Longer than the server waits for its requests. */
+const deadlineMs = 20_000;
+
+const requireDatabaseUrl = (databaseUrl: string | null): string => {
+  if (databaseUrl !== null) return databaseUrl;
+  throw new Error(
+    'DATABASE_URL is not set: expected the address of a PostgreSQL server. ' +
+      'Without one, `npm start` (unfold up) runs an embedded server and gives its address to this process.',
+  );
+};
+
+const run = async (): Promise<void> => {
+  const config = readConfig();
+  const log = createLog(config.logLevel);
+  const databaseUrl = requireDatabaseUrl(config.databaseUrl);
+  const store = await openStore({
+    databaseUrl,
+    artifactsDir: config.artifactsDir,
+    connections: config.limits.databaseConnections,
+    queueDepth: config.limits.queueDepth,
+    log: (message) => log.info(message),
+  });
+  const queue = await openQueue({
+    redisUrl: config.redisUrl,
+    databaseUrl,
+    log: (level, message, error) => log[level]({ err: error }, message),
+  });
+  const app = await buildApi({ config, store, queue, log });
+
+  closeWithGrace({ delay: deadlineMs, logger: log }, async ({ signal, err }) => {
+    if (err) log.fatal({ err }, 'an error that nobody caught');
+    else log.info({ signal }, 'stopping');
+    await app.close();
+    await queue.close();
+    await store.close();
+    log.info('stopped');
+  });
+  const address = await app.listen({ host: config.host, port: config.port });
+  log.info({ address }, 'listening');
+};
+
+run().catch((error: unknown) => {
+  // Before the log is there, and for people: one readable message, no stack.
+  console.error(
+    error instanceof ConfigError ? error.message : `The API cannot start: ${(error as Error).message}`,
+  );
+  process.exit(1);
+});

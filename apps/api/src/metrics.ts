@@ -1,0 +1,86 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** The numbers behind `/metrics`, one registry per server. */
+export interface ApiMetrics {
+  registry: Registry;
+  requestSeconds: Histogram<'method' | 'route' | 'status'>;
+  errors: Counter<'status'>;
+  sockets: Gauge<'route'>;
+  followers: Gauge<'state'>;
+  eventLagSeconds: Histogram;
+  inferenceTokens: Counter<'kind'>;
+  inferenceRunning: Gauge;
+  inferenceRestarts: Counter;
+  queueJobs: Gauge<'status'>;
+  jobs: Gauge<'status'>;
+}
+
+const seconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+export const createMetrics = (): ApiMetrics => {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    requestSeconds: new Histogram({
+      name: 'unfold_http_request_seconds',
+      help: 'Time from a request to the end of its answer.',
+      labelNames: ['method', 'route', 'status'],
+      buckets: seconds,
+      registers,
+    }),
+    errors: new Counter({
+      name: 'unfold_http_errors_total',
+      help: 'Answers with a status of 400 or above.',
+      labelNames: ['status'],
+      registers,
+    }),
+    sockets: new Gauge({
+      name: 'unfold_sockets',
+      help: 'Open WebSockets and event streams.',
+      labelNames: ['route'],
+      registers,
+    }),
+    followers: new Gauge({
+      name: 'unfold_stream_followers',
+      help: 'Followers of jobs, by whether they are live or catching up from the log.',
+      labelNames: ['state'],
+      registers,
+    }),
+    eventLagSeconds: new Histogram({
+      name: 'unfold_event_lag_seconds',
+      help: 'Age of an event when it is handed to live followers.',
+      buckets: seconds,
+      registers,
+    }),
+    inferenceTokens: new Counter({
+      name: 'unfold_inference_tokens_total',
+      help: 'Tokens read (prompt) and written (completion).',
+      labelNames: ['kind'],
+      registers,
+    }),
+    inferenceRunning: new Gauge({
+      name: 'unfold_inference_running',
+      help: 'Inference calls in the threads.',
+      registers,
+    }),
+    inferenceRestarts: new Counter({
+      name: 'unfold_inference_thread_restarts_total',
+      help: 'Inference threads that died and were started again.',
+      registers,
+    }),
+    queueJobs: new Gauge({
+      name: 'unfold_queue_jobs',
+      help: 'Deliveries that the queue holds, by state.',
+      labelNames: ['status'],
+      registers,
+    }),
+    jobs: new Gauge({
+      name: 'unfold_jobs',
+      help: 'Unfinished jobs, by status.',
+      labelNames: ['status'],
+      registers,
+    }),
+  };
+};

@@ -1,0 +1,52 @@
+import type { Config } from '@unfold/config';
+import { UnfoldError } from '@unfold/contracts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+
+/** Whether an address or name can only be reached from this machine. */
+export const isLoopback = (host: string): boolean => {
+  const name = host.toLowerCase().replace(/^\[|\]$/g, '');
+  return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name);
+};
+
+const nameOf = (host: string): string => host.replace(/:\d{1,5}$/, '');
+
+const isAllowedHost = (host: string, config: Config): boolean => {
+  const name = nameOf(host);
+  if (isLoopback(name) || name.replace(/^\[|\]$/g, '') === config.host.toLowerCase()) return true;
+  return config.allowedHosts.includes(host) || config.allowedHosts.includes(name);
+};
+
+/** The `host[:port]` of an origin, without the port that its scheme implies, as browsers write it; null for `null`. */
+const hostOfOrigin = (origin: string): string | null =>
+  URL.canParse(origin) ? new URL(origin).host.toLowerCase() : null;
+
+const refuseForeignHost = (request: FastifyRequest, config: Config): void => {
+  const host = request.headers.host?.toLowerCase() ?? '';
+  if (isAllowedHost(host, config)) return;
+  throw new UnfoldError(
+    'forbidden_host',
+    `The host "${host.slice(0, 80)}" is not one of this server's. Expected a loopback name or an entry of UNFOLD_ALLOWED_HOSTS.`,
+  );
+};
+
+const refuseForeignOrigin = (request: FastifyRequest, config: Config): void => {
+  const { origin, host } = request.headers;
+  if (origin === undefined || (request.method === 'GET' && !request.headers.upgrade)) return;
+  if (config.allowedOrigins.includes(origin.toLowerCase())) return;
+  if (hostOfOrigin(origin) === host?.toLowerCase()) return;
+  throw new UnfoldError(
+    'forbidden_origin',
+    `Pages of "${origin.slice(0, 80)}" may not do this. Expected this server's own origin or an entry of UNFOLD_ALLOWED_ORIGINS.`,
+  );
+};
+
+/**
+ * A web page must not reach a local service: the `Host` header must name this server (DNS rebinding), and a foreign
+ * `Origin` may neither change anything nor open a socket.
+ */
+export const installHostAndOriginCheck = (app: FastifyInstance, config: Config): void => {
+  app.addHook('onRequest', async (request) => {
+    refuseForeignHost(request, config);
+    refuseForeignOrigin(request, config);
+  });
+};

@@ -1,0 +1,169 @@
+import { type JobResource, jobSpec } from '@unfold/contracts';
+
+/** Examples of the OpenAPI document. A test sends the requests and holds the answers against their schemas. */
+const ids = {
+  file: 'file-019aab2f6c4e7d3f8a1b2c3d4e5f6071',
+  job: 'job-019aab2f7a107c55b0d1e2f3a4b5c6d7',
+  checkpoint: 'ckpt-019aab30155a7aa19c8d7e6f5a4b3c2d',
+  model: 'model-019aab31c3de7f0e8b7a6c5d4e3f2a1b',
+  key: 'key-019aab32004f7bd2a3c4d5e6f708192a',
+};
+const sha256 = 'b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c';
+
+export const fileExample = {
+  id: ids.file,
+  object: 'file',
+  bytes: 1_238_567,
+  created_at: 1_795_377_600,
+  filename: 'moby-dick.txt',
+  purpose: 'training',
+  status: 'processed',
+  sha256,
+  characters: 1_212_314,
+  lines: 22_314,
+  invalid_utf8_offset: null,
+};
+
+export const uploadBody = {
+  required: true,
+  content: {
+    'multipart/form-data': {
+      schema: {
+        type: 'object',
+        required: ['file', 'purpose'],
+        properties: {
+          file: { type: 'string', format: 'binary', description: 'Exactly one file.' },
+          purpose: { type: 'string', enum: ['fine-tune', 'training', 'validation', 'model', 'user_data'] },
+        },
+      },
+    },
+  },
+};
+
+export const jobRequestExample = {
+  name: 'moby-lstm',
+  file: ids.file,
+  model: { cell: 'lstm', hidden_size: 128, num_layers: 1 },
+  training: { epochs: 2, batch_size: 32, sequence_length: 64, optimizer: { learning_rate: 0.002 } },
+};
+
+export const jobExample: JobResource = {
+  id: ids.job,
+  object: 'training.job',
+  name: 'moby-lstm',
+  status: 'queued',
+  requested: null,
+  attempt: 0,
+  spec: jobSpec.parse(jobRequestExample),
+  model_id: null,
+  error: null,
+  progress: { step: 0, total_steps: null, epoch: 0, tokens: 0, eta_seconds: null },
+  queue_position: 1,
+  engine: null,
+  device: null,
+  created_at: '2026-11-22T20:00:00.000Z',
+  started_at: null,
+  ended_at: null,
+  metadata: {},
+};
+
+export const estimateExample = {
+  object: 'training.estimate',
+  parameters: 133_985,
+  memory_bytes: 6_543_210,
+  checkpoint_bytes: 1_607_820,
+  steps_per_epoch: 532,
+  total_steps: 1064,
+  vocabulary_size: 97,
+};
+
+export const frameExample = {
+  seq: 7,
+  type: 'metric',
+  at: '2026-11-22T20:00:05.000Z',
+  job_id: ids.job,
+  step: 50,
+  attempt: 1,
+  values: { loss: 2.41, gradient_norm: 0.73, learning_rate: 0.002 },
+};
+
+export const metricsExample = {
+  job_id: ids.job,
+  steps: [10, 20],
+  series: { loss: [3.91, 3.12] },
+  downsampled: false,
+};
+
+export const checkpointExample = {
+  id: ids.checkpoint,
+  object: 'training.checkpoint',
+  job_id: ids.job,
+  attempt: 1,
+  step: 532,
+  validation_loss: 1.71,
+  best: true,
+  bytes: 1_607_820,
+  sha256,
+  created_at: '2026-11-22T20:00:40.000Z',
+};
+
+export const modelExample = {
+  id: ids.model,
+  object: 'model',
+  created: 1_795_377_700,
+  owned_by: 'default',
+  name: 'moby-lstm',
+  job_id: ids.job,
+  spec: jobExample.spec,
+  parameters: 133_985,
+  vocabulary_size: 97,
+  bytes: 541_240,
+  sha256,
+  step: 1064,
+  validation_loss: 1.62,
+};
+
+export const modelImportExample = { file: ids.file, name: 'moby-imported' };
+
+export const completionRequestExample = {
+  model: 'moby-lstm',
+  prompt: 'Call me ',
+  max_tokens: 64,
+  temperature: 0.8,
+  seed: 1,
+};
+
+export const completionExample = {
+  id: 'cmpl-019aab3300007e1c9d8e7f6a5b4c3d2e',
+  object: 'text_completion',
+  created: 1_795_377_800,
+  model: ids.model,
+  choices: [{ index: 0, text: 'Ishmael.', logprobs: null, finish_reason: 'length' }],
+  usage: { prompt_tokens: 8, completion_tokens: 8, total_tokens: 16 },
+};
+
+export const scoreRequestExample = { input: 'whale' };
+
+export const scoreExample = {
+  object: 'list',
+  data: [
+    {
+      tokens: ['w', 'h', 'a', 'l', 'e'],
+      log_probabilities: [null, -0.61, -1.2, -1.05, -0.22],
+      total: -3.08,
+      perplexity: 2.16,
+    },
+  ],
+};
+
+export const keyRequestExample = { name: 'dashboard', scopes: ['read', 'infer'] };
+
+export const keyExample = {
+  id: ids.key,
+  object: 'api_key',
+  name: 'dashboard',
+  project: 'default',
+  scopes: ['read', 'infer'],
+  created_at: '2026-11-22T20:00:00.000Z',
+  last_used_at: null,
+};

@@ -1,0 +1,175 @@
+import {
+  deletedResource,
+  estimateResource,
+  type JobResource,
+  type JobSpec,
+  jobList,
+  jobResource,
+  jobSpec,
+  jobStatus,
+  metadata,
+  pageQuery,
+} from '@unfold/contracts';
+import type { Created } from '@unfold/store';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { z } from 'zod';
+import type { ApiContext } from '../context.ts';
+import { type Call, defineRoute } from '../http/define-route.ts';
+import { goneSignal } from '../http/gone-signal.ts';
+import { idempotencyOf } from '../http/idempotency.ts';
+import { jobParams, noBody, requireId } from '../http/parameters.ts';
+import { admitJob } from '../jobs/admission.ts';
+import { announceHead, enqueueSoon } from '../jobs/carry.ts';
+import { waitForStatus } from '../live/status-wait.ts';
+import { estimateExample, jobExample, jobRequestExample } from './examples.ts';
+
+type Params = { params: z.output<typeof jobParams> };
+
+const listQuery = pageQuery.extend({
+  status: jobStatus.optional(),
+  metadata: metadata.optional().meta({ description: 'Only jobs with these labels: `metadata[key]=value`.' }),
+});
+const getQuery = z.strictObject({
+  wait: z.coerce.number().min(0).max(60).default(0).meta({
+    description: 'Answer only when the status changes, but after so many seconds at the latest.',
+  }),
+});
+
+/** Posts a job that was not posted before with this `Idempotency-Key`. */
+const postJob = async ({
+  context,
+  project,
+  body,
+  request,
+}: Call<{ body: JobSpec }>): Promise<Created<JobResource>> => {
+  const { store, config } = context;
+  const idempotency = idempotencyOf(request, body);
+  const answer = idempotency && (await store.replay<JobResource>(project, idempotency));
+  if (answer) return { resource: answer, replayed: true };
+  await admitJob(store, config, project, body);
+  const created = await store.jobs.create(project, body, idempotency);
+  await enqueueSoon(context, created.enqueue);
+  if (!created.replayed) await announceHead(context, created.resource.id);
+  return created;
+};
+
+const createJob = async (call: Call<{ body: JobSpec }>): Promise<JobResource> => {
+  const { resource, replayed } = await postJob(call);
+  if (replayed) call.reply.header('idempotent-replayed', 'true');
+  call.reply.code(201).header('location', `/v1/jobs/${resource.id}`);
+  return resource;
+};
+
+const estimateJob = ({ context, project, body }: Call<{ body: JobSpec }>) =>
+  admitJob(context.store, context.config, project, body);
+
+const listJobs = ({ context, project, query }: Call<{ query: z.output<typeof listQuery> }>) =>
+  context.store.jobs.list(project, query);
+
+/** The job once its status is no longer what it is now. */
+const afterChange = async (
+  context: ApiContext,
+  job: JobResource,
+  seconds: number,
+  reply: FastifyReply,
+): Promise<void> => {
+  const head = (await context.store.events.heads([job.id])).get(job.id);
+  if (head === undefined || head.status !== job.status) return;
+  const known = { id: job.id, head: head.head, status: job.status };
+  await waitForStatus(context.hub, known, seconds * 1000, [context.closing, goneSignal(reply)]);
+};
+
+const getJob = async ({
+  context,
+  project,
+  params,
+  query,
+  reply,
+}: Call<Params & { query: z.output<typeof getQuery> }>) => {
+  const job = await context.store.jobs.get(project, requireId('job', params.id));
+  if (query.wait === 0) return job;
+  await afterChange(context, job, query.wait, reply);
+  return context.store.jobs.get(project, job.id);
+};
+
+const deleteJob = ({ context, project, params }: Call<Params>) =>
+  context.store.jobs.remove(project, requireId('job', params.id));
+
+/** Training jobs: posted, listed, waited for, deleted. */
+export const registerJobRoutes = (app: FastifyInstance, context: ApiContext): void => {
+  const specErrors = [
+    'contradictory_options',
+    'not_found',
+    'empty_file',
+    'invalid_utf8',
+    'text_too_short',
+    'limit_exceeded',
+  ] as const;
+  defineRoute(app, context, {
+    method: 'POST',
+    url: '/v1/jobs',
+    scope: 'train',
+    tag: 'Jobs',
+    summary: 'Post a training job',
+    description:
+      'Only `file` is required. The spec is checked against what the upload recorded; the answer shows it with every default filled in. Takes an `Idempotency-Key`.',
+    body: jobSpec,
+    response: { 201: jobResource },
+    errors: [...specErrors, 'queue_full', 'idempotency_mismatch', 'idempotency_in_progress'],
+    docs: { request: jobRequestExample, response: jobExample },
+    handler: createJob,
+  });
+  defineRoute(app, context, {
+    method: 'POST',
+    url: '/v1/jobs/estimate',
+    scope: 'read',
+    tag: 'Jobs',
+    summary: 'Estimate a job',
+    description: 'What a job would need, without posting it. Takes the same body and gives the same errors.',
+    body: jobSpec,
+    response: { 200: estimateResource },
+    errors: [...specErrors],
+    docs: { request: jobRequestExample, response: estimateExample },
+    handler: estimateJob,
+  });
+  defineRoute(app, context, {
+    method: 'GET',
+    url: '/v1/jobs',
+    scope: 'read',
+    tag: 'Jobs',
+    summary: 'List jobs',
+    description: 'Newest first. `after` is the id of the last job of the page before.',
+    query: listQuery,
+    response: { 200: jobList },
+    docs: { response: { object: 'list', data: [jobExample], has_more: false } },
+    handler: listJobs,
+  });
+  defineRoute(app, context, {
+    method: 'GET',
+    url: '/v1/jobs/:id',
+    scope: 'read',
+    tag: 'Jobs',
+    summary: 'Get a job',
+    description: 'With `?wait=60` the answer comes at the next change of status, or after so many seconds.',
+    params: jobParams,
+    query: getQuery,
+    response: { 200: jobResource },
+    errors: ['not_found'],
+    docs: { response: jobExample },
+    handler: getJob,
+  });
+  defineRoute(app, context, {
+    method: 'DELETE',
+    url: '/v1/jobs/:id',
+    scope: 'train',
+    tag: 'Jobs',
+    summary: 'Delete a finished job',
+    description: 'Takes its events and checkpoints along; a published model stays.',
+    params: jobParams,
+    body: noBody,
+    response: { 200: deletedResource },
+    errors: ['not_found', 'wrong_state'],
+    docs: { response: { id: jobExample.id, object: 'training.job', deleted: true } },
+    handler: deleteJob,
+  });
+};

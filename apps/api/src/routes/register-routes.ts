@@ -1,0 +1,38 @@
+import type { FastifyInstance } from 'fastify';
+import type { ApiContext } from '../context.ts';
+import { registerCompletionRoute } from './completions.ts';
+import { registerFileContentRoutes } from './file-content.ts';
+import { registerFileRoutes } from './files.ts';
+import { registerJobActionRoutes } from './job-actions.ts';
+import { registerJobEventRoutes } from './job-events.ts';
+import { registerJobRecordRoutes } from './job-records.ts';
+import { registerJobSocket } from './job-socket.ts';
+import { registerJobRoutes } from './jobs.ts';
+import { registerKeyRoutes } from './keys.ts';
+import { registerModelWeightsRoute } from './model-weights.ts';
+import { registerModelRoutes } from './models.ts';
+import { registerScoreRoute } from './score.ts';
+import { registerServiceRoutes } from './service.ts';
+import { registerStreamSocket } from './stream-socket.ts';
+
+const all = [
+  registerFileRoutes,
+  registerFileContentRoutes,
+  registerJobRoutes,
+  registerJobActionRoutes,
+  registerJobEventRoutes,
+  registerJobRecordRoutes,
+  registerJobSocket,
+  registerStreamSocket,
+  registerModelRoutes,
+  registerModelWeightsRoute,
+  registerCompletionRoute,
+  registerScoreRoute,
+  registerKeyRoutes,
+  registerServiceRoutes,
+];
+
+/** Every route of the API. */
+export const registerRoutes = (app: FastifyInstance, context: ApiContext): void => {
+  for (const register of all) register(app, context);
+};

@@ -1,0 +1,39 @@
+import { scoreRequest, scoreResource } from '@unfold/contracts';
+import type { FastifyInstance } from 'fastify';
+import type { z } from 'zod';
+import type { ApiContext } from '../context.ts';
+import { type Call, defineRoute } from '../http/define-route.ts';
+import { goneSignal } from '../http/gone-signal.ts';
+import { modelParams, requireId } from '../http/parameters.ts';
+import { findModel } from '../inference/find-model.ts';
+import { scoreExample, scoreRequestExample } from './examples.ts';
+
+type ScoreCall = Call<{ params: z.output<typeof modelParams>; body: z.output<typeof scoreRequest> }>;
+
+const scoreTexts = async ({ context, project, params, body, reply }: ScoreCall) => {
+  const model = await findModel(context.store, project, requireId('model', params.id), 'id');
+  const signal = AbortSignal.any([goneSignal(reply), context.closing]);
+  const data = await context.inference.score(model.source, [body.input].flat(), signal);
+  const tokens = data.reduce((total, scored) => total + scored.tokens.length, 0);
+  context.metrics.inferenceTokens.inc({ kind: 'prompt' }, tokens);
+  return { object: 'list', data };
+};
+
+/** How likely a model finds a text. */
+export const registerScoreRoute = (app: FastifyInstance, context: ApiContext): void => {
+  defineRoute(app, context, {
+    method: 'POST',
+    url: '/v1/models/:id/score',
+    scope: 'infer',
+    tag: 'Inference',
+    summary: 'Score text',
+    description:
+      'Log-probabilities in nats of every token given those before it. The first has none before it: null.',
+    params: modelParams,
+    body: scoreRequest,
+    response: { 200: scoreResource },
+    errors: ['not_found', 'overloaded', 'limit_exceeded', 'artifact_corrupt'],
+    docs: { request: scoreRequestExample, response: scoreExample },
+    handler: scoreTexts,
+  });
+};

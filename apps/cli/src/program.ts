@@ -1,0 +1,67 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { quickstart } from './quickstart/quickstart-command.ts';
+import { up } from './up-command.ts';
+
+const integer =
+  (minimum: number, maximum: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= minimum && value <= maximum) return value;
+    throw new InvalidArgumentError(`Expected an integer from ${minimum} to ${maximum}.`);
+  };
+
+const withPlace = (command: Command): Command =>
+  command
+    .option('--port <number>', 'port of the API; 0 takes any free one (PORT, 8080)')
+    .option('--host <address>', 'address to listen on; others than loopback need API keys (HOST, 127.0.0.1)')
+    .option('--data-dir <folder>', 'where everything is kept (UNFOLD_DATA_DIR, .unfold)');
+
+/** The `unfold` command line. */
+export const createProgram = (): Command => {
+  const program = new Command('unfold')
+    .description('Trains and serves recurrent neural networks over HTTP and WebSockets.')
+    .showHelpAfterError('Add --help for the options.')
+    .addHelpText('after', '\nExamples:\n  $ unfold quickstart\n  $ unfold up --port 9000 --workers 2\n');
+
+  withPlace(program.command('up'))
+    .description('Starts database, API and workers on this machine, and serves until Ctrl-C.')
+    .option('--workers <number>', 'worker processes', integer(0, 64), 1)
+    .addHelpText(
+      'after',
+      `
+Every option of the environment holds too (see .env.example). Without DATABASE_URL an embedded PostgreSQL is started
+in the data folder; without REDIS_URL the queue lives in PostgreSQL.
+
+Examples:
+  $ unfold up
+  $ unfold up --port 0 --data-dir /tmp/unfold-trial
+  $ DATABASE_URL=postgresql://… REDIS_URL=redis://… unfold up --workers 2
+`,
+    )
+    .action(up);
+
+  withPlace(program.command('quickstart'))
+    .description('Trains a small network on Moby Dick before your eyes, and lets it write.')
+    .option('--exit', 'end when the text is written, instead of serving on')
+    .addOption(new Option('--steps <number>', 'training steps').argParser(integer(1, 1_000_000)))
+    .addOption(
+      new Option('--epochs <number>', 'passes over the book, in place of --steps')
+        .argParser(integer(1, 1000))
+        .conflicts('steps'),
+    )
+    .option('--seed <number>', 'another seed, another network', integer(0, 4_294_967_295), 1)
+    .addHelpText(
+      'after',
+      `
+Uses the service that already runs in the data folder, or starts one for itself. If the port is busy it takes a free one.
+
+Examples:
+  $ unfold quickstart
+  $ unfold quickstart --exit
+  $ unfold quickstart --epochs 3 --seed 7
+`,
+    )
+    .action(quickstart);
+
+  return program;
+};

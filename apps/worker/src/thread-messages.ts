@@ -1,0 +1,76 @@
+import type { ErrorCode, FrameBody, JobProgress, JobSpec } from '@unfold/contracts';
+import type { TrainingOutcome } from '@unfold/rnn';
+
+/**
+ * Cells of the Int32Array that the main thread and the training thread share. Each has one writer, and waking its reader
+ * is the writer's duty (`Atomics.notify`).
+ */
+export const cells = {
+  /** What the training is to do after the step it is in: one of `wishes`. Written by the main thread. */
+  wish: 0,
+  /** How many entries of the thread have reached the event log. Written by the main thread. */
+  entriesWritten: 1,
+  /** How many checkpoints of the thread are settled: recorded or given up. Written by the main thread. */
+  checkpointsSettled: 2,
+} as const;
+export const sharedBytes = 3 * Int32Array.BYTES_PER_ELEMENT;
+
+export const wishes = { goOn: 0, stop: 1 } as const;
+
+/** Unwritten entries after which the thread waits for the event log: what bounds memory while the database is away. */
+export const maxUnwrittenEntries = 4096;
+
+export interface TrainOrder {
+  kind: 'train';
+  spec: JobSpec;
+  attempt: number;
+  /** Absolute paths of the texts. */
+  data: string;
+  validation: string | null;
+  /** A folder of this attempt's own. */
+  scratch: string;
+  engine: 'auto' | 'reference';
+  resume: Uint8Array | null;
+  shared: SharedArrayBuffer;
+}
+
+export interface ExportOrder {
+  kind: 'export';
+  checkpoint: Uint8Array;
+}
+
+export type ThreadOrder = TrainOrder | ExportOrder;
+
+/** A checkpoint as training yields it; `data` changes hands with the message. */
+export interface ProducedCheckpoint {
+  step: number;
+  data: Uint8Array;
+  reason: 'scheduled' | 'evaluation' | 'requested' | 'final';
+  validation_loss: number | null;
+  best: boolean;
+  parameters: number;
+  vocabulary_size: number;
+}
+
+/** The weights of a checkpoint in the form that is published. */
+export interface ExportedWeights {
+  weights: Uint8Array;
+  parameters: number;
+  vocabulary_size: number;
+}
+
+/** An error as it crosses from one thread to the other. */
+export interface ThreadFailure {
+  code: ErrorCode;
+  message: string;
+  param: string | null;
+  stack: string | null;
+}
+
+export type ThreadMessage =
+  | { kind: 'frame'; body: FrameBody }
+  | { kind: 'progress'; progress: JobProgress }
+  | { kind: 'checkpoint'; checkpoint: ProducedCheckpoint }
+  | { kind: 'trained'; outcome: TrainingOutcome }
+  | { kind: 'exported'; result: ExportedWeights }
+  | { kind: 'failed'; failure: ThreadFailure };

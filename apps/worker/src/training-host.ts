@@ -1,0 +1,132 @@
+import { Worker } from 'node:worker_threads';
+import { UnfoldError } from '@unfold/contracts';
+import type { TrainingOutcome } from '@unfold/rnn';
+import { toUnfoldError } from './outcome-of-error.ts';
+import {
+  cells,
+  type ExportedWeights,
+  type ProducedCheckpoint,
+  sharedBytes,
+  type ThreadMessage,
+  type ThreadOrder,
+  type TrainOrder,
+  wishes,
+} from './thread-messages.ts';
+
+// Threads load files, so this names what the build makes of training-thread.ts.
+const threadUrl = new URL('./training-thread.js', import.meta.url);
+
+const revive = (failure: Extract<ThreadMessage, { kind: 'failed' }>['failure']): UnfoldError => {
+  const error = new UnfoldError(failure.code, failure.message, { param: failure.param });
+  if (failure.stack) error.stack = failure.stack;
+  return error;
+};
+
+const lost = (cause: unknown): UnfoldError =>
+  new UnfoldError('worker_lost', 'The thread that trained this job ended unexpectedly.', { cause });
+
+interface Thread {
+  /** Rejects with what ended the thread if it ended before `settle` was called. */
+  ended: Promise<never>;
+  terminate(): Promise<void>;
+}
+
+const startThread = (
+  order: ThreadOrder,
+  transfer: ArrayBuffer[],
+  onMessage: (message: ThreadMessage) => void,
+): Thread => {
+  const worker = new Worker(threadUrl, { workerData: order, transferList: transfer });
+  const ended = new Promise<never>((_, reject) => {
+    worker.on('message', (message: ThreadMessage) => {
+      if (message.kind === 'failed') reject(revive(message.failure));
+      else onMessage(message);
+    });
+    worker.once('messageerror', (error) => reject(lost(error)));
+    // What escapes the thread's own handling: it ran out of heap, or the process cannot start it.
+    worker.once('error', (error) => {
+      const known = toUnfoldError(error);
+      reject(known.code === 'internal' ? lost(error) : known);
+    });
+    worker.once('exit', (code) => reject(lost(new Error(`exit code ${code}`))));
+  });
+  ended.catch(() => undefined);
+  return { ended, terminate: () => worker.terminate().then(() => undefined) };
+};
+
+const transferable = (bytes: Uint8Array): ArrayBuffer[] =>
+  bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer ? [bytes.buffer] : [];
+
+export interface TrainingHandlers {
+  onFrame(message: Extract<ThreadMessage, { kind: 'frame' }>): void;
+  onProgress(message: Extract<ThreadMessage, { kind: 'progress' }>): void;
+  onCheckpoint(checkpoint: ProducedCheckpoint): void;
+}
+
+/** A training that runs in a thread of its own. */
+export interface Training {
+  /** How the training ended; rejects with the `UnfoldError` that ended it. */
+  done: Promise<TrainingOutcome>;
+  /** Stop after the present step with a checkpoint, or go on after all. */
+  stop(): void;
+  goOn(): void;
+  /** So many entries more have reached the event log. */
+  entriesWritten(count: number): void;
+  checkpointSettled(): void;
+  /** Ends the thread at once, wherever it is. */
+  terminate(): Promise<void>;
+}
+
+/** Starts a training. The bytes of `resume` change hands and are gone for the caller. */
+export const startTraining = (
+  order: Omit<TrainOrder, 'kind' | 'shared'>,
+  handlers: TrainingHandlers,
+): Training => {
+  const shared = new SharedArrayBuffer(sharedBytes);
+  const view = new Int32Array(shared);
+  let finished: (outcome: TrainingOutcome) => void = () => {};
+  const outcome = new Promise<TrainingOutcome>((resolve) => {
+    finished = resolve;
+  });
+  const transfer = order.resume ? transferable(order.resume) : [];
+  const thread = startThread({ kind: 'train', ...order, shared }, transfer, (message) => {
+    if (message.kind === 'frame') handlers.onFrame(message);
+    else if (message.kind === 'progress') handlers.onProgress(message);
+    else if (message.kind === 'checkpoint') handlers.onCheckpoint(message.checkpoint);
+    else if (message.kind === 'trained') finished(message.outcome);
+  });
+  const advance = (cell: number, count: number): void => {
+    Atomics.add(view, cell, count);
+    Atomics.notify(view, cell);
+  };
+  return {
+    done: Promise.race([outcome, thread.ended]),
+    stop: () => void Atomics.store(view, cells.wish, wishes.stop),
+    goOn: () => void Atomics.store(view, cells.wish, wishes.goOn),
+    entriesWritten: (count) => advance(cells.entriesWritten, count),
+    checkpointSettled: () => advance(cells.checkpointsSettled, 1),
+    terminate: thread.terminate,
+  };
+};
+
+/** Makes the published weights of a checkpoint, in a thread: for a large model that takes a while. */
+export const exportInThread = async (
+  checkpoint: Uint8Array,
+  signal: AbortSignal,
+): Promise<ExportedWeights> => {
+  let exported: (result: ExportedWeights) => void = () => {};
+  const result = new Promise<ExportedWeights>((resolve) => {
+    exported = resolve;
+  });
+  const thread = startThread({ kind: 'export', checkpoint }, transferable(checkpoint), (message) => {
+    if (message.kind === 'exported') exported(message.result);
+  });
+  const onAbort = (): void => void thread.terminate();
+  signal.addEventListener('abort', onAbort);
+  try {
+    return await Promise.race([result, thread.ended]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    await thread.terminate();
+  }
+};

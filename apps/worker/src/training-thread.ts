@@ -1,0 +1,129 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { FrameBody } from '@unfold/contracts';
+import {
+  type ControlAnswer,
+  createBackend,
+  exportWeights,
+  inspectWeights,
+  type TrainingEvent,
+  train,
+} from '@unfold/rnn';
+import { toUnfoldError } from './outcome-of-error.ts';
+import {
+  cells,
+  maxUnwrittenEntries,
+  type ThreadMessage,
+  type ThreadOrder,
+  type TrainOrder,
+  wishes,
+} from './thread-messages.ts';
+
+const send = (message: ThreadMessage, transfer: ArrayBuffer[] = []): void =>
+  parentPort?.postMessage(message, transfer);
+
+/** The bytes in a buffer of their own, which is what may change hands between threads. */
+const owned = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
+  bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer
+    ? (bytes as Uint8Array<ArrayBuffer>)
+    : new Uint8Array(bytes);
+
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
+
+/** Text that JSON and PostgreSQL carry unchanged: what a half-trained byte model writes need not be. */
+const storable = (text: string): string =>
+  Buffer.from(text, 'utf8').toString('utf8').replaceAll('\0', '\uFFFD');
+
+interface ModelShape {
+  parameters: number;
+  vocabulary_size: number;
+}
+
+const shapeOf = (weights: Uint8Array): ModelShape => {
+  const { parameters, vocabulary_size } = inspectWeights(weights, { headerBytes: weights.byteLength });
+  return { parameters, vocabulary_size };
+};
+
+type LoggedEvent = Exclude<TrainingEvent, { type: 'checkpoint' | 'progress' }>;
+
+const toFrame = (event: LoggedEvent, attempt: number): FrameBody => {
+  switch (event.type) {
+    case 'metric': {
+      const values = Object.entries(event.values).map(([name, value]) => [name, finite(value)] as const);
+      return { type: 'metric', step: event.step, attempt, values: Object.fromEntries(values) };
+    }
+    case 'sample':
+      return { type: 'sample', step: event.step, text: storable(event.text) };
+    case 'log':
+      return { type: 'log', level: event.level, message: storable(event.message) };
+  }
+};
+
+const runTraining = async (order: TrainOrder): Promise<void> => {
+  const shared = new Int32Array(order.shared);
+  const { spec, attempt } = order;
+  let entriesSent = 0;
+  let checkpointsSent = 0;
+  let shape: ModelShape | null = null;
+
+  // Blocking is the point: a run that outpaces the database must stand still rather than fill the memory. Ending the
+  // thread from outside interrupts the wait.
+  const waitUntil = (cell: number, reached: number): void => {
+    for (;;) {
+      const now = Atomics.load(shared, cell);
+      if (now >= reached) return;
+      Atomics.wait(shared, cell, now);
+    }
+  };
+
+  const control = (): ControlAnswer =>
+    Atomics.load(shared, cells.wish) === wishes.stop ? 'stop' : 'continue';
+
+  const forward = (event: TrainingEvent): void => {
+    if (event.type === 'checkpoint') {
+      waitUntil(cells.checkpointsSettled, checkpointsSent);
+      const { step, reason, validation_loss, best } = event;
+      const data = owned(event.data);
+      shape ??= shapeOf(data);
+      checkpointsSent += 1;
+      send({ kind: 'checkpoint', checkpoint: { step, data, reason, validation_loss, best, ...shape } }, [
+        data.buffer,
+      ]);
+      return;
+    }
+    waitUntil(cells.entriesWritten, entriesSent + 1 - maxUnwrittenEntries);
+    entriesSent += 1;
+    if (event.type === 'progress') {
+      const { type: _, ...progress } = event;
+      send({ kind: 'progress', progress: { ...progress, eta_seconds: finite(progress.eta_seconds ?? NaN) } });
+    } else send({ kind: 'frame', body: toFrame(event, attempt) });
+  };
+
+  const training = train({
+    spec,
+    data: order.data,
+    validation: order.validation,
+    backend: await createBackend(order.engine),
+    scratch: order.scratch,
+    ...(order.resume ? { resume: order.resume } : {}),
+    control,
+  });
+  for (;;) {
+    const next = await training.next();
+    if (next.done) return send({ kind: 'trained', outcome: next.value });
+    forward(next.value);
+  }
+};
+
+const perform = async (order: ThreadOrder): Promise<void> => {
+  if (order.kind === 'train') return runTraining(order);
+  const weights = owned(exportWeights(order.checkpoint));
+  send({ kind: 'exported', result: { weights, ...shapeOf(weights) } }, [weights.buffer]);
+};
+
+try {
+  await perform(workerData as ThreadOrder);
+} catch (error) {
+  const { code, message, param, stack, cause } = toUnfoldError(error);
+  const origin = cause instanceof Error ? cause.stack : stack;
+  send({ kind: 'failed', failure: { code, message, param, stack: origin ?? null } });
+}

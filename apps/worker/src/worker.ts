@@ -1,0 +1,122 @@
+import { hostname } from 'node:os';
+import type { Config } from '@unfold/config';
+import type { Delivery, DeliveryContext, Queue } from '@unfold/queue';
+import type { EnqueueTicket, Finished, Store } from '@unfold/store';
+import type { Logger } from 'pino';
+import { type Attempt, startAttempt } from './attempt.ts';
+import { createPersist } from './persist.ts';
+import { openScratch } from './scratch.ts';
+
+/** A running job whose owner wrote within this time is not taken over: more than any live worker is silent. */
+const takeoverMs = 3000;
+const firstRetryMs = 1000;
+const longestRetryMs = 30_000;
+
+export interface WorkerServices {
+  config: Pick<Config, 'dataDir' | 'device' | 'engine' | 'storagePatienceSeconds'>;
+  store: Store;
+  queue: Queue;
+  log: Logger;
+  /** Name of the backend that trains here, as job resources show it. */
+  engineName: string;
+}
+
+export interface WorkerHandle {
+  /** Takes no further job, gives the present one back with a checkpoint, and resolves when nothing runs any more. */
+  stop(): Promise<void>;
+}
+
+/** Takes jobs from the queue, one at a time. */
+export const startWorker = async (services: WorkerServices): Promise<WorkerHandle> => {
+  const { config, store, queue, log } = services;
+  const stopped = new AbortController();
+  const scratch = await openScratch(config.dataDir);
+  const persist = createPersist(log);
+  const persistUntilStopped = createPersist(log, stopped.signal);
+  const identity = {
+    worker: `${hostname()}:${process.pid}`,
+    engine: services.engineName,
+    device: config.device,
+  };
+  const attemptServices = {
+    store,
+    queue,
+    persist,
+    scratch,
+    log,
+    engine: config.engine,
+    device: config.device,
+    storagePatienceMs: config.storagePatienceSeconds * 1000,
+  };
+  let current: Attempt | null = null;
+  /** Tickets of failed attempts that wait for their time. */
+  const resting = new Map<NodeJS.Timeout, EnqueueTicket>();
+
+  // The table says that the job is queued, so the reconciler enqueues it if this cannot.
+  const enqueue = (ticket: EnqueueTicket): Promise<void> =>
+    queue
+      .enqueue(ticket)
+      .catch((error) =>
+        log.warn({ err: error, ...ticket }, 'The job waits for the reconciler to enqueue it.'),
+      );
+
+  const enqueueLater = (ticket: EnqueueTicket, attempt: number): void => {
+    const pause = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10));
+    const timer = setTimeout(() => {
+      resting.delete(timer);
+      void enqueue(ticket);
+    }, pause);
+    resting.set(timer, ticket);
+  };
+
+  const claimJob = (job_id: string) =>
+    persistUntilStopped('claim', (uncertain) =>
+      // A claim whose answer was lost may have been ours: then its owner looks alive, and is us.
+      store.jobs.claim(job_id, { ...identity, takeover_ms: uncertain ? 0 : takeoverMs }),
+    );
+
+  const conclude = async (
+    { job_id, enqueue_count }: Delivery,
+    { head, enqueue: ticket }: Finished,
+    attempt: number,
+    context: DeliveryContext,
+  ): Promise<void> => {
+    void queue.announce({ job_id, seq: head });
+    if (ticket === null) return;
+    if (ticket.enqueue_count === enqueue_count) return context.requeue();
+    enqueueLater(ticket, attempt);
+  };
+
+  const handle = async (delivery: Delivery, context: DeliveryContext): Promise<void> => {
+    const { job_id } = delivery;
+    if (stopped.signal.aborted) return context.requeue();
+    const claimed = await claimJob(job_id);
+    if (claimed === null) return log.info({ job_id }, 'A delivery with nothing to do.');
+    current = startAttempt(attemptServices, claimed);
+    if (stopped.signal.aborted) current.stop();
+    try {
+      const finished = await current.done;
+      if (finished) await conclude(delivery, finished, claimed.claim.attempt, context);
+    } finally {
+      current = null;
+    }
+  };
+
+  const unsubscribe = queue.onControl(({ job_id }) => {
+    if (current?.job_id === job_id) current.look();
+  });
+  const consumer = await queue.consume(handle);
+
+  return {
+    stop: async () => {
+      stopped.abort();
+      current?.stop();
+      await consumer.close();
+      unsubscribe();
+      const waiting = [...resting];
+      for (const [timer] of waiting) clearTimeout(timer);
+      await Promise.all(waiting.map(([, ticket]) => enqueue(ticket)));
+      await scratch.remove();
+    },
+  };
+};

@@ -1,0 +1,125 @@
+import type { Queue as BullQueue } from 'bullmq';
+import { type Announcement, createAnnouncer } from './announcer.ts';
+import { type Consumer, type Handler, openConsumer } from './consumer.ts';
+import { type Connected, openDatastore, type Payload } from './datastore.ts';
+import { closeWithinMs, reach, settlesWithin } from './deadline.ts';
+import { type Log, limitRate } from './log.ts';
+import { openChannel, type Subscription } from './relay-channel.ts';
+import { bullPriority, queueName, type Ticket, ticketId } from './ticket.ts';
+
+/** Something that a running job's worker should do. */
+export interface ControlMessage {
+  job_id: string;
+  action: 'pause' | 'cancel' | 'resume';
+}
+
+export interface QueueCounts {
+  waiting: number;
+  active: number;
+  delayed: number;
+}
+
+/**
+ * Carries tickets from the API to the workers, and hints between all processes. It decides nothing: the job table
+ * does. Every call that must reach the store rejects with `UnfoldError('unavailable')` within five seconds when it
+ * cannot.
+ */
+export interface Queue {
+  /** Repeating a ticket that is held does nothing. */
+  enqueue(ticket: Ticket): Promise<void>;
+  /** Whether the ticket waits, rests or is being handled. */
+  holds(ticket: Ticket): Promise<boolean>;
+  /** Takes a waiting ticket back; one that is being handled, or unknown, stays as it is. */
+  remove(ticket: Ticket): Promise<void>;
+  consume(handler: Handler): Promise<Consumer>;
+  /** Hints that a job's log has grown up to `seq`. Never rejects; may be merged with others or lost. */
+  announce(message: Announcement): Promise<void>;
+  onAnnounce(listener: (message: Announcement) => void): Subscription;
+  /** Reaches every listener that is connected. A hint too: `requested` in the job table is the truth. */
+  broadcast(message: ControlMessage): Promise<void>;
+  onControl(listener: (message: ControlMessage) => void): Subscription;
+  counts(): Promise<QueueCounts>;
+  ping(): Promise<void>;
+  /** Closes its consumers first, waiting for their handlers; then every connection. */
+  close(): Promise<void>;
+}
+
+const announcements = 'announcements';
+const control = 'control';
+
+const closeQueue = async ({ object, drop }: Connected<BullQueue<Payload>>): Promise<void> => {
+  await settlesWithin(closeWithinMs, object.close());
+  drop();
+};
+
+/**
+ * Opens the queue on Redis when `redisUrl` is given, else on PostgreSQL (schema `bullmq`, made if need be).
+ * @throws {UnfoldError} `unavailable` when the store cannot be reached or cannot serve
+ */
+export const openQueue = async (o: {
+  redisUrl: string | null;
+  databaseUrl: string;
+  log?: Log;
+}): Promise<Queue> => {
+  const log = limitRate(o.log ?? (() => {}));
+  const datastore = openDatastore(o);
+  await reach('connect', () => datastore.check(log), 10_000);
+  const made = datastore.queue(queueName, {
+    defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
+    // Nobody reads BullMQ's own events: the job table has the only log.
+    streams: { events: { maxLen: 100 } },
+  });
+  const queue = made.object;
+  let closing: Promise<void> | null = null;
+  queue.on('error', (error) => {
+    if (!closing) log('warn', 'The job queue is disturbed', error);
+  });
+  const channel = await reach('connect', () => queue.waitUntilReady(), 30_000)
+    .then(() => openChannel(datastore, log))
+    .catch(async (error) => {
+      closing = closeQueue(made);
+      await closing;
+      throw error;
+    });
+  const announce = createAnnouncer((batch) => channel.publish(announcements, batch), log);
+  const consumers = new Set<Consumer>();
+
+  const closeAll = async (): Promise<void> => {
+    await Promise.all([...consumers].map((consumer) => consumer.close()));
+    await Promise.all([channel.close(), closeQueue(made)]);
+  };
+
+  return {
+    enqueue: (ticket) =>
+      reach('enqueue', async () => {
+        const options = { jobId: ticketId(ticket), priority: bullPriority(ticket.priority) };
+        await queue.add('train', { job_id: ticket.job_id }, options);
+      }),
+    holds: (ticket) => reach('look up', async () => (await queue.getJob(ticketId(ticket))) !== undefined),
+    remove: (ticket) => reach('remove', async () => void (await queue.remove(ticketId(ticket)))),
+    consume: async (handler) => {
+      const consumer = await openConsumer(datastore, handler, log);
+      consumers.add(consumer);
+      return consumer;
+    },
+    announce,
+    onAnnounce: (listener) =>
+      channel.subscribe<Announcement[]>(announcements, (batch) => {
+        for (const message of batch) listener(message);
+      }),
+    broadcast: (message) => channel.publish(control, message),
+    onControl: (listener) => channel.subscribe<ControlMessage>(control, listener),
+    counts: () =>
+      reach('count', async () => {
+        const counts = await queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed');
+        const of = (name: string): number => counts[name] ?? 0;
+        return {
+          waiting: of('waiting') + of('prioritized'),
+          active: of('active'),
+          delayed: of('delayed'),
+        };
+      }),
+    ping: () => reach('ping', async () => void (await queue.getJobCounts('active'))),
+    close: () => (closing ??= closeAll()),
+  };
+};

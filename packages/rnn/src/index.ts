@@ -1,0 +1,18 @@
+export { type Backend, type BackendName, createBackend, createReference } from '@unfold/kernels';
+export { completeSpec } from './complete-spec.ts';
+export { estimate, type TextSize } from './estimate.ts';
+export type { GeneratedToken, GenerateOptions } from './generation/generate.ts';
+export type { Score } from './generation/score.ts';
+export { LanguageModel } from './language-model.ts';
+export { createTokenizer } from './text/create-tokenizer.ts';
+export type { TokenDecoder, TokenEncoder, Tokenizer, TokenizerData, TokenLevel } from './text/tokenizer.ts';
+export type {
+  CheckpointReason,
+  ControlAnswer,
+  TrainingEvent,
+  TrainingOutcome,
+} from './training/events.ts';
+export { type TrainOptions, train } from './training/train.ts';
+export { exportWeights } from './weights/export.ts';
+export { type InspectedWeights, inspectWeights, type WeightLimits } from './weights/inspect.ts';
+export { defaultHeaderBytes, readHeader, readTensor } from './weights/safetensors.ts';

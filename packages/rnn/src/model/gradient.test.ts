@@ -1,0 +1,161 @@
+import { createReference, type Parameter } from '@unfold/kernels';
+import { describe, expect, test } from 'vitest';
+import { tinySpec } from '../../test-support/runs.ts';
+import { ForwardPass } from './forward-pass.ts';
+import { createNetwork, initializeNetwork, likeParameters } from './network.ts';
+import { createState, resetState, stateTensors } from './recurrent-state.ts';
+import { TrainingPass } from './training-pass.ts';
+
+const T = 5;
+const N = 2;
+const V = 4;
+const inputs = Int32Array.of(0, 1, 2, 3, 1, 1, 0, 2, 3, 0);
+const targets = Int32Array.of(2, 3, 1, 1, 0, 2, 3, 0, 1, 2);
+
+const setUp = (model: Record<string, unknown>, cutEvery: number) => {
+  const backend = createReference({ precision: 'float64' });
+  const options = tinySpec({ model: { hidden_size: 3, ...model } }).model;
+  const network = createNetwork(backend, options, V);
+  initializeNetwork(network, 7);
+  const gradients = likeParameters(network);
+  const pass = new TrainingPass(network, gradients, cutEvery, N);
+  const state = createState(network, N);
+  const inputTensor = backend.createTensor([T, N], 'int');
+  const targetTensor = backend.createTensor([T, N], 'int');
+  backend.upload(inputTensor, inputs);
+  backend.upload(targetTensor, targets);
+  const startState = () => {
+    resetState(backend, state);
+    // A state that is not zero, as within a text.
+    stateTensors(state).forEach((tensor, k) => {
+      backend.upload(
+        tensor,
+        Float64Array.from({ length: N * 3 }, (_, i) => 0.1 * (i - 2) + 0.05 * k),
+      );
+    });
+  };
+  const loss = async (): Promise<number> => {
+    startState();
+    pass.run({
+      inputs: inputTensor,
+      targets: targetTensor,
+      steps: T,
+      cutEvery,
+      state,
+      dropout: { rate: options.dropout, seed: 3, step: 11 },
+    });
+    return (await backend.download(pass.loss))[0]!;
+  };
+  return { backend, network, gradients, pass, state, startState, loss, inputTensor, targetTensor };
+};
+
+/** The largest difference between a parameter's gradient and central differences of the loss, relative to the gradient's size. */
+const gradientError = async (
+  { backend, network, gradients, loss }: ReturnType<typeof setUp>,
+  index: number,
+): Promise<number> => {
+  await loss();
+  const gradient = await backend.download(gradients.all[index] as Parameter);
+  const parameter = network.parameters.all[index]!;
+  const values = (await backend.download(parameter)) as Float64Array;
+  const epsilon = 1e-5;
+  const at = async (k: number, shift: number): Promise<number> => {
+    const moved = values.slice();
+    moved[k]! += shift;
+    backend.upload(parameter, moved);
+    return loss();
+  };
+  let worst = 0;
+  const scale = Math.max(1e-3, ...gradient.map(Math.abs));
+  for (let k = 0; k < values.length; k++) {
+    const numeric = ((await at(k, epsilon)) - (await at(k, -epsilon))) / (2 * epsilon);
+    worst = Math.max(worst, Math.abs(numeric - gradient[k]!) / scale);
+  }
+  backend.upload(parameter, values);
+  return worst;
+};
+
+const cells = ['elman', 'lstm', 'gru'] as const;
+const variants = cells.flatMap((cell) => [
+  [`${cell}, 1 layer, one-hot`, { cell, num_layers: 1 }],
+  [`${cell}, 2 layers, one-hot`, { cell, num_layers: 2 }],
+  [`${cell}, 1 layer, embedding`, { cell, num_layers: 1, embedding_size: 2 }],
+  [`${cell}, 2 layers, tied embedding`, { cell, num_layers: 2, embedding_size: 3, tie_weights: true }],
+  [`${cell}, 3 layers with dropout`, { cell, num_layers: 3, embedding_size: 2, dropout: 0.4 }],
+  [`${cell}, PyTorch's start`, { cell, num_layers: 2, init: 'pytorch' }],
+]) as [string, Record<string, unknown>][];
+
+describe('the gradient of the whole language model', () => {
+  test.each([
+    ...variants,
+    ['elman with relu', { cell: 'elman', activation: 'relu', num_layers: 2, embedding_size: 3 }] as [
+      string,
+      Record<string, unknown>,
+    ],
+  ])('is that of finite differences in double precision: %s', async (_, model) => {
+    const set = setUp(model, T);
+    for (const [index, { name }] of set.network.table.entries())
+      expect(await gradientError(set, index), name).toBeLessThan(1e-6);
+  });
+
+  test.each(cells)('with a window of one step is exact for what acts without time: %s', async (cell) => {
+    // Cut at every step, the decoder's gradient is still the whole one; a recurrent weight's lacks what came through time.
+    const set = setUp({ cell, num_layers: 1 }, 1);
+    const decoder = set.network.table.findIndex(({ name }) => name === 'decoder.weight');
+    expect(await gradientError(set, decoder)).toBeLessThan(1e-6);
+    const recurrent = set.network.table.findIndex(({ name }) => name === 'rnn.weight_hh_l0');
+    expect(await gradientError(set, recurrent)).toBeGreaterThan(1e-3);
+  });
+
+  test.each(cells)('with a truncated window is the sum of the chunks’ own gradients: %s', async (cell) => {
+    const model = { cell, num_layers: 2, embedding_size: 2, dropout: 0.3 };
+    const cut = setUp(model, 2);
+    await cut.loss();
+    const { backend, network, pass, state, startState, inputTensor, targetTensor } = setUp(model, T);
+    const sums = network.table.map(({ shape }) => new Float64Array(shape.reduce((a, b) => a * b, 1)));
+    // Each chunk by itself, as a window of its own that begins in the state in which the one before ended.
+    startState();
+    for (const [first, steps] of [
+      [0, 2],
+      [2, 2],
+      [4, 1],
+    ] as const) {
+      const chunk = new TrainingPass(network, pass.gradients, steps, N);
+      chunk.run({
+        inputs: backend.view(inputTensor, first, steps),
+        targets: backend.view(targetTensor, first, steps),
+        steps,
+        cutEvery: steps,
+        state,
+        dropout: { rate: 0, seed: 3, step: 11 },
+      });
+      for (const [k, tensor] of pass.gradients.all.entries())
+        (await backend.download(tensor)).forEach((value, i) => {
+          sums[k]![i]! += (value * steps) / T;
+        });
+    }
+    const uncut = setUp({ ...model, dropout: 0 }, 2);
+    await uncut.loss();
+    for (const [k, tensor] of uncut.gradients.all.entries())
+      (await uncut.backend.download(tensor)).forEach((value, i) => {
+        expect(value).toBeCloseTo(sums[k]![i]!, 12);
+      });
+  });
+
+  test('dropout masks do not depend on where a window is cut', async () => {
+    const model = { cell: 'gru', num_layers: 3, dropout: 0.5 };
+    expect(await setUp(model, 2).loss()).toBeCloseTo(await setUp(model, T).loss(), 13);
+  });
+
+  test('a forward pass without gradients gives the same loss', async () => {
+    const set = setUp({ cell: 'lstm', num_layers: 3, embedding_size: 2 }, T);
+    const { backend, network, state } = set;
+    const expected = await set.loss();
+    set.startState();
+    const forward = new ForwardPass(network, T, N);
+    const loss = backend.createTensor([1], 'double');
+    const hidden = forward.hidden(set.inputTensor, state);
+    forward.losses(hidden, set.targetTensor, T * N, { loss, correct: null, losses: null });
+    expect((await backend.download(loss))[0]).toBeCloseTo(expected, 14);
+  });
+});

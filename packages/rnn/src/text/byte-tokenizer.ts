@@ -1,0 +1,47 @@
+import { encodeAll, splitSurrogate, tokenizerData } from './encoding.ts';
+import type { TokenDecoder, TokenEncoder, Tokenizer } from './tokenizer.ts';
+
+/** Printable ASCII, tab and line breaks are themselves; every other byte is named, `<0xC3>`. */
+const byteText = (byte: number): string =>
+  (byte >= 0x20 && byte < 0x7f) || byte === 0x09 || byte === 0x0a || byte === 0x0d
+    ? String.fromCharCode(byte)
+    : `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
+
+export const byteTokens: readonly string[] = Array.from({ length: 256 }, (_, byte) => byteText(byte));
+
+/** One token is one byte of UTF-8; id and byte are the same number. Invalid sequences are decoded to U+FFFD. */
+export const createByteTokenizer = (): Tokenizer => {
+  const encoder = (): TokenEncoder => {
+    let held = '';
+    return {
+      push(chunk) {
+        const [whole, rest] = splitSurrogate(held + chunk);
+        held = rest;
+        return Int32Array.from(Buffer.from(whole, 'utf8'));
+      },
+      finish: () => Int32Array.from(Buffer.from(held, 'utf8')),
+    };
+  };
+
+  const decoder = (): TokenDecoder => {
+    const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+    const one = new Uint8Array(1);
+    return {
+      push(id) {
+        one[0] = id;
+        return utf8.decode(one, { stream: true });
+      },
+      finish: () => utf8.decode(),
+    };
+  };
+
+  return {
+    level: 'byte',
+    tokens: byteTokens,
+    unknown: null,
+    encoder,
+    decoder,
+    encode: (text) => encodeAll(text, encoder()),
+    toJSON: () => tokenizerData({ level: 'byte', tokens: byteTokens }),
+  };
+};

@@ -1,0 +1,141 @@
+import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { Tensor } from '@unfold/kernels';
+import { type Network, upload } from '../model/network.ts';
+import type { RecurrentState } from '../model/recurrent-state.ts';
+import { createTokenizer } from '../text/create-tokenizer.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import { readHeader, readTensor, type SafetensorsHeader, writeSafetensors } from '../weights/safetensors.ts';
+import type { Optimizer } from './optimizer.ts';
+import type { CheckpointRecord } from './training-state.ts';
+
+/** Every tensor of a run under its name in checkpoints: parameters by PyTorch's names, then moments, then carried state. */
+export const checkpointTensors = (
+  network: Network,
+  optimizer: Optimizer,
+  carried: RecurrentState,
+): { name: string; tensor: Tensor }[] => [
+  ...network.table.map(({ name }, k) => ({ name, tensor: network.parameters.all[k]! })),
+  ...optimizer.slots.flatMap(({ slot, tensors }) =>
+    network.table.map(({ name }, k) => ({ name: `optimizer.${slot}.${name}`, tensor: tensors[k]! })),
+  ),
+  ...carried.h.map((tensor, k) => ({ name: `carried.h_l${k}`, tensor })),
+  ...carried.c.flatMap((tensor, k) => (tensor === null ? [] : [{ name: `carried.c_l${k}`, tensor }])),
+];
+
+/** A checkpoint's bytes: all tensors at the backend's precision, everything else in the metadata. */
+export const writeCheckpoint = (
+  network: Network,
+  tensors: { name: string; tensor: Tensor }[],
+  content: { spec: JobSpec; tokenizer: Tokenizer; record: CheckpointRecord },
+): Promise<Uint8Array<ArrayBuffer>> => {
+  const { backend } = network;
+  const dtype = backend.describe().precision === 'float64' ? 'F64' : 'F32';
+  return writeSafetensors(
+    tensors.map(({ name, tensor }) => ({
+      name,
+      dtype,
+      shape: tensor.shape,
+      values: () => backend.download(tensor),
+    })),
+    {
+      spec: JSON.stringify(content.spec),
+      tokenizer: JSON.stringify(content.tokenizer),
+      training: JSON.stringify(content.record),
+    },
+  );
+};
+
+export interface Checkpoint {
+  bytes: Uint8Array;
+  header: SafetensorsHeader;
+  spec: JobSpec;
+  tokenizer: Tokenizer;
+  record: CheckpointRecord;
+}
+
+/** @throws UnfoldError `invalid_weights` if the bytes are not a checkpoint */
+export const readCheckpoint = (bytes: Uint8Array): Checkpoint => {
+  const header = readHeader(bytes, { headerBytes: bytes.length });
+  const entry = (name: string): unknown => {
+    const text = header.metadata.get(name);
+    if (text === undefined)
+      throw new UnfoldError(
+        'invalid_weights',
+        `Not a checkpoint to go on from: it has no metadata "${name}".`,
+      );
+    return JSON.parse(text);
+  };
+  const spec = entry('spec') as JobSpec;
+  const record = entry('training') as CheckpointRecord;
+  if (record.version !== 1)
+    throw new UnfoldError(
+      'invalid_weights',
+      `Expected a checkpoint of version 1, but received ${record.version}.`,
+    );
+  return {
+    bytes,
+    header,
+    spec,
+    tokenizer: createTokenizer(entry('tokenizer'), { lowercase: spec.text.lowercase }),
+    record,
+  };
+};
+
+/** Uploads a checkpoint's tensors into those of a run. */
+export const restoreTensors = (
+  network: Network,
+  tensors: { name: string; tensor: Tensor }[],
+  checkpoint: Checkpoint,
+): void => {
+  const double = network.backend.describe().precision === 'float64';
+  for (const { name, tensor } of tensors) {
+    const shape = checkpoint.header.tensors.get(name)?.shape;
+    if (shape?.join() !== tensor.shape.join())
+      throw new UnfoldError(
+        'invalid_weights',
+        `The checkpoint's tensor "${name}" has shape [${shape ?? 'missing'}], expected [${tensor.shape}].`,
+      );
+    upload(
+      network.backend,
+      tensor,
+      double
+        ? readTensor(checkpoint.bytes, checkpoint.header, name, Float64Array)
+        : readTensor(checkpoint.bytes, checkpoint.header, name, Float32Array),
+    );
+  }
+};
+
+/** What must not change between the attempts of a run, or the checkpoint would not be a point of it. */
+const fixedFields = (spec: JobSpec): Record<string, unknown> => ({
+  text: spec.text,
+  model: spec.model,
+  seed: spec.seed,
+  'training.batch_size': spec.training.batch_size,
+  'training.sequence_length': spec.training.sequence_length,
+  'training.optimizer.type': spec.training.optimizer.type,
+  'training.validation_fraction': spec.training.validation_fraction,
+});
+
+/** @throws UnfoldError `contradictory_options` naming the first field that differs */
+export const expectSameRun = (spec: JobSpec, earlier: JobSpec): void => {
+  const before = fixedFields(earlier);
+  for (const [field, value] of Object.entries(fixedFields(spec)))
+    if (!sameValue(value, before[field]))
+      throw new UnfoldError(
+        'contradictory_options',
+        `${field} differs from the checkpoint's: it cannot change within a run.`,
+        {
+          param: field,
+        },
+      );
+};
+
+/** Equality whatever the order of the keys, which a database may have changed. */
+const sameValue = (a: unknown, b: unknown): boolean => {
+  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return a === b;
+  const keys = Object.keys(a);
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => sameValue((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]))
+  );
+};

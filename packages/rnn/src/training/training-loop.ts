@@ -1,0 +1,217 @@
+import type { JobSpec } from '@unfold/contracts';
+import { nextTurn } from '../event-loop.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { observeEvaluation } from './early-stopping.ts';
+import type { CheckpointReason, ControlAnswer, TrainingEvent, TrainingOutcome } from './events.ts';
+import { windowMetrics } from './metrics.ts';
+import { afterEvaluation } from './schedule.ts';
+import type { TrainingRun } from './training-run.ts';
+import { emptySums, type TrainingState } from './training-state.ts';
+
+/** Without `checkpoint_every`, seconds between checkpoints. */
+const checkpointSeconds = 30;
+const progressSeconds = 0.5;
+
+/** Whether a resumed run was given more to do than when its checkpoint was written. */
+const wasExtended = (spec: JobSpec, earlier: JobSpec): boolean =>
+  spec.training.epochs > earlier.training.epochs ||
+  (spec.training.max_steps ?? Number.POSITIVE_INFINITY) >
+    (earlier.training.max_steps ?? Number.POSITIVE_INFINITY);
+
+/** Decides after every step what else is due: evaluation, sample, metric, checkpoint, end. */
+export class TrainingLoop {
+  readonly #run: TrainingRun;
+  readonly #control: () => ControlAnswer;
+  readonly #secondsBefore: number;
+  readonly #startedAt = performance.now();
+  readonly #stepsBefore: number;
+  /** Of the metric window, as far as this attempt saw it. */
+  #window = { startedAt: performance.now(), steps: 0 };
+  #checkpointAt = performance.now();
+  #progressAt = Number.NEGATIVE_INFINITY;
+  #wish: ControlAnswer = 'continue';
+
+  constructor(run: TrainingRun, control: () => ControlAnswer) {
+    this.#run = run;
+    this.#control = control;
+    this.#secondsBefore = run.state.seconds;
+    this.#stepsBefore = run.state.step;
+  }
+
+  async *run(checkpoint: Checkpoint | null): AsyncGenerator<TrainingEvent, TrainingOutcome> {
+    const { state, spec } = this.#run;
+    if (checkpoint && state.stopped_early && wasExtended(spec, checkpoint.spec)) {
+      state.stopped_early = false;
+      state.early_stopping.bad = 0;
+    }
+    for (;;) {
+      if (state.pending) {
+        const outcome = yield* this.#afterStep();
+        if (outcome) return outcome;
+      } else if (this.#isOver()) return yield* this.#finish();
+      await this.#run.step();
+      this.#window.steps += 1;
+      state.seconds = this.#seconds();
+      await nextTurn();
+    }
+  }
+
+  #seconds(): number {
+    return this.#secondsBefore + (performance.now() - this.#startedAt) / 1000;
+  }
+
+  #isOver(): boolean {
+    const { state, totalSteps, spec } = this.#run;
+    const { max_seconds } = spec.training;
+    return (
+      state.stopped_early ||
+      state.step >= totalSteps ||
+      (max_seconds !== null && state.seconds >= max_seconds)
+    );
+  }
+
+  /** A wish to stop overrides one for a checkpoint, and neither is forgotten once uttered. */
+  #ask(): ControlAnswer {
+    const answer = this.#control();
+    if (answer === 'stop' || this.#wish === 'continue') this.#wish = answer;
+    return this.#wish;
+  }
+
+  readonly #interrupted = async (): Promise<boolean> => {
+    await nextTurn();
+    return this.#ask() === 'stop';
+  };
+
+  async *#afterStep(): AsyncGenerator<TrainingEvent, TrainingOutcome | null> {
+    const { state, spec } = this.#run;
+    const { training } = spec;
+    const { step } = state;
+    const over = this.#isOver();
+    const due = (every: number | null, otherwise: boolean): boolean =>
+      every === null ? otherwise : step % every === 0;
+    const evaluates = due(training.evaluate_every, state.window === 0) || over;
+    const samples = due(training.sample_every, evaluates);
+
+    const validationLoss = evaluates ? await this.#run.evaluate(this.#interrupted) : null;
+    const sample = samples && this.#wish !== 'stop' ? await this.#run.sample(this.#interrupted) : null;
+    // What was interrupted is done again by the next attempt, so that nothing of it may be told or remembered yet.
+    if (this.#wish === 'stop' && (evaluates || samples)) return yield* this.#stop();
+
+    const stopsEarly = validationLoss !== null && this.#remember(validationLoss);
+    const ends = over || stopsEarly;
+    state.pending = false;
+    const values: Record<string, number> = {};
+    if ((step % training.log_every === 0 || ends) && state.sums.steps > 0)
+      Object.assign(values, this.#takeMetrics());
+    if (validationLoss !== null) values.validation_loss = validationLoss;
+    if (Object.keys(values).length > 0) {
+      yield { type: 'metric', step, values };
+      yield this.#progress();
+    } else if (performance.now() - this.#progressAt > 1000 * progressSeconds) yield this.#progress();
+    if (sample !== null) yield { type: 'sample', step, text: sample };
+
+    if (ends) return yield* this.#finish();
+    return yield* this.#checkpointIfDue(
+      validationLoss !== null || (evaluates && spec.training.checkpoint_every === null),
+    );
+  }
+
+  /** Takes note of an evaluation; true if it is early stopping's last. */
+  #remember(loss: number): boolean {
+    const { state, spec } = this.#run;
+    const { early_stopping, schedule } = spec.training;
+    state.last_evaluation = { step: state.step, loss };
+    if (state.best === null || loss < state.best.loss) state.best = { step: state.step, loss };
+    state.plateau = afterEvaluation(schedule, state.plateau, loss);
+    const observed = observeEvaluation(early_stopping, state.early_stopping, loss);
+    state.early_stopping = observed.state;
+    state.stopped_early = observed.stop;
+    return observed.stop;
+  }
+
+  #takeMetrics(): Record<string, number> {
+    const run = this.#run;
+    const now = performance.now();
+    const seconds = (now - this.#window.startedAt) / 1000;
+    const values = windowMetrics(run.state.sums, {
+      level: run.data.file.tokenizer.level,
+      tokensPerStep: run.tokensPerStep,
+      learningRate: run.state.learning_rate,
+      epoch: run.epoch,
+      tokensPerSecond: this.#window.steps > 0 ? (this.#window.steps * run.tokensPerStep) / seconds : null,
+      etaSeconds: this.#eta(),
+    });
+    run.state.sums = emptySums();
+    this.#window = { startedAt: now, steps: 0 };
+    return values;
+  }
+
+  #eta(): number | null {
+    const { state, totalSteps, spec } = this.#run;
+    const done = state.step - this.#stepsBefore;
+    if (state.stopped_early) return 0;
+    if (done === 0) return state.step >= totalSteps ? 0 : null;
+    const perStep = (performance.now() - this.#startedAt) / 1000 / done;
+    const left = (totalSteps - state.step) * perStep;
+    const { max_seconds } = spec.training;
+    return max_seconds === null ? left : Math.max(0, Math.min(left, max_seconds - state.seconds));
+  }
+
+  #progress(): TrainingEvent {
+    const { state, totalSteps, epoch } = this.#run;
+    this.#progressAt = performance.now();
+    return {
+      type: 'progress',
+      step: state.step,
+      total_steps: totalSteps,
+      epoch,
+      tokens: state.tokens,
+      eta_seconds: this.#eta(),
+    };
+  }
+
+  async *#checkpointIfDue(evaluated: boolean): AsyncGenerator<TrainingEvent, TrainingOutcome | null> {
+    const { state, spec } = this.#run;
+    const { checkpoint_every, early_stopping } = spec.training;
+    const wish = this.#ask();
+    if (wish === 'stop') return yield* this.#stop();
+    const bestToKeep = early_stopping !== null && state.best?.step === state.step;
+    const timed = performance.now() - this.#checkpointAt >= 1000 * checkpointSeconds;
+    const scheduled = checkpoint_every === null ? timed : state.step % checkpoint_every === 0;
+    if (wish === 'checkpoint') yield await this.#checkpoint('requested');
+    else if ((evaluated && checkpoint_every === null) || bestToKeep)
+      yield await this.#checkpoint('evaluation');
+    else if (scheduled) yield await this.#checkpoint('scheduled');
+    return null;
+  }
+
+  async *#stop(): AsyncGenerator<TrainingEvent, TrainingOutcome> {
+    yield await this.#checkpoint('requested');
+    return { type: 'stopped', step: this.#run.state.step };
+  }
+
+  async *#finish(): AsyncGenerator<TrainingEvent, TrainingOutcome> {
+    yield await this.#checkpoint('final');
+    return { type: 'completed', step: this.#run.state.step };
+  }
+
+  async #checkpoint(reason: CheckpointReason): Promise<TrainingEvent> {
+    const { state } = this.#run;
+    state.seconds = this.#seconds();
+    const data = await this.#run.checkpoint();
+    this.#checkpointAt = performance.now();
+    this.#wish = 'continue';
+    return {
+      type: 'checkpoint',
+      step: state.step,
+      data,
+      reason,
+      validation_loss: measuredNow(state)?.loss ?? null,
+      best: !state.pending && state.best?.step === state.step,
+    };
+  }
+}
+
+/** The evaluation of this very step, if there was one. */
+const measuredNow = ({ step, pending, last_evaluation }: TrainingState) =>
+  !pending && last_evaluation?.step === step ? last_evaluation : null;

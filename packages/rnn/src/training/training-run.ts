@@ -1,0 +1,233 @@
+import { type JobSpec, specLimits, UnfoldError } from '@unfold/contracts';
+import { type Backend, randomPurposes, type Tensor } from '@unfold/kernels';
+import { BatchReader } from '../data/batch-reader.ts';
+import { generateTokens } from '../generation/generate.ts';
+import {
+  createNetwork,
+  initializeNetwork,
+  likeParameters,
+  type Network,
+  releaseParameters,
+} from '../model/network.ts';
+import { countParameters } from '../model/parameter-table.ts';
+import { createState, type RecurrentState, releaseState, resetState } from '../model/recurrent-state.ts';
+import { TrainingPass } from '../model/training-pass.ts';
+import { type Checkpoint, checkpointTensors, restoreTensors, writeCheckpoint } from './checkpoint.ts';
+import { Evaluation } from './evaluation.ts';
+import { createOptimizer, type Optimizer } from './optimizer.ts';
+import type { RunData } from './run-data.ts';
+import { learningRateAt } from './schedule.ts';
+import { initialState, type TrainingState } from './training-state.ts';
+
+/** Tokens of a sample, by level: about three lines of text. */
+const sampleTokens = { char: 240, byte: 240, word: 60 } as const;
+const sampleTemperature = 0.8;
+
+const expectSize = (spec: JobSpec, vocabularySize: number): void => {
+  const parameters = countParameters(spec.model, vocabularySize);
+  if (parameters > specLimits.parameters)
+    throw new UnfoldError(
+      'limit_exceeded',
+      `The model would have ${parameters} parameters with a vocabulary of ${vocabularySize}, but at most ${specLimits.parameters} are allowed.`,
+      { param: 'model.hidden_size' },
+    );
+};
+
+/** One run's network, optimizer, data and counters on a backend: knows how to do a step, not when to do what. */
+export class TrainingRun {
+  readonly spec: JobSpec;
+  readonly data: RunData;
+  /** Changed by `step` and by the loop that drives it. */
+  state: TrainingState;
+  readonly totalSteps: number;
+  readonly tokensPerStep: number;
+  readonly #backend: Backend;
+  readonly #network: Network;
+  readonly #optimizer: Optimizer;
+  readonly #pass: TrainingPass;
+  readonly #carried: RecurrentState;
+  readonly #reader: BatchReader;
+  readonly #evaluation: Evaluation | null;
+  readonly #inputs: Tensor;
+  readonly #targets: Tensor;
+  readonly #hostInputs: Int32Array;
+  readonly #hostTargets: Int32Array;
+  readonly #norm: Tensor;
+  readonly #nonFinite: Tensor;
+
+  constructor(spec: JobSpec, backend: Backend, data: RunData, checkpoint: Checkpoint | null) {
+    const { training } = spec;
+    const { lanes, sequenceLength, windows } = data.training;
+    const vocabularySize = data.file.tokenizer.tokens.length;
+    expectSize(spec, vocabularySize);
+    this.spec = spec;
+    this.data = data;
+    this.totalSteps = Math.min(training.max_steps ?? Number.POSITIVE_INFINITY, training.epochs * windows);
+    this.tokensPerStep = lanes * sequenceLength;
+    this.#backend = backend;
+    this.#network = createNetwork(backend, spec.model, vocabularySize);
+    const gradients = likeParameters(this.#network);
+    this.#optimizer = createOptimizer(this.#network, gradients, training.optimizer);
+    this.#pass = new TrainingPass(this.#network, gradients, training.bptt.window ?? sequenceLength, lanes);
+    this.#carried = createState(this.#network, lanes);
+    this.#inputs = backend.createTensor([sequenceLength, lanes], 'int');
+    this.#targets = backend.createTensor([sequenceLength, lanes], 'int');
+    this.#hostInputs = new Int32Array(this.tokensPerStep);
+    this.#hostTargets = new Int32Array(this.tokensPerStep);
+    this.#norm = backend.createTensor([1], 'double');
+    this.#nonFinite = backend.createTensor([1], 'double');
+    this.#reader = new BatchReader(data.file, data.training);
+    this.#evaluation =
+      data.validation &&
+      new Evaluation(this.#network, new BatchReader(data.file, data.validation), training.bptt.stateful);
+
+    if (checkpoint === null) {
+      initializeNetwork(this.#network, spec.seed);
+      this.state = initialState(spec);
+    } else {
+      restoreTensors(this.#network, this.#tensors(), checkpoint);
+      this.state = structuredClone(checkpoint.record.state);
+    }
+  }
+
+  /** Epochs done, with the fraction of the current one. */
+  get epoch(): number {
+    return this.state.epoch + this.state.window / this.data.training.windows;
+  }
+
+  get parameters(): number {
+    return countParameters(this.spec.model, this.#network.vocabularySize);
+  }
+
+  /**
+   * One optimizer step: forward, backward, clipping, update.
+   * @throws UnfoldError `diverged` if the loss or the gradients are no numbers any more
+   */
+  async step(): Promise<void> {
+    const backend = this.#backend;
+    const { training, seed, model } = this.spec;
+    const { state } = this;
+    const { windows, sequenceLength } = this.data.training;
+    if (state.window === 0 || !training.bptt.stateful) resetState(backend, this.#carried);
+
+    this.#reader.load(state.window, this.#hostInputs, this.#hostTargets);
+    backend.upload(this.#inputs, this.#hostInputs);
+    backend.upload(this.#targets, this.#hostTargets);
+    this.#pass.run({
+      inputs: this.#inputs,
+      targets: this.#targets,
+      steps: sequenceLength,
+      cutEvery: training.bptt.window ?? sequenceLength,
+      state: this.#carried,
+      dropout: { rate: model.dropout, seed, step: state.step },
+    });
+
+    const step = state.step + 1;
+    const gradients = this.#pass.gradients.all;
+    backend.globalNorm({ tensors: gradients, norm: this.#norm });
+    this.#clip();
+    const learningRate = this.#rateAt(step);
+    this.#optimizer.apply(learningRate, step);
+
+    const [loss, correct, norm] = await Promise.all(
+      [this.#pass.loss, this.#pass.correct, this.#norm].map(async (t) => (await backend.download(t))[0]!),
+    );
+    expectFinite(loss!, 'loss', step);
+    expectFinite(norm!, 'gradient norm', step);
+    state.step = step;
+    state.learning_rate = learningRate;
+    state.tokens += this.tokensPerStep;
+    state.window += 1;
+    if (state.window === windows) {
+      state.window = 0;
+      state.epoch += 1;
+    }
+    state.sums.loss += loss!;
+    state.sums.correct += correct!;
+    state.sums.gradient_norm += norm!;
+    state.sums.steps += 1;
+    state.pending = true;
+  }
+
+  #rateAt(step: number): number {
+    const { schedule, optimizer } = this.spec.training;
+    return learningRateAt(schedule, optimizer.learning_rate, step, this.totalSteps, this.state.plateau);
+  }
+
+  #clip(): void {
+    const { clip } = this.spec.training;
+    const tensors = this.#pass.gradients.all;
+    if (clip === null) return;
+    if ('norm' in clip) this.#backend.clipByNorm({ tensors, norm: this.#norm, maximum: clip.norm });
+    else this.#backend.clipByValue({ tensors, maximum: clip.value });
+  }
+
+  /** Null if nothing is held out, or if it was interrupted. */
+  async evaluate(interrupted: () => Promise<boolean>): Promise<number | null> {
+    if (this.#evaluation === null) return null;
+    const loss = await this.#evaluation.run(interrupted);
+    if (loss !== null) expectFinite(loss, 'validation loss', this.state.step);
+    return loss;
+  }
+
+  /** Text from an empty prompt, drawn from a stream of its own. Null if it was interrupted. */
+  async sample(interrupted: () => Promise<boolean>): Promise<string | null> {
+    const { tokenizer } = this.data.file;
+    const source = { seed: this.spec.seed, purpose: randomPurposes.evaluation, step: this.state.step };
+    const options = { max_tokens: sampleTokens[tokenizer.level], temperature: sampleTemperature };
+    let text = '';
+    for await (const token of generateTokens(this.#network, tokenizer, options, source)) {
+      if (await interrupted()) return null;
+      text += token.text;
+    }
+    return text;
+  }
+
+  /**
+   * Everything that a bit-identical continuation needs.
+   * @throws UnfoldError `diverged` rather than writing numbers that are none
+   */
+  async checkpoint(): Promise<Uint8Array> {
+    const tensors = this.#tensors();
+    this.#backend.countNonFinite({ tensors: tensors.map(({ tensor }) => tensor), count: this.#nonFinite });
+    const [bad] = await this.#backend.download(this.#nonFinite);
+    if (bad! > 0)
+      throw new UnfoldError(
+        'diverged',
+        `Training diverged at step ${this.state.step}: ${bad} numbers of the parameters and the optimizer are not finite.`,
+      );
+    return writeCheckpoint(this.#network, tensors, {
+      spec: this.spec,
+      tokenizer: this.data.file.tokenizer,
+      record: {
+        version: 1,
+        state: this.state,
+        source: this.data.file.source,
+        engine: this.#backend.describe().engine,
+      },
+    });
+  }
+
+  #tensors(): { name: string; tensor: Tensor }[] {
+    return checkpointTensors(this.#network, this.#optimizer, this.#carried);
+  }
+
+  release(): void {
+    this.#reader.close();
+    this.#evaluation?.release();
+    this.#pass.release();
+    releaseParameters(this.#backend, this.#pass.gradients);
+    releaseParameters(this.#backend, this.#network.parameters);
+    releaseState(this.#backend, this.#carried);
+    this.#backend.release(...this.#optimizer.slots.flatMap(({ tensors }) => tensors));
+    this.#backend.release(this.#inputs, this.#targets, this.#norm, this.#nonFinite);
+  }
+}
+
+const expectFinite = (value: number, what: string, step: number): void => {
+  if (!Number.isFinite(value))
+    throw new UnfoldError(
+      'diverged',
+      `Training diverged at step ${step}: the ${what} is ${value}. A lower learning rate or a tighter clip may help.`,
+    );
+};

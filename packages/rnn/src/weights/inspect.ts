@@ -1,0 +1,119 @@
+import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import { completeSpec } from '../complete-spec.ts';
+import { countParameters, parameterTable } from '../model/parameter-table.ts';
+import { createTokenizer } from '../text/create-tokenizer.ts';
+import type { Tokenizer, TokenizerData } from '../text/tokenizer.ts';
+import { readHeader, type SafetensorsHeader } from './safetensors.ts';
+
+/** What is accepted of a weights file. */
+export interface WeightLimits {
+  /** Largest header; default 1,000,000 bytes. */
+  headerBytes?: number;
+  /** Size of the file, when only its beginning is given. */
+  fileBytes?: number;
+  /** Most parameters. */
+  parameters?: number;
+}
+
+export interface InspectedWeights {
+  spec: JobSpec;
+  tokenizer: TokenizerData;
+  parameters: number;
+  vocabulary_size: number;
+}
+
+/** A weights file of ours: header, model and tokenizer, found to agree with each other. */
+export interface DescribedWeights extends InspectedWeights {
+  header: SafetensorsHeader;
+  encoding: Tokenizer;
+}
+
+/** Tensors that a checkpoint holds beside the parameters. */
+const isTrainingTensor = (name: string): boolean => /^(optimizer|carried)\./.test(name);
+
+const parseJson = (header: SafetensorsHeader, name: string): unknown => {
+  const text = header.metadata.get(name);
+  if (text === undefined)
+    throw new UnfoldError('invalid_weights', `__metadata__ lacks "${name}": expected JSON text.`);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new UnfoldError('invalid_weights', `__metadata__ "${name}" is not JSON.`, { cause });
+  }
+};
+
+const parseSpec = (raw: unknown): JobSpec => {
+  if (raw === null || typeof raw !== 'object' || Array.isArray(raw))
+    throw new UnfoldError('invalid_weights', '__metadata__ "spec": expected an object.');
+  try {
+    return completeSpec(raw);
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new UnfoldError('invalid_weights', `__metadata__ "spec": ${message}`, { cause });
+  }
+};
+
+/** Every parameter must be there in its shape, and nothing else. */
+const checkTensors = (header: SafetensorsHeader, spec: JobSpec, vocabularySize: number): void => {
+  const expected = new Map(
+    parameterTable(spec.model, vocabularySize).map(({ name, shape }) => [name, shape]),
+  );
+  for (const [name, shape] of expected) {
+    const found = header.tensors.get(name)?.shape;
+    if (found === undefined) throw new UnfoldError('invalid_weights', `Tensor "${name}" is missing.`);
+    if (found.join() !== shape.join())
+      throw new UnfoldError(
+        'invalid_weights',
+        `Tensor "${name}" has shape [${found}], expected [${shape}] by the spec and the tokenizer.`,
+      );
+  }
+  // PyTorch's state_dict lists a tied weight under both names.
+  if (spec.model.tie_weights) expected.set('decoder.weight', expected.get('encoder.weight')!);
+  for (const [name, { shape }] of header.tensors) {
+    if (isTrainingTensor(name)) continue;
+    if (expected.get(name)?.join() !== shape.join())
+      throw new UnfoldError('invalid_weights', `Tensor "${name}" [${shape}] does not belong to this model.`);
+  }
+};
+
+export const describeWeights = (bytes: Uint8Array, limits: WeightLimits = {}): DescribedWeights => {
+  const header = readHeader(bytes, limits);
+  const spec = parseSpec(parseJson(header, 'spec'));
+  const encoding = createTokenizer(parseJson(header, 'tokenizer'), { lowercase: spec.text.lowercase });
+  if (encoding.level !== spec.text.level)
+    throw new UnfoldError(
+      'invalid_weights',
+      `The tokenizer's level is "${encoding.level}", but the spec's text.level is "${spec.text.level}".`,
+    );
+  const vocabularySize = encoding.tokens.length;
+  const drawable = vocabularySize - (encoding.unknown === null ? 0 : 1);
+  if (drawable < 1)
+    throw new UnfoldError('invalid_weights', 'The tokenizer has no token that could be written.');
+  const parameters = countParameters(spec.model, vocabularySize);
+  if (limits.parameters !== undefined && parameters > limits.parameters)
+    throw new UnfoldError(
+      'limit_exceeded',
+      `Expected a model of at most ${limits.parameters} parameters, but it has ${parameters}.`,
+      { param: 'file' },
+    );
+  checkTensors(header, spec, vocabularySize);
+  return {
+    header,
+    encoding,
+    spec,
+    tokenizer: encoding.toJSON(),
+    parameters,
+    vocabulary_size: vocabularySize,
+  };
+};
+
+/**
+ * Checks a weights file before anything of its size is allocated: header, spec, tokenizer, and that every tensor is there in the shape
+ * that they ask for.
+ * @param bytes the file, or its beginning up to the end of the header (then say `fileBytes`)
+ * @throws UnfoldError `invalid_weights`, `limit_exceeded`
+ */
+export const inspectWeights = (bytes: Uint8Array, limits: WeightLimits = {}): InspectedWeights => {
+  const { spec, tokenizer, parameters, vocabulary_size } = describeWeights(bytes, limits);
+  return { spec, tokenizer, parameters, vocabulary_size };
+};

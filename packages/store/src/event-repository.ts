@@ -1,0 +1,76 @@
+import { type Frame, type FrameBody, isFinal, type JobRequest, type JobStatus } from '@unfold/contracts';
+import { toJsonb } from './clean-json.ts';
+import { type Database, Prisma } from './database.ts';
+import { appendLocked, insertFrames, lockJob } from './jobs/job-changes.ts';
+import { toMetrics } from './metrics.ts';
+import type { EventRepository } from './repositories.ts';
+
+const defaultLimit = 1000;
+
+interface EventRow {
+  seq: number;
+  at: Date;
+  body: FrameBody;
+}
+
+const toFrame =
+  (job_id: string) =>
+  ({ seq, at, body }: EventRow): Frame => ({ seq, at: at.toISOString(), job_id, ...body });
+
+export const createEventRepository = (database: Database): EventRepository => ({
+  append: ({ job_id, attempt }, bodies, progress) =>
+    database.run(async (queries) => {
+      const head = Prisma.sql`head`;
+      const added =
+        bodies.length > 0 ? Prisma.sql`, added AS (${insertFrames(job_id, bodies, head)})` : Prisma.empty;
+      const [row] = await queries.$queryRaw<{ head: number; requested: JobRequest | null }[]>`
+        WITH head AS (
+          UPDATE job_heads
+          SET next_seq = next_seq + ${bodies.length}::int, heartbeat_at = clock_timestamp(),
+              progress = COALESCE(${progress ? toJsonb(progress) : null}::jsonb, progress)
+          WHERE job_id = ${job_id} AND attempt = ${attempt}::int AND owned
+          RETURNING next_seq, requested
+        ) ${added}
+        SELECT next_seq - 1 AS head, requested FROM head`;
+      return row ?? null;
+    }),
+
+  note: (job_id, bodies) =>
+    database.transaction(async (queries) => {
+      const job = await lockJob(queries, job_id);
+      if (!job || isFinal(job.status)) return null;
+      return { head: await appendLocked(queries, job_id, bodies) };
+    }),
+
+  read: (job_id, { after = 0, limit = defaultLimit, type } = {}) =>
+    database.run(async (queries) => {
+      const types = type === undefined ? [] : typeof type === 'string' ? [type] : [...type];
+      const filter = types.length > 0 ? Prisma.sql`AND type = ANY(${types})` : Prisma.empty;
+      const rows = await queries.$queryRaw<EventRow[]>`
+        SELECT seq, at, body FROM events WHERE job_id = ${job_id} AND seq > ${after}::int ${filter}
+        ORDER BY seq LIMIT ${limit}::int`;
+      return rows.map(toFrame(job_id));
+    }),
+
+  heads: (job_ids) =>
+    database.run(async (queries) => {
+      if (job_ids.length === 0) return new Map();
+      const rows = await queries.$queryRaw<{ id: string; head: number; status: JobStatus }[]>`
+        SELECT j.id, h.next_seq - 1 AS head, j.status FROM jobs j JOIN job_heads h ON h.job_id = j.id
+        WHERE j.id = ANY(${[...job_ids]})`;
+      return new Map(rows.map(({ id, head, status }) => [id, { head, status }]));
+    }),
+
+  metrics: (job_id, query = {}) =>
+    database.run(async (queries) => {
+      const rows = await queries.$queryRaw<{ step: number; values: Record<string, number | null> }[]>`
+        SELECT e.step, e.body->'values' AS values FROM events e
+        WHERE e.job_id = ${job_id} AND e.type = 'metric' AND e.step > ${query.after_step ?? -1}::int
+          AND NOT EXISTS (
+            SELECT 1 FROM events r
+            WHERE r.job_id = ${job_id} AND r.type = 'restart' AND r.seq > e.seq
+              AND (r.body->>'from_step')::int < e.step)
+        ORDER BY e.step, e.seq`;
+      return toMetrics(job_id, rows, query);
+    }),
+});

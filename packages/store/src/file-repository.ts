@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import { type FileResource, finalStatuses, UnfoldError } from '@unfold/contracts';
+import { type ArtifactStore, removeArtifacts } from './artifact-store.ts';
+import type { Database } from './database.ts';
+import type { File } from './generated/client.ts';
+import { createOnce } from './idempotency.ts';
+import { newId } from './new-id.ts';
+import { checkAfter, notFound, toPage, unixSeconds } from './pages.ts';
+import type { FileRepository, FileUpload } from './repositories.ts';
+import { createUtf8Scan, type TextStatistics } from './utf8-scan.ts';
+
+const number = (value: bigint | null): number | null => (value === null ? null : Number(value));
+
+const toResource = (row: File): FileResource => ({
+  id: row.id,
+  object: 'file',
+  bytes: Number(row.bytes),
+  created_at: unixSeconds(row.created_at),
+  filename: row.filename,
+  purpose: row.purpose as FileResource['purpose'],
+  status: 'processed',
+  sha256: row.sha256,
+  characters: number(row.characters),
+  lines: Number(row.lines),
+  invalid_utf8_offset: number(row.invalid_utf8_offset),
+});
+
+/** Passes an upload through, counting; a connection that breaks is told apart from a disk that fails. */
+async function* observe(
+  { upload, limit_bytes }: FileUpload,
+  see: (chunk: Uint8Array) => void,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  try {
+    for await (const chunk of upload) {
+      bytes += chunk.length;
+      if (bytes > limit_bytes)
+        throw new UnfoldError(
+          'payload_too_large',
+          `The file is larger than the limit of ${limit_bytes} bytes.`,
+          {
+            param: 'file',
+          },
+        );
+      see(chunk);
+      yield chunk;
+    }
+  } catch (error) {
+    if (error instanceof UnfoldError) throw error;
+    throw new UnfoldError('upload_interrupted', `The upload broke off after ${bytes} bytes.`, {
+      cause: error,
+    });
+  }
+}
+
+const hashOf = (parts: readonly unknown[]): string =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+
+export const createFileRepository = (database: Database, artifacts: ArtifactStore): FileRepository => {
+  const find = async (id: string, project?: string): Promise<File> => {
+    const row = await database.run((queries) =>
+      queries.file.findFirst({ where: { id, ...(project === undefined ? {} : { project }) } }),
+    );
+    if (!row) throw notFound('file', id);
+    return row;
+  };
+
+  const store = async (file: FileUpload, path: string) => {
+    const scan = createUtf8Scan();
+    const record = await artifacts.write(
+      path,
+      observe(file, (chunk) => scan.push(chunk)),
+    );
+    return { ...record, ...scan.end() } satisfies TextStatistics & { path: string };
+  };
+
+  return {
+    async create(project, file) {
+      const id = newId('file');
+      const path = `files/${id}`;
+      const { filename, idempotency } = file;
+      const stored = await store(file, path);
+      // Read late, since in a form the purpose may follow the file.
+      const { purpose } = file;
+      const request_hash = hashOf([filename, purpose, stored.sha256]);
+      try {
+        const created = await database.transaction((queries) =>
+          createOnce(queries, project, idempotency && { ...idempotency, request_hash }, async () =>
+            toResource(await queries.file.create({ data: { id, project, filename, purpose, ...stored } })),
+          ),
+        );
+        if (created.replayed) await removeArtifacts(artifacts, [path]);
+        return created;
+      } catch (error) {
+        // The answer to a commit may be lost with the connection: a file whose row may exist must stay.
+        if (!(error instanceof UnfoldError && error.code === 'unavailable'))
+          await removeArtifacts(artifacts, [path]);
+        throw error;
+      }
+    },
+
+    get: async (project, id) => toResource(await find(id, project)),
+
+    list: (project, { limit, after, purpose }) =>
+      database.run(async (queries) => {
+        await checkAfter('file', after, (id) => queries.file.findFirst({ where: { id, project } }));
+        const rows = await queries.file.findMany({
+          where: { project, ...(after ? { id: { lt: after } } : {}), ...(purpose ? { purpose } : {}) },
+          orderBy: { id: 'desc' },
+          take: limit + 1,
+        });
+        return toPage(rows, limit, toResource);
+      }),
+
+    async remove(project, id) {
+      const path = await database.transaction(async (queries) => {
+        // A job that is just being created holds a weaker lock on the row: this waits for it, then sees it.
+        const [row] = await queries.$queryRaw<{ path: string }[]>`
+          SELECT path FROM files WHERE id = ${id} AND project = ${project} FOR UPDATE`;
+        if (!row) throw notFound('file', id);
+        const user = await queries.job.findFirst({
+          where: { OR: [{ file: id }, { validation_file: id }], status: { notIn: [...finalStatuses] } },
+          orderBy: { id: 'desc' },
+        });
+        if (user)
+          throw new UnfoldError('in_use', `File ${id} is used by job ${user.id}, which is ${user.status}.`);
+        await queries.file.delete({ where: { id } });
+        return row.path;
+      });
+      await removeArtifacts(artifacts, [path]);
+      return { id, object: 'file', deleted: true };
+    },
+
+    async locate(id) {
+      const row = await find(id);
+      return {
+        id: row.id,
+        project: row.project,
+        filename: row.filename,
+        path: row.path,
+        bytes: Number(row.bytes),
+        sha256: row.sha256,
+        characters: number(row.characters),
+        lines: Number(row.lines),
+        invalid_utf8_offset: number(row.invalid_utf8_offset),
+      };
+    },
+  };
+};

@@ -1,0 +1,160 @@
+import type { FrameBody, JobError } from '@unfold/contracts';
+import type { Claim, Claimed, ClaimedBy, ResumePoint } from '../claim.ts';
+import type { Database, Queries } from '../database.ts';
+import { newId } from '../new-id.ts';
+import type { Finished, Outcome } from '../outcome.ts';
+import type { JobRepository } from '../repositories.ts';
+import {
+  appendLocked,
+  changeStatus,
+  countEnqueue,
+  lockClaimed,
+  lockJob,
+  type StatusChange,
+  statusFrame,
+} from './job-changes.ts';
+import { findJob, type JobRow, toTicket } from './job-row.ts';
+
+/** So many attempts in a row may end without a new checkpoint. */
+const attemptLimit = 3;
+const defaultTakeover_ms = 1000;
+
+/** Not the id, whose order hangs on the workers' clocks: the log's own order says which is the newest. */
+const newestCheckpoint = async (queries: Queries, jobId: string): Promise<ResumePoint | null> => {
+  const newest = await queries.checkpoint.findFirst({
+    where: { job_id: jobId },
+    orderBy: { seq: 'desc' },
+    select: { id: true, path: true, bytes: true, sha256: true, step: true },
+  });
+  return newest && { ...newest, bytes: Number(newest.bytes) };
+};
+
+const exhausted = (last: JobError | null): JobError => ({
+  code: 'attempts_exhausted',
+  message: `${attemptLimit} attempts ended without a new checkpoint.${last ? ` The last error: ${last.message}` : ''}`,
+  param: null,
+});
+
+/** A worker that died left a request behind: there is nobody else to carry it out. */
+const settle = async (queries: Queries, job: JobRow): Promise<boolean> => {
+  if (job.requested === 'cancel') await changeStatus(queries, job, { status: 'cancelled' });
+  else if (job.requested === 'pause') await changeStatus(queries, job, { status: 'paused' });
+  else if (job.attempts_without_checkpoint >= attemptLimit)
+    await changeStatus(queries, job, { status: 'failed', error: exhausted(null) });
+  else return false;
+  return true;
+};
+
+const begin = async (queries: Queries, job: JobRow, by: ClaimedBy): Promise<Claimed> => {
+  const attempt = job.attempt + 1;
+  await queries.$executeRaw`
+    UPDATE jobs SET status = 'running', error = NULL, engine = ${by.engine}, device = ${by.device},
+      started_at = COALESCE(started_at, now())
+    WHERE id = ${job.id}`;
+  await queries.$executeRaw`
+    UPDATE job_heads SET attempt = ${attempt}, owned = true, worker = ${by.worker}, heartbeat_at = now(),
+      attempts_without_checkpoint = attempts_without_checkpoint + 1
+    WHERE job_id = ${job.id}`;
+  const resume = await newestCheckpoint(queries, job.id);
+  const frames: FrameBody[] = [statusFrame('running', attempt)];
+  if (attempt > 1) frames.push({ type: 'restart', attempt, from_step: resume?.step ?? 0, reason: 'resumed' });
+  const head = await appendLocked(queries, job.id, frames);
+  return { claim: { job_id: job.id, attempt }, project: job.project, spec: job.spec, resume, head };
+};
+
+export const createClaim =
+  (database: Database): JobRepository['claim'] =>
+  async (id, by) => {
+    const seen = await database.run((queries) => findJob(queries, id));
+    if (!seen || (seen.status !== 'queued' && seen.status !== 'running')) return null;
+    return database.transaction(async (queries) => {
+      const takeover_ms = by.takeover_ms ?? defaultTakeover_ms;
+      // Compare-and-set: of those who saw the same attempt one goes on, the others find it changed.
+      const free = await queries.$queryRaw<object[]>`
+        SELECT job_id FROM job_heads
+        WHERE job_id = ${id} AND attempt = ${seen.attempt}
+          AND NOT (owned AND heartbeat_at > clock_timestamp() - make_interval(secs => ${takeover_ms / 1000}::float8))
+        FOR UPDATE`;
+      if (free.length === 0) return null;
+      const job = await lockJob(queries, id);
+      if (!job || (job.status !== 'queued' && job.status !== 'running')) return null;
+      if (await settle(queries, job)) return null;
+      return begin(queries, job, by);
+    });
+  };
+
+type Succeeded = Extract<Outcome, { type: 'succeeded' }>;
+
+const publish = async (queries: Queries, job: JobRow, outcome: Succeeded): Promise<string> => {
+  const { checkpoint_id, weights, parameters, vocabulary_size } = outcome;
+  const checkpoint = checkpoint_id
+    ? await queries.checkpoint.findFirst({ where: { id: checkpoint_id, job_id: job.id } })
+    : null;
+  const model = await queries.model.create({
+    data: {
+      id: newId('model'),
+      project: job.project,
+      name: job.name,
+      job_id: job.id,
+      spec: job.spec,
+      parameters,
+      vocabulary_size,
+      step: checkpoint?.step ?? job.progress.step,
+      validation_loss: checkpoint?.validation_loss ?? null,
+      path: weights.path,
+      bytes: weights.bytes,
+      sha256: weights.sha256,
+    },
+  });
+  return model.id;
+};
+
+/** What becomes of a job whose worker gave it back: what was asked of it meanwhile comes first. */
+const givenBack = (job: JobRow, outcome: Exclude<Outcome, Succeeded>): StatusChange => {
+  switch (outcome.type) {
+    case 'failed':
+      return { status: 'failed', error: outcome.error };
+    case 'cancelled':
+      return { status: 'cancelled' };
+    case 'paused':
+      if (job.requested === 'cancel') return { status: 'cancelled' };
+      // A resume withdrew the pause after the worker had begun to carry it out.
+      return { status: job.requested === null ? 'queued' : 'paused' };
+    case 'requeued':
+    case 'retry':
+      if (job.requested === 'cancel') return { status: 'cancelled' };
+      if (job.requested === 'pause') return { status: 'paused' };
+      if (outcome.type === 'retry' && job.attempts_without_checkpoint >= attemptLimit)
+        return { status: 'failed', error: exhausted(outcome.error) };
+      return { status: 'queued', error: outcome.type === 'retry' ? outcome.error : null };
+  }
+};
+
+const change = async (queries: Queries, job: JobRow, outcome: Outcome): Promise<StatusChange> =>
+  outcome.type === 'succeeded'
+    ? { status: 'succeeded', model_id: await publish(queries, job, outcome) }
+    : givenBack(job, outcome);
+
+const finish = async (queries: Queries, claim: Claim, outcome: Outcome): Promise<Finished | null> => {
+  const job = await lockClaimed(queries, claim);
+  if (!job) return null;
+  const next = await change(queries, job, outcome);
+  if (outcome.type === 'paused' || outcome.type === 'requeued')
+    await queries.$executeRaw`
+      UPDATE job_heads SET attempts_without_checkpoint = GREATEST(attempts_without_checkpoint - 1, 0)
+      WHERE job_id = ${job.id}`;
+  const head = await changeStatus(queries, job, next);
+  const again = next.status === 'queued';
+  const ticket = again && outcome.type !== 'requeued' ? await countEnqueue(queries, job) : job;
+  return {
+    status: next.status,
+    model_id: next.model_id ?? null,
+    head,
+    enqueue: again ? toTicket(ticket) : null,
+  };
+};
+
+export const createFinish =
+  (database: Database): JobRepository['finish'] =>
+  (claim, outcome) =>
+    database.transaction((queries) => finish(queries, claim, outcome));

@@ -1,0 +1,143 @@
+import { isFinal, type JobSpec, type JobStatus, jobStatuses, UnfoldError } from '@unfold/contracts';
+import { type ArtifactStore, removeArtifacts } from '../artifact-store.ts';
+import { toJsonb } from '../clean-json.ts';
+import { type Database, Prisma, type Queries } from '../database.ts';
+import { createOnce } from '../idempotency.ts';
+import { newId } from '../new-id.ts';
+import { checkAfter, notFound, toPage } from '../pages.ts';
+import type { JobRepository } from '../repositories.ts';
+import { createClaim, createFinish } from './job-attempts.ts';
+import { appendLocked, lockJob, statusFrame } from './job-changes.ts';
+import { createRequest, createResume } from './job-requests.ts';
+import { findJob, type JobRow, selectJobs, toJobResource, toTicket } from './job-row.ts';
+
+/** A log of millions of frames takes a while to delete. */
+const removalTimeout_ms = 600_000;
+const noProgress = { step: 0, total_steps: null, epoch: 0, tokens: 0, eta_seconds: null };
+
+/** Locks the files against deletion until the job exists, from when on it protects them itself. */
+const lockFiles = async (queries: Queries, project: string, spec: JobSpec): Promise<void> => {
+  for (const param of ['file', 'validation_file'] as const) {
+    const id = spec[param];
+    if (id === null) continue;
+    const found = await queries.$queryRaw<object[]>`
+      SELECT id FROM files WHERE id = ${id} AND project = ${project} FOR KEY SHARE`;
+    if (found.length === 0) throw notFound('file', id, param);
+  }
+};
+
+const checkDepth = async (queries: Queries, queueDepth: number): Promise<void> => {
+  const queued = await queries.job.count({ where: { status: 'queued' } });
+  if (queued >= queueDepth)
+    throw new UnfoldError(
+      'queue_full',
+      `The queue holds ${queued} jobs and takes no more: wait until some have started.`,
+    );
+};
+
+const insertJob = async (queries: Queries, project: string, spec: JobSpec): Promise<JobRow> => {
+  const id = newId('job');
+  // `queued_at` is told by the clock, not by the transaction's begin: who waited for a lock comes later.
+  await queries.$executeRaw`
+    INSERT INTO jobs (id, project, name, status, spec, metadata, priority, file, validation_file, queued_at)
+    VALUES (${id}, ${project}, ${spec.name}, 'queued', ${toJsonb(spec)}::jsonb, ${toJsonb(spec.metadata)}::jsonb,
+      ${spec.priority}::int, ${spec.file}, ${spec.validation_file}, clock_timestamp())`;
+  await queries.jobHead.create({ data: { job_id: id, progress: noProgress } });
+  await appendLocked(queries, id, [statusFrame('queued', 0)]);
+  return (await findJob(queries, id)) as JobRow;
+};
+
+const ticketsOf = async (database: Database, condition: Prisma.Sql) => {
+  const rows = await database.run(
+    (queries) =>
+      queries.$queryRaw<Pick<JobRow, 'id' | 'enqueue_count' | 'priority'>[]>`
+      SELECT j.id, h.enqueue_count, j.priority FROM jobs j JOIN job_heads h ON h.job_id = j.id
+      WHERE ${condition} ORDER BY j.priority DESC, j.queued_at, j.id`,
+  );
+  return rows.map(toTicket);
+};
+
+export const createJobRepository = (
+  database: Database,
+  artifacts: ArtifactStore,
+  queueDepth: number,
+): JobRepository => ({
+  async create(project, spec, idempotency) {
+    const { created, ticket } = await database.transaction(async (queries) => {
+      let row: JobRow | null = null;
+      const created = await createOnce(queries, project, idempotency, async () => {
+        await lockFiles(queries, project, spec);
+        await checkDepth(queries, queueDepth);
+        row = await insertJob(queries, project, spec);
+        return toJobResource(row);
+      });
+      return { created, ticket: row && toTicket(row) };
+    });
+    return { ...created, enqueue: ticket };
+  },
+
+  async get(project, id) {
+    const job = await database.run((queries) => findJob(queries, id, project));
+    if (!job) throw notFound('job', id);
+    return toJobResource(job);
+  },
+
+  list: (project, { limit, after, status, metadata }) =>
+    database.run(async (queries) => {
+      await checkAfter('job', after, (id) => queries.job.findFirst({ where: { id, project } }));
+      const conditions = [Prisma.sql`j.project = ${project}`];
+      if (after) conditions.push(Prisma.sql`j.id < ${after}`);
+      if (status) conditions.push(Prisma.sql`j.status = ${status}`);
+      if (metadata && Object.keys(metadata).length > 0)
+        conditions.push(Prisma.sql`j.metadata @> ${toJsonb(metadata)}::jsonb`);
+      const rows = await selectJobs(
+        queries,
+        Prisma.sql`WHERE ${Prisma.join(conditions, ' AND ')} ORDER BY j.id DESC LIMIT ${limit + 1}`,
+      );
+      return toPage(rows, limit, toJobResource);
+    }),
+
+  request: createRequest(database),
+  resume: createResume(database),
+
+  async remove(project, id) {
+    const paths = await database.transaction(async (queries) => {
+      const job = await lockJob(queries, id, project);
+      if (!job) throw notFound('job', id);
+      if (!isFinal(job.status))
+        throw new UnfoldError('wrong_state', `Job ${id} is ${job.status}: cancel it before it is deleted.`);
+      const checkpoints = await queries.checkpoint.findMany({
+        where: { job_id: id },
+        select: { path: true },
+      });
+      await queries.$executeRaw`DELETE FROM events WHERE job_id = ${id}`;
+      await queries.job.delete({ where: { id } });
+      return checkpoints.map(({ path }) => path);
+    }, removalTimeout_ms);
+    await removeArtifacts(artifacts, paths);
+    return { id, object: 'training.job', deleted: true };
+  },
+
+  queued: () => ticketsOf(database, Prisma.sql`j.status = 'queued'`),
+
+  abandoned: (silent_ms) =>
+    ticketsOf(
+      database,
+      Prisma.sql`j.status = 'running'
+        AND h.heartbeat_at < clock_timestamp() - make_interval(secs => ${silent_ms / 1000}::float8)`,
+    ),
+
+  async counts() {
+    const rows = await database.run((queries) =>
+      queries.job.groupBy({ by: ['status'], _count: { _all: true } }),
+    );
+    const counted = new Map(rows.map((row) => [row.status, row._count._all]));
+    return Object.fromEntries(jobStatuses.map((status) => [status, counted.get(status) ?? 0])) as Record<
+      JobStatus,
+      number
+    >;
+  },
+
+  claim: createClaim(database),
+  finish: createFinish(database),
+});

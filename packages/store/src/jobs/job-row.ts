@@ -1,0 +1,81 @@
+import type { JobError, JobProgress, JobRequest, JobResource, JobSpec, JobStatus } from '@unfold/contracts';
+import type { EnqueueTicket } from '../claim.ts';
+import { Prisma, type Queries } from '../database.ts';
+
+/** A job and its head, as {@link selectJobs} reads them. */
+export interface JobRow {
+  id: string;
+  project: string;
+  name: string | null;
+  status: JobStatus;
+  spec: JobSpec;
+  metadata: Record<string, string>;
+  priority: number;
+  file: string;
+  validation_file: string | null;
+  model_id: string | null;
+  error: JobError | null;
+  engine: string | null;
+  device: string | null;
+  created_at: Date;
+  started_at: Date | null;
+  ended_at: Date | null;
+  attempt: number;
+  owned: boolean;
+  next_seq: number;
+  requested: JobRequest | null;
+  attempts_without_checkpoint: number;
+  enqueue_count: number;
+  progress: JobProgress;
+  queue_position: number | null;
+}
+
+/** Reads whole jobs in one statement, so that job, head and place in the queue belong together. */
+export const selectJobs = (queries: Queries, rest: Prisma.Sql): Promise<JobRow[]> =>
+  queries.$queryRaw<JobRow[]>`
+    SELECT j.id, j.project, j.name, j.status, j.spec, j.metadata, j.priority, j.file, j.validation_file, j.model_id,
+           j.error, j.engine, j.device, j.created_at, j.started_at, j.ended_at,
+           h.attempt, h.owned, h.next_seq, h.requested, h.attempts_without_checkpoint, h.enqueue_count, h.progress,
+           CASE WHEN j.status = 'queued' THEN
+             (SELECT count(*)::int + 1 FROM jobs q
+              WHERE q.status = 'queued' AND (q.priority > j.priority
+                OR (q.priority = j.priority AND (q.queued_at, q.id) < (j.queued_at, j.id))))
+           END AS queue_position
+    FROM jobs j JOIN job_heads h ON h.job_id = j.id
+    ${rest}`;
+
+export const findJob = async (
+  queries: Queries,
+  id: string,
+  project: string | null = null,
+): Promise<JobRow | null> => {
+  const within = project === null ? Prisma.empty : Prisma.sql`AND j.project = ${project}`;
+  const [row] = await selectJobs(queries, Prisma.sql`WHERE j.id = ${id} ${within}`);
+  return row ?? null;
+};
+
+export const toJobResource = (row: JobRow): JobResource => ({
+  id: row.id,
+  object: 'training.job',
+  name: row.name,
+  status: row.status,
+  requested: row.requested,
+  attempt: row.attempt,
+  spec: row.spec,
+  model_id: row.model_id,
+  error: row.error,
+  progress: row.progress,
+  queue_position: row.queue_position,
+  engine: row.engine,
+  device: row.device,
+  created_at: row.created_at.toISOString(),
+  started_at: row.started_at?.toISOString() ?? null,
+  ended_at: row.ended_at?.toISOString() ?? null,
+  metadata: row.metadata,
+});
+
+export const toTicket = (row: Pick<JobRow, 'id' | 'enqueue_count' | 'priority'>): EnqueueTicket => ({
+  job_id: row.id,
+  enqueue_count: row.enqueue_count,
+  priority: row.priority,
+});

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { toMetrics } from './metrics.ts';
+
+const rows = Array.from({ length: 1000 }, (_, i) => {
+  const values: Record<string, number> =
+    i % 100 === 99 ? { loss: i, validation_loss: i } : { loss: i, learning_rate: 1 };
+  return { step: i + 1, values };
+});
+
+describe('curves', () => {
+  it('are whole unless fewer points are asked for', () => {
+    expect(toMetrics('job', rows, {})).toMatchObject({ downsampled: false, steps: { length: 1000 } });
+    expect(toMetrics('job', rows, { points: 1000 }).downsampled).toBe(false);
+  });
+
+  it.each([1, 2, 3, 10, 100, 999])('are thinned out to at most %i points, all real, and say so', (points) => {
+    const { steps, series, downsampled } = toMetrics('job', rows, { points });
+    expect(downsampled).toBe(true);
+    expect(steps.length).toBeLessThanOrEqual(points);
+    expect(steps.length).toBeGreaterThanOrEqual(Math.min(points, 900) - 3);
+    expect(steps).toEqual([...new Set(steps)].sort((a, b) => a - b));
+    expect(series.loss).toEqual(steps.map((step) => step - 1));
+  });
+
+  it('keep a rare name among a thousand of another', () => {
+    const { series } = toMetrics('job', rows, { points: 50 });
+    expect(series.validation_loss?.filter((value) => value !== null)).toHaveLength(10);
+  });
+
+  it('hold the names that were asked for, in that order, also those that never came', () => {
+    const { series, steps } = toMetrics('job', rows, { names: ['accuracy', 'validation_loss'] });
+    expect(Object.keys(series)).toEqual(['accuracy', 'validation_loss']);
+    expect(steps).toHaveLength(10);
+    expect(series.accuracy).toEqual(steps.map(() => null));
+  });
+});

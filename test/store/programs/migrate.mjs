@@ -1,0 +1,3 @@
+import { migrate } from '@unfold/store';
+
+process.stdout.write(JSON.stringify(await migrate(process.argv[2])));

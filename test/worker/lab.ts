@@ -1,0 +1,190 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Frame, type JobResource, type JobSpecInput, jobSpec } from '@unfold/contracts';
+import { openQueue, type Queue } from '@unfold/queue';
+import { openStore, type Store } from '@unfold/store';
+import { withDatabase } from '../support/postgres.ts';
+import { type Program, startProgram, waitFor } from '../support/process.ts';
+import { redisInstalled, startRedis, withoutRedis } from '../support/redis.ts';
+
+export const project = 'default';
+
+/** A store, a queue, and worker processes over both, as in production. */
+export interface Lab {
+  readonly store: Store;
+  readonly queue: Queue;
+  readonly dataDir: string;
+  /** Starts a worker; resolves when it takes jobs. */
+  startWorker(env?: Record<string, string>): Promise<Program>;
+  upload(text: string): Promise<string>;
+  submit(spec: JobSpecInput): Promise<JobResource>;
+  job(id: string): Promise<JobResource>;
+  frames(id: string): Promise<Frame[]>;
+  /** As the API's routes do it. */
+  request(id: string, action: 'pause' | 'cancel'): Promise<JobResource>;
+  resume(id: string, change?: { epochs?: number; max_steps?: number }): Promise<void>;
+  reaches(id: string, status: JobResource['status'], timeoutMs?: number): Promise<JobResource>;
+  /** Waits until the job has trained at least so far. */
+  reachesStep(id: string, step: number, timeoutMs?: number): Promise<JobResource>;
+  close(): Promise<void>;
+}
+
+export interface LabAddress {
+  databaseUrl: string;
+  redisUrl: string | null;
+}
+
+export const queueKinds = [
+  { kind: 'PostgreSQL', missing: null },
+  { kind: 'Redis', missing: redisInstalled ? null : withoutRedis },
+] as const;
+export type QueueKind = (typeof queueKinds)[number]['kind'];
+
+/** A lab at services that the caller owns. */
+export const openLabAt = async ({ databaseUrl, redisUrl }: LabAddress): Promise<Lab> => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'unfold-worker-'));
+  const store = await openStore({ databaseUrl, artifactsDir: join(dataDir, 'artifacts'), connections: 4 });
+  const queue = await openQueue({ databaseUrl, redisUrl });
+  const workers: Program[] = [];
+  const job = (id: string): Promise<JobResource> => store.jobs.get(project, id);
+  const is = (id: string, test: (job: JobResource) => boolean) => async (): Promise<JobResource | null> => {
+    const now = await job(id).catch(() => null);
+    return now && test(now) ? now : null;
+  };
+  return {
+    store,
+    queue,
+    dataDir,
+    startWorker: async (env = {}) => {
+      const worker = startProgram('apps/worker/dist/main.js', {
+        env: {
+          DATABASE_URL: databaseUrl,
+          UNFOLD_DATA_DIR: dataDir,
+          UNFOLD_MAX_DATABASE_CONNECTIONS: '3',
+          ...(redisUrl === null ? {} : { REDIS_URL: redisUrl }),
+          ...env,
+        },
+      });
+      workers.push(worker);
+      let over = false;
+      void worker.ended.then(() => (over = true));
+      await waitFor('the worker to be ready', () => {
+        if (over) throw new Error(`The worker ended early:\n${worker.output()}`);
+        return worker.output().includes('The worker is ready.');
+      });
+      return worker;
+    },
+    upload: async (text) => {
+      const source = (async function* () {
+        yield new TextEncoder().encode(text);
+      })();
+      const { resource } = await store.files.create(project, {
+        filename: 'text.txt',
+        purpose: 'training',
+        upload: source,
+        limit_bytes: 100_000_000,
+      });
+      return resource.id;
+    },
+    submit: async (spec) => {
+      const { resource, enqueue } = await store.jobs.create(project, jobSpec.parse(spec));
+      if (enqueue) await queue.enqueue(enqueue);
+      return resource;
+    },
+    job,
+    frames: (id) => store.events.read(id, { limit: 100_000 }),
+    request: async (id, action) => {
+      const { job: changed, running, removed } = await store.jobs.request(project, id, action);
+      if (running) await queue.broadcast({ job_id: id, action });
+      if (removed) await queue.remove(removed);
+      return changed;
+    },
+    resume: async (id, change) => {
+      const { running, enqueue } = await store.jobs.resume(project, id, change);
+      if (running) await queue.broadcast({ job_id: id, action: 'resume' });
+      if (enqueue) await queue.enqueue(enqueue);
+    },
+    reaches: (id, status, timeoutMs = 40_000) =>
+      waitFor(
+        `${id} to be ${status}`,
+        is(id, (now) => now.status === status),
+        timeoutMs,
+      ),
+    reachesStep: (id, step, timeoutMs = 40_000) =>
+      waitFor(
+        `${id} to reach step ${step}`,
+        is(id, (now) => now.progress.step >= step),
+        timeoutMs,
+      ),
+    close: async () => {
+      await Promise.all(workers.map((worker) => worker.stop()));
+      await queue.close();
+      await store.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+};
+
+/** A lab with a database of its own, and a Redis of its own if asked for. */
+export const openLab = async (kind: QueueKind): Promise<Lab> => {
+  const database = await withDatabase();
+  const redis = kind === 'Redis' ? await startRedis() : null;
+  const lab = await openLabAt({ databaseUrl: database.databaseUrl, redisUrl: redis?.url ?? null });
+  return {
+    ...lab,
+    close: async () => {
+      await lab.close();
+      await redis?.remove();
+      await database.drop();
+    },
+  };
+};
+
+const words = 'the whale rose from a green sea and old men sang of salt rope wind tar'.split(' ');
+
+/** So many words of nonsense, always the same. */
+export const nonsense = (count: number): string => {
+  let state = 7;
+  return Array.from({ length: count }, () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return words[state % words.length];
+  }).join(' ');
+};
+
+/** A network small enough that hundreds of steps take a second or two. */
+export const smallSpec = (
+  file: string,
+  training: JobSpecInput['training'] = {},
+  more: Partial<JobSpecInput> = {},
+): JobSpecInput => ({
+  file,
+  name: 'small',
+  model: { hidden_size: 16, num_layers: 1 },
+  ...more,
+  training: {
+    max_steps: 200,
+    epochs: 1000,
+    batch_size: 4,
+    sequence_length: 16,
+    log_every: 5,
+    evaluate_every: 50,
+    checkpoint_every: 20,
+    ...training,
+  },
+});
+
+/** A curve without what depends on the clock. */
+export const curveOf = async (lab: Lab, id: string) => {
+  const { steps, series } = await lab.store.events.metrics(id);
+  const { tokens_per_second: _speed, eta_seconds: _eta, ...kept } = series;
+  return { steps, series: kept };
+};
+
+/** The bytes of the model that the job published. */
+export const weightsOf = async (lab: Lab, id: string): Promise<Buffer> => {
+  const { model_id } = await lab.job(id);
+  if (model_id === null) throw new Error(`${id} published no model.`);
+  const { path } = await lab.store.models.locate(project, model_id);
+  return readFile(lab.store.artifacts.absolute(path));
+};

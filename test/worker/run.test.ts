@@ -1,0 +1,132 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isFinal } from '@unfold/contracts';
+import { inspectWeights } from '@unfold/rnn';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { curveOf, type Lab, nonsense, openLab, project, queueKinds, smallSpec, weightsOf } from './lab.ts';
+
+/** Longer than any test waits: such a job ends only when it is told to. */
+const endless = { max_steps: 1_000_000, evaluate_every: 1_000_000 };
+
+describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }) => {
+  let lab: Lab;
+  let file: string;
+  beforeAll(async () => {
+    if (missing) return;
+    lab = await openLab(kind);
+    file = await lab.upload(nonsense(2000));
+    await lab.startWorker();
+  });
+  afterAll(async () => lab?.close());
+
+  it.skipIf(missing)('trains a job to its model and tells all of it in order', async () => {
+    const { id } = await lab.submit(smallSpec(file));
+    const job = await lab.reaches(id, 'succeeded');
+    expect(job).toMatchObject({ attempt: 1, engine: 'reference', device: 'cpu', error: null });
+    expect(job.progress).toMatchObject({ step: 200, total_steps: 200 });
+
+    const frames = await lab.frames(id);
+    expect(frames.map(({ seq }) => seq)).toEqual(frames.map((_, index) => index + 1));
+    const statuses = frames.flatMap((frame) => (frame.type === 'status' ? [frame.status] : []));
+    expect(statuses).toEqual(['queued', 'running', 'succeeded']);
+    expect(frames.at(-1)).toMatchObject({ type: 'status', status: 'succeeded' });
+    const steps = frames.flatMap((frame) => (frame.type === 'metric' ? [frame.step] : []));
+    expect(steps).toEqual([...steps].sort((a, b) => a - b));
+    expect(steps).toContain(200);
+    expect(frames.filter(({ type }) => type === 'sample').length).toBe(4);
+
+    const { data } = await lab.store.checkpoints.list(project, id, { limit: 100 });
+    expect(data[0]).toMatchObject({ step: 200, attempt: 1 });
+    expect(data.length).toBeLessThanOrEqual(5);
+    const weights = await weightsOf(lab, id);
+    const { parameters } = inspectWeights(weights);
+    expect(await lab.store.models.get(project, 'small')).toMatchObject({ job_id: id, step: 200, parameters });
+    expect(await lab.store.models.get(project, data[0]!.id)).toMatchObject({ parameters });
+    expect(await readdir(join(lab.dataDir, 'artifacts', 'jobs', id, '1'))).toHaveLength(data.length + 1);
+  });
+
+  it.skipIf(missing)('publishes the best checkpoint when training stops early', async () => {
+    const early = { early_stopping: { patience: 2 }, evaluate_every: 20, optimizer: { learning_rate: 0.3 } };
+    const { id } = await lab.submit(smallSpec(file, { ...early, max_steps: 2000 }));
+    const job = await lab.reaches(id, 'succeeded');
+    expect(job.progress.step).toBeLessThan(2000);
+    const { steps, series } = await curveOf(lab, id);
+    const losses = series.validation_loss!.map((loss) => loss ?? Number.POSITIVE_INFINITY);
+    const best = steps[losses.indexOf(Math.min(...losses))];
+    expect(await lab.store.models.get(project, job.model_id!)).toMatchObject({ step: best });
+  });
+
+  it.skipIf(missing)('pauses with a checkpoint, goes on, and ends as if it had not paused', async () => {
+    const spec = smallSpec(file, { max_steps: 400 });
+    const whole = await lab.submit(spec);
+    await lab.reaches(whole.id, 'succeeded');
+    const { id } = await lab.submit(spec);
+    await lab.reachesStep(id, 1);
+    await lab.request(id, 'pause');
+    const paused = await lab.reaches(id, 'paused');
+    expect(paused.progress.step).toBeLessThan(400);
+    const [checkpoint] = (await lab.store.checkpoints.list(project, id, { limit: 1 })).data;
+    expect(checkpoint!.step).toBeGreaterThan(0);
+    await lab.resume(id);
+    await lab.reaches(id, 'succeeded');
+    expect(await weightsOf(lab, id)).toEqual(await weightsOf(lab, whole.id));
+    expect(await curveOf(lab, id)).toEqual(await curveOf(lab, whole.id));
+    expect(await lab.frames(id)).toContainEqual(
+      expect.objectContaining({ type: 'restart', from_step: checkpoint!.step, reason: 'resumed' }),
+    );
+  });
+
+  it.skipIf(missing)('cancels a running job within a second', async () => {
+    const { id } = await lab.submit(smallSpec(file, endless));
+    await lab.reachesStep(id, 50);
+    const from = performance.now();
+    await lab.request(id, 'cancel');
+    const job = await lab.reaches(id, 'cancelled');
+    expect(performance.now() - from).toBeLessThan(1000);
+    expect(job.model_id).toBeNull();
+    expect((await lab.frames(id)).at(-1)).toMatchObject({ type: 'status', status: 'cancelled' });
+  });
+
+  it.skipIf(missing)('goes on with a cancelled job when asked, from its newest checkpoint', async () => {
+    const { id } = await lab.submit(smallSpec(file, { ...endless, checkpoint_every: 10 }));
+    await lab.reachesStep(id, 50);
+    await lab.request(id, 'cancel');
+    const { progress } = await lab.reaches(id, 'cancelled');
+    await lab.resume(id, { max_steps: progress.step + 50 });
+    expect((await lab.reaches(id, 'succeeded')).progress.step).toBe(progress.step + 50);
+  });
+
+  it.skipIf(missing).each([
+    ['pause', 'cancel'],
+    ['cancel', 'pause'],
+    ['pause', 'resume', 'cancel'],
+    ['pause', 'pause', 'cancel', 'cancel'],
+  ] as const)('%s, %s …: a cancel wins whatever the order', async (...actions) => {
+    const { id } = await lab.submit(smallSpec(file, endless));
+    await lab.reachesStep(id, 20);
+    for (const action of actions) {
+      const asked = action === 'resume' ? lab.resume(id) : lab.request(id, action);
+      // Refused when an earlier request was carried out first, which is as good.
+      await asked.catch((error) => expect(error).toMatchObject({ code: 'wrong_state' }));
+    }
+    await lab.reaches(id, 'cancelled');
+  });
+
+  it.skipIf(missing)('goes on when a pause is withdrawn, at whatever moment', async () => {
+    const { id } = await lab.submit(smallSpec(file, { max_steps: 500 }));
+    for (let step = 10; step < 500; step += 120) {
+      const { status } = await lab.reachesStep(id, step);
+      if (isFinal(status)) break;
+      await lab.request(id, 'pause').catch((error) => expect(error).toMatchObject({ code: 'wrong_state' }));
+      await lab.resume(id).catch((error) => expect(error).toMatchObject({ code: 'wrong_state' }));
+    }
+    expect((await lab.reaches(id, 'succeeded')).progress.step).toBe(500);
+    const { steps } = await curveOf(lab, id);
+    expect(steps).toEqual(Array.from({ length: 100 }, (_, index) => 5 * (index + 1)));
+  });
+
+  it.skipIf(missing)('leaves nothing in the scratch folder', async () => {
+    const [own] = await readdir(join(lab.dataDir, 'scratch'));
+    expect(await readdir(join(lab.dataDir, 'scratch', own!))).toEqual([]);
+  });
+});
