@@ -5,14 +5,14 @@ namespace unfold {
 namespace UNFOLD_SET {
 namespace {
 
-template <bool Relu>
 struct ElmanBackward {
+  static constexpr bool kSegmented = false;
   static constexpr int kCarries = 0;
 
   UNFOLD_INLINE static void gradient(const BackwardStep& step, int row, int vector, Vec dh) {
     float* const gates = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(vector) * kWidth;
     const Vec h = load(gates);
-    if constexpr (Relu) {
+    if (step.cell == CellKind::elman_relu) {
       // h times a huge number, held to 1: exactly 1 for every h > 0 that is not denormal, which is flushed anyway.
       const Vec steep = mul(mul(h, broadcast(3e38f)), broadcast(3e38f));
       store(gates, mul(dh, smallest(broadcast(1.0f), steep)));
@@ -24,12 +24,7 @@ struct ElmanBackward {
 
 }  // namespace
 
-void elman_backward(const Context& context, const BackwardCall& call) {
-  if (call.sizes.cell == CellKind::elman_relu)
-    backward<ElmanBackward<true>>(context, call);
-  else
-    backward<ElmanBackward<false>>(context, call);
-}
+void elman_backward(const Context& context, const BackwardCall& call) { backward<ElmanBackward>(context, call); }
 
 }  // namespace UNFOLD_SET
 }  // namespace unfold

@@ -5,7 +5,6 @@ namespace unfold {
 namespace UNFOLD_SET {
 namespace {
 
-template <bool Relu>
 struct ElmanForward {
   static constexpr int kVectors = kPanel;
   static constexpr bool kRagged = true;
@@ -26,7 +25,7 @@ struct ElmanForward {
     float* const gates = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(panel) * step.gates_panel;
     UNFOLD_UNROLL
     for (int j = 0; j < NV; j++) {
-      const Vec h = Relu ? largest(broadcast(0.0f), c[j]) : hyperbolic_tangent(c[j]);
+      const Vec h = step.cell == CellKind::elman_relu ? largest(broadcast(0.0f), c[j]) : hyperbolic_tangent(c[j]);
       if (step.keep) store(gates + j * kWidth, h);
       store_units(step.output + static_cast<ptrdiff_t>(row) * step.H, panel * kPanel + j, step.H, h);
     }
@@ -35,12 +34,7 @@ struct ElmanForward {
 
 }  // namespace
 
-void elman_forward(const Context& context, const ForwardCall& call) {
-  if (call.sizes.cell == CellKind::elman_relu)
-    forward<ElmanForward<true>>(context, call);
-  else
-    forward<ElmanForward<false>>(context, call);
-}
+void elman_forward(const Context& context, const ForwardCall& call) { forward<ElmanForward>(context, call); }
 
 }  // namespace UNFOLD_SET
 }  // namespace unfold

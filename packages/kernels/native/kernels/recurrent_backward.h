@@ -1,9 +1,10 @@
 /**
- * Backpropagation through time. Going backwards, a tile collects ∂L/∂h_t = what comes from above + dZ_{t+1} W for some rows and units;
+ * Backpropagation through time. Going backwards, a panel of units collects ∂L/∂h_t = what comes from above + dZ_{t+1} W for some rows;
  * the cell then turns the saved gates of these units into their gradients, in place. What parameters and input get is left to products
  * over all steps at once.
  *
- * A cell is a type with kCarries (0; 1: a part of ∂L/∂h_{t−1} that does not go through W; 2: ∂L/∂c) and
+ * A cell is a type with kSegmented (whether only some slots of a block meet the recurrent weights), kCarries (0; 1: a part of
+ * ∂L/∂h_{t−1} that does not go through W; 2: ∂L/∂c) and
  *   gradient(step, row, vector, dh): gates → their gradients, for one vector of units.
  */
 #pragma once
@@ -16,6 +17,7 @@ namespace UNFOLD_SET {
 
 /** One step of some rows: pointers to the first of these rows. */
 struct BackwardStep {
+  CellKind cell;
   int H;
   ptrdiff_t padded;
   float* gates;
@@ -37,72 +39,73 @@ struct BackwardPass {
   float* carried;
 };
 
-/** ∂L/∂h_t before anything came through W. */
-template <class Cell, int NV>
-UNFOLD_INLINE void start_gradient(const BackwardPass& pass, int t, ptrdiff_t n, int panel, Vec (&c)[NV]) {
+/** A panel's ∂L/∂h_t of some rows before anything came through W; sums of [rows, kPanel vectors] stand in `room`. */
+template <class Cell>
+void start_panel(const BackwardPass& pass, int t, int start, int rows, int panel, float* room) {
   const BackwardCall& call = pass.call;
   const int H = call.sizes.H;
-  UNFOLD_UNROLL
-  for (int j = 0; j < NV; j++) {
-    const int vector = panel * kPanel + j;
-    Vec dh = broadcast(0.0f);
-    if (t >= 0 && call.d_output != nullptr)
-      dh = load_units(call.d_output + (static_cast<ptrdiff_t>(t) * call.sizes.N + n) * H, vector, H);
-    if (t == call.sizes.T - 1 && call.dhT != nullptr) dh = add(dh, load_units(call.dhT + n * H, vector, H));
-    if constexpr (Cell::kCarries == 1) dh = add(dh, load(pass.carried + n * pass.gates.padded() + vector * kWidth));
-    c[j] = dh;
+  const int vectors = pass.panels.width_of(panel);
+  for (int row = 0; row < rows; row++) {
+    const ptrdiff_t n = start + row;
+    for (int j = 0; j < vectors; j++) {
+      const int vector = panel * kPanel + j;
+      Vec dh = broadcast(0.0f);
+      if (t >= 0 && call.d_output != nullptr)
+        dh = load_units(call.d_output + (static_cast<ptrdiff_t>(t) * call.sizes.N + n) * H, vector, H);
+      if (t == call.sizes.T - 1 && call.dhT != nullptr) dh = add(dh, load_units(call.dhT + n * H, vector, H));
+      if constexpr (Cell::kCarries == 1) dh = add(dh, load(pass.carried + n * pass.gates.padded() + vector * kWidth));
+      store(room + (row * kPanel + j) * kWidth, dh);
+    }
   }
 }
 
-/** One panel of units for step t, or for what arrives at h_0 where t is −1. */
+/** Adds dZ_{t+1} W. */
 template <class Cell, int NV>
-void backward_panel(const BackwardPass& pass, const BackwardStep& step, int t, int start, int rows, int panel, float* room) {
+void multiply_panel(const BackwardPass& pass, int t, int start, int rows, int panel, float* room) {
   const BackwardCall& call = pass.call;
   const Gates& gates = pass.gates;
-  const int K = t == call.sizes.T - 1 ? 0 : pass.panels.depth;
+  const int K = pass.panels.depth;
   const int piece = gates.segments().piece(kDepth);
   const ptrdiff_t columns = gates.columns();
   const float* const after = call.saved.gates + (static_cast<ptrdiff_t>(t + 1) * call.sizes.N + start) * columns + gates.offset(false);
   const float* const weights = pass.weights + pass.panels.start(panel);
   const bool last_panel = panel == pass.panels.count() - 1;
-  int k = 0;
-  do {
+  for (int k = 0; k < K; k += piece) {
     const int depth = lesser(piece, K - k);
-    const bool last_piece = k + depth == K;
     const float* const a = after + gates.segments().place(k);
     const float* const b = weights + static_cast<ptrdiff_t>(k) * NV * kWidth;
-    const float* const next = last_piece && last_panel ? pass.weights : b + static_cast<ptrdiff_t>(depth) * NV * kWidth;
+    const bool last = last_panel && k + depth == K;
+    const float* const next = last ? pass.weights : b + static_cast<ptrdiff_t>(depth) * NV * kWidth;
     for_tiles<NV>(rows, [&](auto size, int row) {
       constexpr int MR = decltype(size)::value;
       Vec c[MR][NV];
       UNFOLD_UNROLL
-      for (int r = 0; r < MR; r++) {
-        if (k == 0)
-          start_gradient<Cell, NV>(pass, t, start + row + r, panel, c[r]);
-        else
-          load_row<NV>(room + (row + r) * kPanel * kWidth, kWidth, c[r]);
-      }
-      if (depth > 0)
-        accumulate_segments<MR, NV>(depth, a + row * columns, columns, gates.segments(), b, c,
-                                    ahead_of(next, row / tile_rows(NV), depth, NV));
+      for (int r = 0; r < MR; r++) load_row<NV>(room + (row + r) * kPanel * kWidth, kWidth, c[r]);
+      const float* const ahead = ahead_of(next, row / tile_rows(NV), depth, NV);
+      if constexpr (Cell::kSegmented)
+        accumulate_segments<MR, NV>(depth, a + row * columns, columns, gates.segments(), b, c, ahead);
+      else
+        accumulate<MR, NV>(depth, a + row * columns, columns, 1, b, c, ahead);
       UNFOLD_UNROLL
-      for (int r = 0; r < MR; r++) {
-        if (!last_piece) {
-          store_row<NV>(room + (row + r) * kPanel * kWidth, kWidth, c[r]);
-          continue;
-        }
-        UNFOLD_UNROLL
-        for (int j = 0; j < NV; j++) {
-          const int vector = panel * kPanel + j;
-          if (t >= 0)
-            Cell::gradient(step, row + r, vector, c[r][j]);
-          else
-            store_units(call.dh0 + static_cast<ptrdiff_t>(start + row + r) * step.H, vector, step.H, c[r][j]);
-        }
-      }
+      for (int r = 0; r < MR; r++) store_row<NV>(room + (row + r) * kPanel * kWidth, kWidth, c[r]);
     });
-    k += depth;
-  } while (k < K);
+  }
+}
+
+/** Turns a panel's ∂L/∂h_t into its gates' gradients, or hands it out where it has arrived at h_0. */
+template <class Cell>
+void finish_panel(const BackwardPass& pass, const BackwardStep& step, int t, int start, int rows, int panel, const float* room) {
+  const int vectors = pass.panels.width_of(panel);
+  for (int row = 0; row < rows; row++) {
+    for (int j = 0; j < vectors; j++) {
+      const int vector = panel * kPanel + j;
+      const Vec dh = load(room + (row * kPanel + j) * kWidth);
+      if (t >= 0)
+        Cell::gradient(step, row, vector, dh);
+      else
+        store_units(pass.call.dh0 + static_cast<ptrdiff_t>(start + row) * step.H, vector, step.H, dh);
+    }
+  }
 }
 
 template <class Cell>
@@ -117,6 +120,7 @@ void backward_sequences(const BackwardPass& pass, int first, int count) {
       const int rows = lesser(kRowBlock, first + count - start);
       const ptrdiff_t row = static_cast<ptrdiff_t>(lesser(s.T - 1, t < 0 ? 0 : t)) * s.N + start;
       BackwardStep step;
+      step.cell = s.cell;
       step.H = s.H;
       step.padded = padded;
       step.gates = call.saved.gates + row * columns;
@@ -125,10 +129,14 @@ void backward_sequences(const BackwardPass& pass, int first, int count) {
       step.cells_before = call.saved.cells == nullptr ? nullptr : call.saved.cells + row * padded;
       step.cells_after = call.saved.cells == nullptr ? nullptr : call.saved.cells + (row + s.N) * padded;
       step.carried = pass.carried == nullptr ? nullptr : pass.carried + start * padded;
-      for (int panel = 0; panel < pass.panels.count(); panel++)
-        with_size<kPanel>(pass.panels.width_of(panel), [&](auto width) {
-          backward_panel<Cell, decltype(width)::value>(pass, step, t, start, rows, panel, room);
-        });
+      for (int panel = 0; panel < pass.panels.count(); panel++) {
+        start_panel<Cell>(pass, t, start, rows, panel, room);
+        if (t < s.T - 1)
+          with_size<kPanel>(pass.panels.width_of(panel), [&](auto width) {
+            multiply_panel<Cell, decltype(width)::value>(pass, t, start, rows, panel, room);
+          });
+        finish_panel<Cell>(pass, step, t, start, rows, panel, room);
+      }
     }
   }
 }

@@ -21,6 +21,7 @@ namespace UNFOLD_SET {
 
 /** One step of some rows, as `finish` sees it: pointers to the first of these rows. */
 struct ForwardStep {
+  CellKind cell;
   int H;
   ptrdiff_t padded;
   float* gates;
@@ -119,8 +120,20 @@ void recurrent_panel(const ForwardPass& pass, const ForwardStep& step, const int
       accumulate<MR, NV>(depth, step.previous + static_cast<ptrdiff_t>(row) * H + k, H, 1, b, c,
                          ahead_of(next, row / tile_rows(NV), depth, NV));
       if (last_piece) {
-        UNFOLD_UNROLL
-        for (int r = 0; r < MR; r++) Cell::template finish<NV>(step, row + r, panel, c[r]);
+        if constexpr (MR * NV > 16) {
+          // Written out for so many rows, the cell would not fit in the instruction cache: it takes them from the first cache instead.
+          float rows_of_sums[MR][NV * kWidth];
+          UNFOLD_UNROLL
+          for (int r = 0; r < MR; r++) store_row<NV>(rows_of_sums[r], kWidth, c[r]);
+          for (int r = 0; r < MR; r++) {
+            Vec sums_of_row[NV];
+            load_row<NV>(rows_of_sums[r], kWidth, sums_of_row);
+            Cell::template finish<NV>(step, row + r, panel, sums_of_row);
+          }
+        } else {
+          UNFOLD_UNROLL
+          for (int r = 0; r < MR; r++) Cell::template finish<NV>(step, row + r, panel, c[r]);
+        }
       } else {
         UNFOLD_UNROLL
         for (int r = 0; r < MR; r++) store_row<NV>(sums + (row + r) * step.gates_stride, kWidth, c[r]);
@@ -143,6 +156,7 @@ void forward_sequences(const ForwardPass& pass, const ForwardMemory& memory, int
       const int rows = lesser(kRowBlock, first + count - start);
       const ptrdiff_t row = static_cast<ptrdiff_t>(t) * s.N + start;
       ForwardStep step;
+      step.cell = s.cell;
       step.H = s.H;
       step.padded = padded;
       step.keep = keep;

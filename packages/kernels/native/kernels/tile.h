@@ -46,13 +46,24 @@ UNFOLD_INLINE void with_size(int n, const Body& body) {
   body(Size<Most>{});
 }
 
-/** Cuts `rows` into tiles and calls body(Size<MR>, first row); the last tile is smaller. */
+/** Cuts `rows` into tiles and calls body(Size<MR>, first row): as many of the full height as fit, then of 4, 2 and 1 rows. */
 template <int NV, class Body>
 UNFOLD_INLINE void for_tiles(int rows, const Body& body) {
   constexpr int most = tile_rows(NV);
   int row = 0;
   for (; row + most <= rows; row += most) body(Size<most>{}, row);
-  if (row < rows) with_size<most - 1>(rows - row, [&](auto size) { body(size, row); });
+  if constexpr (most > 4) {
+    if (row + 4 <= rows) {
+      body(Size<4>{}, row);
+      row += 4;
+    }
+  }
+  // Up to three are left where a tile has four rows.
+  if (row + 2 <= rows) {
+    body(Size<2>{}, row);
+    row += 2;
+  }
+  if (row < rows) body(Size<1>{}, row);
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Engine, RealArray } from './engine.ts';
+import type { Engine, RealArray } from '../engine.ts';
 
 /**
  * out[i, p] = Σ_k a[i, k] · b[p, k], or added to `out` with `accumulate`; a is M rows, b is P rows, both of K adjacent elements. A matrix is an

@@ -1,22 +1,10 @@
-import type { RecurrentForward, RecurrentLayer, RecurrentStep, Tensor } from '../backend.ts';
+import type { RecurrentForward, RecurrentLayer, RecurrentStep } from '../backend.ts';
+import { checkForward, checkStep, type Saved, type Weights } from '../checks/recurrent.ts';
+import type { Engine, RealArray } from '../engine.ts';
+import { gateRows } from '../roles.ts';
 import type { Cell, Frame } from './cell.ts';
-import { expectTokens } from './embedding.ts';
-import { type Engine, expectNumber, expectSeparate, type RealArray } from './engine.ts';
-import { gateRows } from './layout.ts';
 import { multiply } from './product.ts';
-import { cellOf, ownSaved, type Saved, type Weights, weightsOf } from './recurrent-layer.ts';
-
-/** T and N from the shape of an input, with or without its time dimension. */
-function sizes(layer: RecurrentLayer, input: Tensor, timed: boolean): [number, number] {
-  const dimensions = (layer.input === 'tokens' ? 1 : 2) + (timed ? 1 : 0);
-  if (input.shape.length !== dimensions)
-    throw new RangeError(
-      `Expected ${dimensions} dimensions for the input of a layer that reads ${layer.input} but received [${input.shape.join(', ')}].`,
-    );
-  const [T, N] = timed ? [input.shape[0]!, input.shape[1]!] : [1, input.shape[0]!];
-  expectNumber(T * N, 'the size of a batch', T > 0 && N > 0, 'at least one step and one sequence');
-  return [T, N];
-}
+import { cellOf } from './recurrent-layer.ts';
 
 /** gates [rows, blocks·H] = the input's product for `rows` rows from row `first` on, 0 in columns that the input does not feed. */
 function projectInput(
@@ -140,54 +128,14 @@ export function copyPart(target: RealArray, source: RealArray, from: number, siz
   for (let i = 0; i < size; i++) target[i] = source[from + i]!;
 }
 
-function inputOf(
-  engine: Engine,
-  layer: RecurrentLayer,
-  input: Tensor,
-  lead: readonly number[],
-): RealArray | Int32Array {
-  if (layer.input === 'dense') return engine.reals(input, 'recurrent input', [...lead, layer.inputSize]);
-  const tokens = engine.ints(input, 'recurrent input', lead);
-  expectTokens(tokens, 'recurrent input', layer.inputSize);
-  return tokens;
-}
-
 export function recurrentForward(engine: Engine, call: RecurrentForward): void {
-  const { layer } = call;
-  const [T, N] = sizes(layer, call.input, true);
-  const H = layer.hiddenSize;
-  const input = inputOf(engine, layer, call.input, [T, N]);
-  const weights = weightsOf(engine, layer, call.parameters);
-  const output = engine.reals(call.output, 'recurrent output', [T, N, H]);
-  const state = (tensor: Tensor | null, label: string) => tensor && engine.reals(tensor, label, [N, H]);
-  const states = {
-    h0: state(call.h0, 'h0'),
-    c0: state(call.c0, 'c0'),
-    hT: state(call.hT, 'hT'),
-    cT: state(call.cT, 'cT'),
-  };
-  const saved = call.saved && ownSaved(engine, layer, call.saved);
-  if (saved && (saved.steps < T || saved.sequences < N))
-    throw new RangeError(
-      `Expected at most ${saved.steps} × ${saved.sequences} for saved activations but received ${T} × ${N}.`,
-    );
-  expectSeparate(call.output, 'recurrent output', [call.input, call.h0, call.c0, call.hT, call.cT]);
-  expectSeparate(call.hT, 'hT', [call.input, call.c0, call.cT]);
+  const { layer, T, N, weights, input, output, saved, ...states } = checkForward(engine, call);
   run(engine, layer, weights, T, N, input, output, states, saved);
   if (saved) saved.pass = { T, N, input: call.input, output };
 }
 
 export function recurrentStep(engine: Engine, call: RecurrentStep): void {
-  const { layer } = call;
-  const [, N] = sizes(layer, call.input, false);
-  const H = layer.hiddenSize;
-  const input = inputOf(engine, layer, call.input, [N]);
-  const weights = weightsOf(engine, layer, call.parameters);
-  const h = engine.reals(call.h, 'h', [N, H]);
-  const c = call.c && engine.reals(call.c, 'c', [N, H]);
-  if (layer.cell === 'lstm' && c === null)
-    throw new TypeError('Expected a cell state for c of an LSTM step.');
-  expectSeparate(call.h, 'h', [call.input, call.c]);
-  const output = engine.scratch('step output', N * H);
-  run(engine, layer, weights, 1, N, input, output, { h0: h, c0: c, hT: h, cT: c }, null);
+  const { layer, T, N, weights, input, ...states } = checkStep(engine, call);
+  const output = engine.scratch('step output', N * layer.hiddenSize);
+  run(engine, layer, weights, T, N, input, output, states, null);
 }

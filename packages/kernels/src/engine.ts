@@ -1,4 +1,4 @@
-import type { Tensor, TensorType } from '../backend.ts';
+import type { Tensor, TensorType } from './backend.ts';
 
 export type RealArray = Float32Array | Float64Array;
 export type Precision = 'float32' | 'float64';
@@ -8,15 +8,15 @@ interface Owner {
   released: boolean;
 }
 
-/** A tensor of the reference backend: a typed array, row-major or in its role's layout. */
-export interface ReferenceTensor extends Tensor {
+/** A tensor of an engine that runs on this machine's processor: a typed array, row-major or in its role's layout. */
+export interface HostTensor extends Tensor {
   readonly engine: Engine;
   readonly owner: Owner;
   readonly view: boolean;
   array: RealArray | Int32Array;
 }
 
-/** What all kernels of one reference backend share: its precision, its scratch memory, and the checks at their door. */
+/** What all kernels of one such backend share: its precision, its scratch memory, and the checks at their door. */
 export interface Engine {
   readonly precision: Precision;
   allocate(size: number): RealArray;
@@ -64,10 +64,10 @@ export function expectSeparate(
   others: readonly (Tensor | null)[],
 ): void {
   if (output === null) return;
-  const { buffer, byteOffset, byteLength } = (output as ReferenceTensor).array;
+  const { buffer, byteOffset, byteLength } = (output as HostTensor).array;
   for (const other of others) {
     if (other === null) continue;
-    const { array } = other as ReferenceTensor;
+    const { array } = other as HostTensor;
     if (array.buffer !== buffer) continue;
     if (array.byteOffset < byteOffset + byteLength && byteOffset < array.byteOffset + array.byteLength)
       throw new RangeError(
@@ -101,7 +101,7 @@ export function createEngine(precision: Precision): Engine {
   }
 
   function contents(tensor: Tensor, label: string, type: TensorType, shape?: readonly number[]) {
-    const own = tensor as ReferenceTensor;
+    const own = tensor as HostTensor;
     if (own.engine !== engine) throw new TypeError(`Expected a tensor of this backend for ${label}.`);
     if (own.owner.released)
       throw new TypeError(`Expected a living tensor for ${label}, but it was released.`);

@@ -1,0 +1,112 @@
+{
+  "variables": {
+    # address, thread or empty; see scripts/sanitize.mjs.
+    "sanitize%": "",
+    "kernel_sources": [
+      "native/kernels/ceiling.cc",
+      "native/kernels/dense.cc",
+      "native/kernels/dropout.cc",
+      "native/kernels/elementwise.cc",
+      "native/kernels/elman_backward.cc",
+      "native/kernels/elman_forward.cc",
+      "native/kernels/embedding.cc",
+      "native/kernels/gru_backward.cc",
+      "native/kernels/gru_forward.cc",
+      "native/kernels/layout.cc",
+      "native/kernels/loss.cc",
+      "native/kernels/lstm_backward.cc",
+      "native/kernels/lstm_forward.cc",
+      "native/kernels/optimizer.cc",
+      "native/kernels/panels.cc",
+      "native/kernels/product_backward.cc",
+      "native/kernels/product_forward.cc",
+      "native/kernels/recurrent.cc",
+      "native/kernels/table.cc"
+    ]
+  },
+  "target_defaults": {
+    # Products and sums round exactly as written: no contraction, no reassociation.
+    "cflags": ["-Wall", "-Wextra", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"],
+    "cflags!": ["-O2"],
+    "cflags_cc": ["-O3", "-std=c++17", "-fexceptions"],
+    "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
+    "xcode_settings": {
+      "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
+      "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
+      "GCC_OPTIMIZATION_LEVEL": "3",
+      "OTHER_CFLAGS": ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+    },
+    "conditions": [
+      ["sanitize=='address'", {
+        "cflags": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g"],
+        "ldflags": ["-fsanitize=address,undefined"]
+      }],
+      ["sanitize=='thread'", {
+        "cflags": ["-fsanitize=thread", "-fno-omit-frame-pointer", "-g"],
+        "ldflags": ["-fsanitize=thread"]
+      }]
+    ]
+  },
+  "targets": [
+    {
+      "target_name": "kernels_baseline",
+      "type": "static_library",
+      "sources": ["<@(kernel_sources)"]
+    },
+    {
+      "target_name": "unfold_kernels",
+      "sources": [
+        "native/addon/addon.cc",
+        "native/addon/arguments.cc",
+        "native/addon/engine.cc",
+        "native/addon/engine_layout.cc",
+        "native/addon/engine_pointwise.cc",
+        "native/addon/engine_products.cc",
+        "native/addon/engine_recurrent.cc",
+        "native/addon/memory.cc",
+        "native/dispatch.cc",
+        "native/pool.cc"
+      ],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS"],
+      "dependencies": ["kernels_baseline"],
+      "conditions": [
+        ["target_arch=='x64'", { "dependencies": ["kernels_avx2", "kernels_avx512"] }],
+        ["target_arch=='arm64'", { "dependencies": ["kernels_neon"] }]
+      ]
+    }
+  ],
+  "conditions": [
+    ["target_arch=='x64'", {
+      "targets": [
+        {
+          "target_name": "kernels_avx2",
+          "type": "static_library",
+          "sources": ["<@(kernel_sources)"],
+          "defines": ["UNFOLD_AVX2"],
+          "cflags": ["-mavx2", "-mfma"],
+          "xcode_settings": { "OTHER_CFLAGS": ["-mavx2", "-mfma"] }
+        },
+        {
+          "target_name": "kernels_avx512",
+          "type": "static_library",
+          "sources": ["<@(kernel_sources)"],
+          "defines": ["UNFOLD_AVX512"],
+          # GCC 12 warns about its own AVX-512 header.
+          "cflags": ["-mavx512f", "-mfma", "-mprefer-vector-width=512", "-Wno-maybe-uninitialized"],
+          "xcode_settings": { "OTHER_CFLAGS": ["-mavx512f", "-mfma", "-mprefer-vector-width=512"] }
+        }
+      ]
+    }],
+    ["target_arch=='arm64'", {
+      "targets": [
+        {
+          "target_name": "kernels_neon",
+          "type": "static_library",
+          "sources": ["<@(kernel_sources)"],
+          "defines": ["UNFOLD_NEON"]
+        }
+      ]
+    }]
+  ]
+}

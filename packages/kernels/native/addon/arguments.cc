@@ -1,0 +1,63 @@
+#include "arguments.h"
+
+#include <cmath>
+#include <string>
+
+namespace unfold {
+
+void Arguments::fail(size_t index, const char* expected) const {
+  throw Napi::TypeError::New(info_.Env(), "Expected " + std::string(expected) + " for native argument " + std::to_string(index) + ".");
+}
+
+void* Arguments::array(size_t index, size_t least, bool optional, napi_typedarray_type type) const {
+  const Napi::Value value = info_[index];
+  if (optional && (value.IsNull() || value.IsUndefined())) return nullptr;
+  bool is_array = false;
+  if (napi_is_typedarray(info_.Env(), value, &is_array) != napi_ok || !is_array) fail(index, "a typed array");
+  napi_typedarray_type actual;
+  size_t length = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(info_.Env(), value, &actual, &length, &data, nullptr, nullptr) != napi_ok)
+    fail(index, "a readable typed array");
+  if (actual != type) fail(index, type == napi_float32_array ? "a Float32Array" : "an Int32Array");
+  if (length < least) fail(index, ("at least " + std::to_string(least) + " elements").c_str());
+  return data;
+}
+
+const int32_t* Arguments::tokens(size_t index, size_t count, int lowest, int bound) const {
+  const int32_t* const tokens = ints(index, count);
+  bool inside = true;
+  for (size_t i = 0; i < count; i++) inside &= tokens[i] >= lowest && tokens[i] < bound;
+  if (!inside) fail(index, "tokens within the vocabulary");
+  return tokens;
+}
+
+size_t Arguments::length(size_t index) const {
+  if (!info_[index].IsTypedArray()) fail(index, "a typed array");
+  return info_[index].As<Napi::TypedArray>().ElementLength();
+}
+
+int Arguments::integer(size_t index) const {
+  const double value = number(index);
+  if (!(value >= 0 && value <= 2147483647.0) || value != std::floor(value)) fail(index, "a whole number");
+  return static_cast<int>(value);
+}
+
+double Arguments::number(size_t index) const {
+  if (!info_[index].IsNumber()) fail(index, "a number");
+  return info_[index].As<Napi::Number>().DoubleValue();
+}
+
+bool Arguments::flag(size_t index) const {
+  if (!info_[index].IsBoolean()) fail(index, "a boolean");
+  return info_[index].As<Napi::Boolean>().Value();
+}
+
+size_t extent(Napi::Env env, size_t a, size_t b, size_t c) {
+  size_t product = 0;
+  if (__builtin_mul_overflow(a, b, &product) || __builtin_mul_overflow(product, c, &product) || product > (size_t{1} << 46))
+    throw Napi::RangeError::New(env, "Expected sizes that some memory could hold.");
+  return product;
+}
+
+}  // namespace unfold
