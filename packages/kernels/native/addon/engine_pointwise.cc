@@ -78,6 +78,8 @@ void Engine::adam_step(const Info& info) {
   call.weight_decay = static_cast<float>(arguments.number(4));
   call.beta1 = static_cast<float>(arguments.number(5));
   call.beta2 = static_cast<float>(arguments.number(6));
+  call.rest1 = static_cast<float>(1 - arguments.number(5));
+  call.rest2 = static_cast<float>(1 - arguments.number(6));
   call.epsilon = static_cast<float>(arguments.number(7));
   call.rate = static_cast<float>(arguments.number(8));
   call.root = static_cast<float>(arguments.number(9));

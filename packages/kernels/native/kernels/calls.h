@@ -169,6 +169,8 @@ struct AdamCall {
   float* first;
   float* second;
   float weight_decay, beta1, beta2, epsilon;
+  /** 1 − β, which float32 could not form from β without losing its digits. */
+  float rest1, rest2;
   /** Learning rate / (1 − β₁ᵗ) and 1 / √(1 − β₂ᵗ). */
   float rate, root;
 };

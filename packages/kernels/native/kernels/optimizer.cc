@@ -36,8 +36,8 @@ void adam_step(const Context& context, const AdamCall& call) {
     float* __restrict const v = call.second + first;
     const float beta1 = call.beta1;
     const float beta2 = call.beta2;
-    const float rest1 = 1.0f - beta1;
-    const float rest2 = 1.0f - beta2;
+    const float rest1 = call.rest1;
+    const float rest2 = call.rest2;
     for (size_t i = 0; i < size; i++) {
       const float d = g[i] + call.weight_decay * p[i];
       m[i] = beta1 * m[i] + rest1 * d;

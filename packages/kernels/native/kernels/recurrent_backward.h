@@ -1,5 +1,5 @@
 /**
- * Backpropagation through time. Going backwards, a panel of units collects ∂L/∂h_t = what comes from above + dZ_{t+1} W for some rows;
+ * Backpropagation through time. Going backwards, a panel of units collects ∂L/∂h_t = dZ_{t+1} W + what comes from above for some rows;
  * the cell then turns the saved gates of these units into their gradients, in place. What parameters and input get is left to products
  * over all steps at once.
  *
@@ -39,21 +39,23 @@ struct BackwardPass {
   float* carried;
 };
 
-/** A panel's ∂L/∂h_t of some rows before anything came through W; sums of [rows, kPanel vectors] stand in `room`. */
+/**
+ * A panel's ∂L/∂h_t of some rows before anything came through W; sums of [rows, kPanel vectors] stand in `room`. What comes from above
+ * is added last of all, so that a pass cut into chunks, whose dhT is another chunk's dh0, has the same bits.
+ */
 template <class Cell>
 void start_panel(const BackwardPass& pass, int t, int start, int rows, int panel, float* room) {
   const BackwardCall& call = pass.call;
   const int H = call.sizes.H;
   const int vectors = pass.panels.width_of(panel);
+  const bool last_step = t == call.sizes.T - 1;
   for (int row = 0; row < rows; row++) {
     const ptrdiff_t n = start + row;
     for (int j = 0; j < vectors; j++) {
       const int vector = panel * kPanel + j;
       Vec dh = broadcast(0.0f);
-      if (t >= 0 && call.d_output != nullptr)
-        dh = load_units(call.d_output + (static_cast<ptrdiff_t>(t) * call.sizes.N + n) * H, vector, H);
-      if (t == call.sizes.T - 1 && call.dhT != nullptr) dh = add(dh, load_units(call.dhT + n * H, vector, H));
-      if constexpr (Cell::kCarries == 1) dh = add(dh, load(pass.carried + n * pass.gates.padded() + vector * kWidth));
+      if (last_step && call.dhT != nullptr) dh = load_units(call.dhT + n * H, vector, H);
+      if (Cell::kCarries == 1 && !last_step) dh = load(pass.carried + n * pass.gates.padded() + vector * kWidth);
       store(room + (row * kPanel + j) * kWidth, dh);
     }
   }
@@ -96,11 +98,16 @@ void multiply_panel(const BackwardPass& pass, int t, int start, int rows, int pa
 template <class Cell>
 void finish_panel(const BackwardPass& pass, const BackwardStep& step, int t, int start, int rows, int panel, const float* room) {
   const int vectors = pass.panels.width_of(panel);
+  const bool from_above = t >= 0 && pass.call.d_output != nullptr;
+  const float* const above =
+      from_above ? pass.call.d_output + (static_cast<ptrdiff_t>(t) * pass.call.sizes.N + start) * step.H : nullptr;
   for (int row = 0; row < rows; row++) {
     for (int j = 0; j < vectors; j++) {
       const int vector = panel * kPanel + j;
       const Vec dh = load(room + (row * kPanel + j) * kWidth);
-      if (t >= 0)
+      if (above != nullptr)
+        Cell::gradient(step, row, vector, add(load_units(above + static_cast<ptrdiff_t>(row) * step.H, vector, step.H), dh));
+      else if (t >= 0)
         Cell::gradient(step, row, vector, dh);
       else
         store_units(pass.call.dh0 + static_cast<ptrdiff_t>(start + row) * step.H, vector, step.H, dh);

@@ -1,0 +1,121 @@
+import { availableParallelism } from 'node:os';
+import type { Backend, RecurrentLayer } from '../backend.ts';
+import type { Saved } from '../checks/recurrent.ts';
+import { createEngine, expectNumber, type RealArray, sizeOf } from '../engine.ts';
+import { shapeOfRole } from '../roles.ts';
+import { createTensors, type HostArray } from '../tensors.ts';
+import { loadAddon, type NativeEngine } from './addon.ts';
+import { cellCode, roleCode } from './codes.ts';
+import { createKernels } from './native-kernels.ts';
+
+export interface NativeOptions {
+  /** How many threads compute, the caller's included. Default: all processors. Results do not depend on it. */
+  readonly threads?: number;
+  /** `auto`: the fastest that this machine can run; else one of `nativeInstructionSets()`. */
+  readonly instructionSet?: string;
+}
+
+/** The instruction sets that the addon can use on this machine, the fastest first. Throws a `NativeUnavailableError` without the addon. */
+export function nativeInstructionSets(): readonly string[] {
+  return loadAddon().instructionSets;
+}
+
+/** Room for a forward pass, in the layout of the engine's instruction set. */
+function createSaved(
+  native: NativeEngine,
+  allocate: (count: number) => RealArray,
+  layer: RecurrentLayer,
+  steps: number,
+  sequences: number,
+): Omit<Saved, 'engine'> {
+  for (const [count, label] of [
+    [steps, 'steps'],
+    [sequences, 'sequences'],
+  ] as const)
+    expectNumber(count, `${label} to save`, Number.isSafeInteger(count) && count >= 0, 'a whole number');
+  const cell = cellCode(layer);
+  return {
+    layer,
+    steps,
+    sequences,
+    gates: allocate(steps * sequences * native.gateColumns(cell, layer.hiddenSize)),
+    cells: allocate((steps + 1) * sequences * native.cellColumns(cell, layer.hiddenSize)),
+    first: allocate(sequences * layer.hiddenSize),
+    pass: null,
+    released: false,
+  };
+}
+
+/**
+ * The native engine: C++ kernels on vectors and threads. Calls run at once on the caller's thread, helped by threads of the engine's own,
+ * and have ended when they return: training has a thread of its own, where nothing else would run meanwhile. Throws a
+ * `NativeUnavailableError` where the addon cannot be loaded, a `RangeError` for an instruction set that this machine has not.
+ */
+export function createNative({
+  threads = availableParallelism(),
+  instructionSet = 'auto',
+}: NativeOptions = {}): Backend {
+  expectNumber(
+    threads,
+    'threads',
+    Number.isInteger(threads) && threads >= 1 && threads <= 256,
+    'a whole number from 1 to 256',
+  );
+  const addon = loadAddon();
+  const native = new addon.Engine(instructionSet, threads);
+  const engine = createEngine('float32');
+  const nothing = new Float32Array(0);
+
+  function allocate(type: 'real' | 'int' | 'double', count: number): HostArray {
+    // An empty buffer has no memory that could be given back.
+    if (count === 0)
+      return type === 'real' ? nothing : type === 'int' ? new Int32Array(0) : new Float64Array(0);
+    if (type === 'double') return new Float64Array(addon.allocate(8 * count));
+    const buffer = addon.allocate(4 * count);
+    return type === 'real' ? new Float32Array(buffer) : new Int32Array(buffer);
+  }
+
+  const tensors = createTensors(engine, {
+    allocate,
+    free(array) {
+      if (array.length > 0) addon.release(array.buffer);
+    },
+    packedSize(role) {
+      const code = roleCode(role);
+      return code ? native.packedSize(...code) : sizeOf(shapeOfRole(role));
+    },
+    pack(role, values, packed) {
+      const code = roleCode(role);
+      if (code) native.pack(...code, Float32Array.from(values), packed as Float32Array);
+      else packed.set(values);
+    },
+    unpack(role, packed, values) {
+      const code = roleCode(role);
+      if (code) native.unpack(...code, packed as Float32Array, values as Float32Array);
+      else values.set(packed);
+    },
+  });
+
+  return {
+    describe: () => ({
+      name: 'native',
+      engine: `native-${native.instructionSet}-float32`,
+      device: 'cpu',
+      precision: 'float32',
+    }),
+    createTensor: tensors.createTensor,
+    createParameter: tensors.createParameter,
+    like: tensors.like,
+    createSaved(layer, steps, sequences) {
+      const room = (count: number) => allocate('real', count) as RealArray;
+      return tensors.keep({ engine, ...createSaved(native, room, layer, steps, sequences) });
+    },
+    view: tensors.view,
+    release: tensors.release,
+    upload: tensors.upload,
+    download: tensors.download,
+    synchronize: async () => {},
+    close: tensors.releaseAll,
+    ...createKernels(engine, native, tensors),
+  };
+}
