@@ -135,7 +135,11 @@ export const quickstart = async (options: QuickstartOptions): Promise<void> => {
     stop: async () => undefined,
     kill: () => undefined,
   };
-  stopOnSignals(holder, config, cancelJob);
+  let interrupted = false;
+  stopOnSignals(holder, config, () => {
+    interrupted = true;
+    return cancelJob();
+  });
   try {
     if (service) {
       say('Starting PostgreSQL, the API and a worker …');
@@ -153,6 +157,8 @@ export const quickstart = async (options: QuickstartOptions): Promise<void> => {
     await write(api);
     say(examples(url, trained));
   } catch (error) {
+    // The signal's handler stops everything and ends the process; what failed because of it is no error.
+    if (interrupted) return;
     await cancelJob();
     await holder.stop();
     throw error;
