@@ -36,6 +36,7 @@ export interface ApiChange {
   config?: Partial<Config>;
   limits?: Partial<Config['limits']>;
   timings?: Partial<Timings>;
+  threadHeapMb?: number;
 }
 
 const listen = async (app: FastifyInstance): Promise<string> => app.listen({ host: '127.0.0.1', port: 0 });
@@ -67,7 +68,8 @@ export const startApi = async (change: ApiChange = {}): Promise<Api> => {
   });
   const queue = await openQueue({ redisUrl: config.redisUrl, databaseUrl: database.databaseUrl });
   const timings = { headsMs: 200, ...change.timings };
-  const app = await buildApi({ config, store, queue, timings });
+  const heap = change.threadHeapMb === undefined ? {} : { threadHeapMb: change.threadHeapMb };
+  const app = await buildApi({ config, store, queue, timings, ...heap });
   const url = await listen(app);
   const others: FastifyInstance[] = [];
   return {
