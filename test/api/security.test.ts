@@ -222,13 +222,11 @@ describe('web pages', () => {
   it('of a configured origin may do everything, streams included', async () => {
     const origin = 'https://page.example';
     const api = await start({ config: { allowedOrigins: [origin] } });
-    const preflight = await api.request
-      .options('/v1/jobs')
-      .set({
-        origin,
-        'access-control-request-method': 'POST',
-        'access-control-request-headers': 'authorization',
-      });
+    const preflight = await api.request.options('/v1/jobs').set({
+      origin,
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'authorization',
+    });
     expect(preflight.status).toBe(204);
     expect(preflight.headers['access-control-allow-origin']).toBe(origin);
     const job = await submit(api);
