@@ -1,11 +1,10 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Frame } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Program, waitFor } from '../support/process.ts';
-import { curveOf, type Lab, nonsense, openLab, project, smallSpec, weightsOf } from './lab.ts';
+import { curveOf, type Lab, nonsense, openLab, project, smallSpec, strayFiles, weightsOf } from './lab.ts';
 
 let lab: Lab;
 let file: string;
@@ -110,17 +109,12 @@ describe.skipIf(!canLimit)('a disk that fills up during a checkpoint (needs prli
     );
     return { worker, id };
   };
-  const unfinished = async (id: string): Promise<string[]> => {
-    const found = await readdir(join(lab.dataDir, 'artifacts', 'jobs', id), { recursive: true });
-    return found.filter((name) => name.includes('.') && !name.endsWith('.safetensors'));
-  };
-
   it('is waited for: with room again, the run ends as if nothing had happened', async () => {
     const { worker, id } = await filled();
     await limitFiles(worker, 'unlimited');
     expect(await lab.reaches(id, 'succeeded')).toMatchObject({ attempt: 1 });
     await expectWhole(id);
-    expect(await unfinished(id)).toEqual([]);
+    expect(await strayFiles(lab, id)).toEqual([]);
     await worker.stop();
   });
 
@@ -128,7 +122,7 @@ describe.skipIf(!canLimit)('a disk that fills up during a checkpoint (needs prli
     const { worker, id } = await filled({ UNFOLD_STORAGE_PATIENCE_SECONDS: '1' });
     const { error } = await lab.reaches(id, 'failed');
     expect(error).toMatchObject({ code: 'storage_full', message: expect.stringContaining('resume') });
-    expect(await unfinished(id)).toEqual([]);
+    expect(await strayFiles(lab, id)).toEqual([]);
     const [newest] = (await lab.store.checkpoints.list(project, id, { limit: 1 })).data;
     await lab.store.artifacts.verify(
       (await lab.store.models.locate(project, newest!.id)).path,

@@ -25,7 +25,7 @@ const redrawMs = 100;
 const progressMs = 1000;
 
 /** Chosen so that the plain TypeScript engine needs about a minute and ends with words one can read. */
-const defaultSteps = 3500;
+const defaultSteps = 2800;
 const evaluations = 10;
 /** So that steps alone decide when training ends. */
 const enoughEpochs = 100_000;
@@ -102,7 +102,7 @@ const train = async (api: ApiClient, job: JobResource, title: string): Promise<v
 
 const write = async (api: ApiClient): Promise<void> => {
   process.stdout.write(`\nIts own words, after "${prompt.trim()}":\n\n${prompt}`);
-  const request = { model: modelName, prompt, max_tokens: 500, temperature: 0.6, seed: 1 };
+  const request = { model: modelName, prompt, max_tokens: 500, temperature: 0.5, seed: 1 };
   for await (const text of api.complete(request)) process.stdout.write(text);
   process.stdout.write('\n');
 };
@@ -111,7 +111,7 @@ const examples = (url: string, job: string): string => `
 Try it yourself:
 
   curl -sN ${url}/v1/completions -H 'content-type: application/json' \\
-    -d '{"model":"${modelName}","prompt":"The whale ","max_tokens":200,"temperature":0.6,"stream":true}'
+    -d '{"model":"${modelName}","prompt":"The whale ","max_tokens":200,"temperature":0.5,"stream":true}'
   curl -s "${url}/v1/jobs/${job}/metrics?names=loss,validation_loss&points=50"
   curl -s ${url}/v1/models/${modelName}/weights -o ${modelName}.safetensors   # opens in PyTorch
 
