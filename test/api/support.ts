@@ -9,6 +9,7 @@ import { type Claim, openStore, type Store } from '@unfold/store';
 import type { FastifyInstance } from 'fastify';
 import supertest from 'supertest';
 import { expect } from 'vitest';
+import { type Gateway, openGateway } from '../support/gateway.ts';
 import { type TestDatabase, withDatabase } from '../support/postgres.ts';
 import { type RedisServer, redisInstalled, startRedis } from '../support/redis.ts';
 
@@ -25,6 +26,8 @@ export interface Api {
   queue: Queue;
   database: TestDatabase;
   redis: RedisServer | null;
+  /** The way from the API to PostgreSQL, to be cut. */
+  gateway: Gateway;
   request: ReturnType<typeof supertest>;
   /** Another process's API, so to speak: a second server on the same store and queue. */
   another(change?: Partial<Config>): Promise<{ app: FastifyInstance; url: string }>;
@@ -36,6 +39,7 @@ export interface ApiChange {
   config?: Partial<Config>;
   limits?: Partial<Config['limits']>;
   timings?: Partial<Timings>;
+  threadHeapMb?: number;
 }
 
 const listen = async (app: FastifyInstance): Promise<string> => app.listen({ host: '127.0.0.1', port: 0 });
@@ -44,6 +48,11 @@ const listen = async (app: FastifyInstance): Promise<string> => app.listen({ hos
 export const startApi = async (change: ApiChange = {}): Promise<Api> => {
   const dataDir = await mkdtemp(join(tmpdir(), 'unfold-api-'));
   const database = await withDatabase();
+  const direct = new URL(database.databaseUrl);
+  const gateway = await openGateway(() => Number(direct.port || 5432));
+  const through = new URL(direct);
+  through.host = `127.0.0.1:${gateway.port}`;
+  const databaseUrl = through.href;
   const redis = change.queue === 'Redis' ? await startRedis() : null;
   const base = readConfig({
     UNFOLD_DATA_DIR: dataDir,
@@ -53,21 +62,22 @@ export const startApi = async (change: ApiChange = {}): Promise<Api> => {
   });
   const config: Config = {
     ...base,
-    databaseUrl: database.databaseUrl,
+    databaseUrl,
     redisUrl: redis?.url ?? null,
     ...change.config,
     limits: { ...base.limits, databaseConnections: 5, ...change.limits },
   };
   const store = await openStore({
-    databaseUrl: database.databaseUrl,
+    databaseUrl,
     artifactsDir: config.artifactsDir,
     connections: config.limits.databaseConnections,
     queueDepth: config.limits.queueDepth,
     migrate: false,
   });
-  const queue = await openQueue({ redisUrl: config.redisUrl, databaseUrl: database.databaseUrl });
+  const queue = await openQueue({ redisUrl: config.redisUrl, databaseUrl });
   const timings = { headsMs: 200, ...change.timings };
-  const app = await buildApi({ config, store, queue, timings });
+  const heap = change.threadHeapMb === undefined ? {} : { threadHeapMb: change.threadHeapMb };
+  const app = await buildApi({ config, store, queue, timings, ...heap });
   const url = await listen(app);
   const others: FastifyInstance[] = [];
   return {
@@ -78,6 +88,7 @@ export const startApi = async (change: ApiChange = {}): Promise<Api> => {
     queue,
     database,
     redis,
+    gateway,
     request: supertest(url),
     async another(extra = {}) {
       const other = await buildApi({ config: { ...config, ...extra }, store, queue, timings });
@@ -89,6 +100,7 @@ export const startApi = async (change: ApiChange = {}): Promise<Api> => {
       await queue.close();
       await store.close();
       await redis?.remove();
+      await gateway.close();
       await database.drop();
       await rm(dataDir, { recursive: true, force: true });
     },

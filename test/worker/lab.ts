@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Frame, type JobResource, type JobSpecInput, jobSpec } from '@unfold/contracts';
@@ -179,6 +179,18 @@ export const curveOf = async (lab: Lab, id: string) => {
   const { steps, series } = await lab.store.events.metrics(id);
   const { tokens_per_second: _speed, eta_seconds: _eta, ...kept } = series;
   return { steps, series: kept };
+};
+
+/** Files of the job that neither a checkpoint nor its model refers to. */
+export const strayFiles = async (lab: Lab, id: string): Promise<string[]> => {
+  const { data } = await lab.store.checkpoints.list(project, id, { limit: 100 });
+  const { model_id } = await lab.job(id);
+  const references = [...data.map((row) => row.id), ...(model_id ? [model_id] : [])];
+  const known = await Promise.all(references.map((row) => lab.store.models.locate(project, row)));
+  const root = `jobs/${id}`;
+  const found = await readdir(lab.store.artifacts.absolute(root), { recursive: true }).catch(() => []);
+  const files = found.filter((name) => name.includes('.')).map((name) => `${root}/${name}`);
+  return files.filter((path) => !known.some((file) => file.path === path));
 };
 
 /** The bytes of the model that the job published. */

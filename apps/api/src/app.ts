@@ -30,6 +30,8 @@ export interface ApiOptions {
   queue: Queue;
   log?: FastifyBaseLogger;
   timings?: Partial<Timings>;
+  /** Largest JavaScript heap of an inference thread, in MiB. Default: Node's. */
+  threadHeapMb?: number;
 }
 
 const standardTimings: Timings = {
@@ -85,22 +87,18 @@ const installSecurity = async (app: FastifyInstance, config: Config): Promise<vo
  * sockets (1001), waiting requests and the inference threads.
  * @throws if the host is not loopback and there is no API key
  */
-export const buildApi = async ({
-  config,
-  store,
-  queue,
-  log,
-  timings,
-}: ApiOptions): Promise<FastifyInstance> => {
+export const buildApi = async (options: ApiOptions): Promise<FastifyInstance> => {
+  const { config, store, queue } = options;
   await assertGuarded(config, store);
-  const app = createServer(config, log ?? createLog(config.logLevel));
+  const app = createServer(config, options.log ?? createLog(config.logLevel));
   const closing = new AbortController();
   const { context, stop } = createContext({
     config,
     store,
     queue,
     log: app.log,
-    timings: { ...standardTimings, ...timings },
+    timings: { ...standardTimings, ...options.timings },
+    threadHeapMb: options.threadHeapMb,
     closing: closing.signal,
   });
 

@@ -7,11 +7,14 @@ import { createProjectWatchers } from './live/project-watchers.ts';
 import { createMetrics } from './metrics.ts';
 import { createKeyGate } from './plugins/api-keys.ts';
 
-type Given = Pick<ApiContext, 'config' | 'store' | 'queue' | 'log' | 'timings' | 'closing'>;
+type Given = Pick<ApiContext, 'config' | 'store' | 'queue' | 'log' | 'timings' | 'closing'> & {
+  threadHeapMb?: number | undefined;
+};
 
 /** Makes the parts that routes share, and starts those that work by themselves. `stop` ends them. */
 export const createContext = (given: Given): { context: ApiContext; stop: () => Promise<void> } => {
-  const { config, store, queue, log, timings } = given;
+  const { threadHeapMb, ...parts } = given;
+  const { config, store, queue, log, timings } = parts;
   const metrics = createMetrics();
   const hub = createFollowerHub({ store, queue, metrics, log, headsMs: timings.headsMs });
   const watchers = createProjectWatchers({ store, hub, log, listMs: 2 * timings.headsMs });
@@ -23,6 +26,7 @@ export const createContext = (given: Given): { context: ApiContext; stop: () => 
       engine: config.engine,
       memory_bytes: Math.floor(config.limits.modelMemoryBytes / config.inferenceThreads),
     },
+    heapMb: threadHeapMb,
     metrics,
     log,
   });
@@ -33,7 +37,7 @@ export const createContext = (given: Given): { context: ApiContext; stop: () => 
     await Promise.all([reconciler.stop(), inference.close(), sockets.closeAll()]);
   };
   const context = {
-    ...given,
+    ...parts,
     metrics,
     hub,
     watchers,

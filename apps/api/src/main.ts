@@ -34,7 +34,9 @@ const run = async (): Promise<void> => {
   });
   const app = await buildApi({ config, store, queue, log });
 
-  closeWithGrace({ delay: deadlineMs, logger: log }, async ({ signal, err }) => {
+  let stopping = false;
+  const shutdown = closeWithGrace({ delay: deadlineMs, logger: log }, async ({ signal, err }) => {
+    stopping = true;
     if (err) log.fatal({ err }, 'an error that nobody caught');
     else log.info({ signal }, 'stopping');
     await app.close();
@@ -42,6 +44,8 @@ const run = async (): Promise<void> => {
     await store.close();
     log.info('stopped');
   });
+  // Started by `unfold up`: if that process is killed, this one stops in good order.
+  process.once('disconnect', () => stopping || shutdown.close());
   const address = await app.listen({ host: config.host, port: config.port });
   log.info({ address }, 'listening');
 };

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isSameProcess, processStart } from '@unfold/store';
@@ -34,7 +34,7 @@ const readRecord = async (path: string): Promise<UpRecord | null> => {
   try {
     return text === null ? null : (JSON.parse(text) as UpRecord);
   } catch {
-    // Cut off by a crash while it was first written: nobody can be behind it.
+    // Damaged from outside: nobody can be found behind it.
     return null;
   }
 };
@@ -77,12 +77,17 @@ export const claimUpFile = async (dataDir: string, log: (message: string) => voi
   await mkdir(dataDir, { recursive: true });
   let record: UpRecord = { ...(await identify(process.pid)), url: null, database_url: null, children: [] };
   const content = (): string => `${JSON.stringify(record, null, 2)}\n`;
+  const temporary = `${path}.${process.pid}`;
   for (;;) {
+    // Linked, not written, into place: another process must never see the file before its content.
+    await writeFile(temporary, content(), { mode: 0o600 });
     try {
-      await writeFile(path, content(), { flag: 'wx', mode: 0o600 });
+      await link(temporary, path);
       break;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    } finally {
+      await rm(temporary, { force: true });
     }
     const other = await readRecord(path);
     if (other && (await lives(other))) throw alreadyServed(dataDir, other);
@@ -97,7 +102,6 @@ export const claimUpFile = async (dataDir: string, log: (message: string) => voi
   // One after the other: each replaces the whole file.
   let pending: Promise<void> = Promise.resolve();
   const replace = async (): Promise<void> => {
-    const temporary = `${path}.${process.pid}`;
     await writeFile(temporary, content(), { mode: 0o600 });
     await rename(temporary, path);
   };

@@ -9,6 +9,7 @@ import type { Persist } from './persist.ts';
 import { publishedModel } from './published-model.ts';
 import { readResumePoint } from './resume-point.ts';
 import type { Scratch } from './scratch.ts';
+import { removeStrayFiles } from './stray-files.ts';
 import { startTraining, type Training } from './training-host.ts';
 
 export interface AttemptServices {
@@ -86,6 +87,8 @@ export const startAttempt = (services: AttemptServices, claimed: Claimed): Attem
     const data = await openDataFile(store, spec.file, 'file');
     const validation =
       spec.validation_file && (await openDataFile(store, spec.validation_file, 'validation_file'));
+    const strays = await removeStrayFiles(store, claimed);
+    if (strays > 0) log.info({ strays }, 'Removed files that an earlier attempt had not recorded.');
     const resume = await readResumePoint(store, claimed, journal);
     abort.signal.throwIfAborted();
     if (stopping || requested === 'pause') return interruption();

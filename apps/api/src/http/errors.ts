@@ -111,6 +111,8 @@ export const sendError = (error: unknown, request: FastifyRequest, reply: Fastif
   else request.log.debug({ code: known.code, param: known.param }, known.message);
   const wait = retryAfterSeconds[known.code];
   if (wait !== undefined && !reply.hasHeader('retry-after')) reply.header('retry-after', String(wait));
+  // Node has let go of a connection that asked for an upgrade, so nobody else would end it.
+  if (request.headers.upgrade !== undefined) reply.raw.once('finish', () => request.raw.socket.destroySoon());
   if (known.code === 'invalid_api_key') reply.header('www-authenticate', 'Bearer realm="unfold"');
   return reply
     .code(errorCatalogue[known.code].status)

@@ -8,10 +8,10 @@ export const findModel = async (
   project: string,
   reference: string,
   param: string,
-): Promise<{ id: string; source: ModelSource }> => {
+): Promise<{ id: string; path: string; source: ModelSource }> => {
   try {
     const { id, kind, path, bytes, sha256 } = await store.models.locate(project, reference);
-    return { id, source: { kind, path: store.artifacts.absolute(path), bytes, sha256 } };
+    return { id, path, source: { kind, path: store.artifacts.absolute(path), bytes, sha256 } };
   } catch (error) {
     if (error instanceof UnfoldError && error.code === 'not_found')
       throw new UnfoldError('not_found', `No model has the id or name "${reference.slice(0, 80)}".`, {

@@ -26,6 +26,8 @@ export interface InferencePool {
     signal: AbortSignal,
   ): AsyncGenerator<GeneratedToken, GenerateResult>;
   score(model: ModelSource, texts: string[], signal: AbortSignal): Promise<ScoredText[]>;
+  /** The weights of a checkpoint without the optimizer's state, as a safetensors file. */
+  exportCheckpoint(model: ModelSource, signal: AbortSignal): Promise<Uint8Array>;
   /** Validates a safetensors file before anything of it is allocated. */
   inspect(
     file: { path: string; sha256: string; bytes: number },
@@ -53,13 +55,26 @@ interface Options {
   /** Calls at once, over all threads. */
   limit: number;
   data: ThreadData;
+  /** Largest JavaScript heap of a thread; one that needs more dies alone. Default: Node's. */
+  heapMb?: number | undefined;
   metrics: Pick<ApiMetrics, 'inferenceRunning' | 'inferenceRestarts'>;
   log: Pick<FastifyBaseLogger, 'error' | 'warn'>;
 }
 
 const restartMs = 100;
 
-export const createInferencePool = ({ threads: size, limit, data, metrics, log }: Options): InferencePool => {
+/** The file that a task loads and that stays loaded, by its hash. */
+const loadedModel = (task: Task): string | null =>
+  task.type === 'generate' || task.type === 'score' ? task.model.sha256 : null;
+
+export const createInferencePool = ({
+  threads: size,
+  limit,
+  data,
+  heapMb,
+  metrics,
+  log,
+}: Options): InferencePool => {
   const threads: Thread[] = [];
   let closing = false;
   let nextId = 1;
@@ -82,6 +97,7 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
     const worker = new Worker(new URL('./thread.js', import.meta.url), {
       workerData: data,
       name: 'inference',
+      ...(heapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMb } }),
     });
     const thread: Thread = { worker, calls: new Map(), models: new Set() };
     worker.on('message', (message: FromThread) => receive(thread, message));
@@ -124,8 +140,9 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
         'overloaded',
         `expected at most ${limit} inference calls at once; try again in a moment.`,
       );
-    const thread = choose(task.type === 'inspect' ? null : task.model.sha256);
-    if (task.type !== 'inspect') thread.models.add(task.model.sha256);
+    const thread = choose(loadedModel(task));
+    const model = loadedModel(task);
+    if (model !== null) thread.models.add(model);
     const id = nextId++;
     const post = (message: ToThread): void => thread.worker.postMessage(message);
     const tokens = createTokenQueue((count) => post({ type: 'credit', id, tokens: count }));
@@ -179,6 +196,9 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
     },
     async score(model, texts, signal) {
       return (await start({ type: 'score', model, texts }, signal).result) as ScoredText[];
+    },
+    async exportCheckpoint(model, signal) {
+      return (await start({ type: 'export', model }, signal).result) as Uint8Array;
     },
     async inspect(file, limits, signal) {
       return (await start({ type: 'inspect', file, limits }, signal).result) as InspectedWeights;

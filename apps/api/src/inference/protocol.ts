@@ -52,6 +52,7 @@ export interface InspectedWeights {
 export type Task =
   | { type: 'generate'; model: ModelSource; options: GenerateOptions }
   | { type: 'score'; model: ModelSource; texts: string[] }
+  | { type: 'export'; model: ModelSource }
   | { type: 'inspect'; file: { path: string; sha256: string; bytes: number }; limits: InspectLimits };
 
 export interface ThreadData {

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ErrorCode, errorCatalogue } from '@unfold/contracts';
-import { createBackend, type LanguageModel } from '@unfold/rnn';
+import { createBackend, exportWeights, type LanguageModel } from '@unfold/rnn';
 import { inspectFile } from './inspect-file.ts';
-import { createLoadedModels } from './loaded-models.ts';
+import { createLoadedModels, readVerified } from './loaded-models.ts';
 import {
   creditWindow,
   type FromThread,
@@ -74,6 +74,8 @@ const run = (call: Call, task: Task): Promise<unknown> => {
       return models.with(task.model, (model) => generate(call, model, task.options));
     case 'score':
       return models.with(task.model, (model) => score(call, model, task.texts));
+    case 'export':
+      return readVerified(task.model).then(exportWeights);
     case 'inspect':
       return inspectFile(task.file, task.limits);
   }

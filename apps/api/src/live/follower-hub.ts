@@ -7,8 +7,8 @@ import { type EncodedFrame, encodeFrame } from './encoded-frame.ts';
 
 /** Where a follower's frames go. */
 export interface Sink {
-  /** Takes frames in order. False: full; nothing more comes before `ready` has resolved. */
-  write(frames: readonly EncodedFrame[]): boolean;
+  /** Takes frames in order, one by one. False: full; nothing more comes before `ready` has resolved. */
+  write(frame: EncodedFrame): boolean;
   /** Resolves when there is room again; never, if the reader has gone. */
   ready(): Promise<void>;
   /** Nothing more will come: the job has ended, or was removed. */
@@ -38,6 +38,8 @@ interface Member {
   /** Live members get what the feed reads; the others read the log themselves. */
   live: boolean;
   closed: boolean;
+  /** Frames to read at once while catching up: few for a reader that takes few. */
+  pageSize: number;
   sink: Sink;
 }
 
@@ -52,7 +54,8 @@ interface Feed {
   reading: boolean;
 }
 
-const pageSize = 500;
+const largestPage = 500;
+const smallestPage = 8;
 
 export interface HubOptions {
   store: Pick<Store, 'events'>;
@@ -87,12 +90,20 @@ export const createFollowerHub = (options: HubOptions): FollowerHub => {
     member.live = live;
   };
 
+  /** Hands frames over until the reader is full; false if it is. The rest is read again when there is room. */
   const hand = (member: Member, frames: readonly EncodedFrame[]): boolean => {
-    const fresh = frames.filter(({ seq }) => seq > member.cursor);
-    const last = fresh.at(-1);
-    if (last === undefined) return true;
-    member.cursor = last.seq;
-    return member.sink.write(fresh);
+    let taken = 0;
+    for (const frame of frames) {
+      if (frame.seq <= member.cursor) continue;
+      member.cursor = frame.seq;
+      taken += 1;
+      if (!member.sink.write(frame)) {
+        member.pageSize = Math.min(largestPage, Math.max(smallestPage, 2 * taken));
+        return false;
+      }
+    }
+    member.pageSize = Math.min(largestPage, 2 * member.pageSize);
+    return true;
   };
 
   /** Reads what is new once, for all live members. */
@@ -101,9 +112,9 @@ export const createFollowerHub = (options: HubOptions): FollowerHub => {
     feed.reading = true;
     try {
       while (feed.head > feed.position && hasLive(feed)) {
-        const frames = (await store.events.read(feed.jobId, { after: feed.position, limit: pageSize })).map(
-          encodeFrame,
-        );
+        const frames = (
+          await store.events.read(feed.jobId, { after: feed.position, limit: largestPage })
+        ).map(encodeFrame);
         const last = frames.at(-1);
         if (last === undefined) break;
         feed.position = last.seq;
@@ -130,15 +141,16 @@ export const createFollowerHub = (options: HubOptions): FollowerHub => {
     while (!member.closed) {
       await member.sink.ready();
       if (member.closed) return;
+      const limit = member.pageSize;
       try {
-        const frames = (await store.events.read(feed.jobId, { after: member.cursor, limit: pageSize })).map(
+        const frames = (await store.events.read(feed.jobId, { after: member.cursor, limit })).map(
           encodeFrame,
         );
         if (member.closed) return;
         const writable = hand(member, frames);
         feed.head = Math.max(feed.head, frames.at(-1)?.seq ?? 0);
         // An announcement may have come while this page was read: then there is more.
-        const complete = frames.length === 0 || (frames.length < pageSize && member.cursor >= feed.head);
+        const complete = frames.length === 0 || (frames.length < limit && member.cursor >= feed.head);
         if (complete && writable) return goLive(member);
       } catch (error) {
         log.warn({ err: error, job_id: feed.jobId }, 'reading the event log failed');
@@ -212,7 +224,7 @@ export const createFollowerHub = (options: HubOptions): FollowerHub => {
   return {
     follow(jobId, after, sink) {
       const feed = feedOf(jobId);
-      const member: Member = { feed, cursor: after, live: false, closed: false, sink };
+      const member: Member = { feed, cursor: after, live: false, closed: false, pageSize: largestPage, sink };
       feed.members.add(member);
       metrics.followers.inc({ state: 'catching_up' });
       void catchUp(member);

@@ -44,9 +44,8 @@ interface Options {
 export const createProjectWatchers = ({ store, hub, log, listMs = 2000 }: Options): ProjectWatchers => {
   const watchers = new Map<string, Watcher>();
 
-  const tell = (watcher: Watcher, frames: readonly EncodedFrame[]): boolean => {
-    for (const frame of frames)
-      if (frame.frame.type === 'status') for (const listener of watcher.listeners) listener(frame);
+  const tell = (watcher: Watcher, frame: EncodedFrame): boolean => {
+    if (frame.frame.type === 'status') for (const listener of watcher.listeners) listener(frame);
     return true;
   };
 
@@ -58,7 +57,7 @@ export const createProjectWatchers = ({ store, hub, log, listMs = 2000 }: Option
   const follow = (watcher: Watcher, jobId: string, after: number): void => {
     if (watcher.jobs.has(jobId) || watcher.listeners.size === 0) return;
     const follower = hub.follow(jobId, after, {
-      write: (frames) => tell(watcher, frames),
+      write: (frame) => tell(watcher, frame),
       ready: () => Promise.resolve(),
       end: () => {
         watcher.jobs.delete(jobId);
@@ -110,6 +109,9 @@ export const createProjectWatchers = ({ store, hub, log, listMs = 2000 }: Option
     if (watcher.jobs.has(jobId) || watcher.asked.has(jobId)) return;
     watcher.asked.add(jobId);
     try {
+      // What exists when a watcher starts is followed from then on, not from its beginning.
+      await watcher.started;
+      if (watcher.jobs.has(jobId)) return;
       await store.jobs.get(watcher.project, jobId);
       await followNew(watcher, jobId);
     } catch {

@@ -59,8 +59,8 @@ export const createSocketWriter = (socket: WebSocket, stallMs: number): SocketWr
 
 /** A follower that sends frames over a socket. */
 export const socketSink = (writer: SocketWriter, end: () => void): Sink => ({
-  write(frames) {
-    for (const { text } of frames) writer.send(text);
+  write({ text }) {
+    writer.send(text);
     return writer.hasRoom();
   },
   ready: () => writer.ready(),

@@ -16,8 +16,8 @@ export const waitForStatus = (
       resolve();
     };
     const follower = hub.follow(job.id, job.head, {
-      write(frames) {
-        if (frames.some(({ frame }) => frame.type === 'status' && frame.status !== job.status)) done();
+      write({ frame }) {
+        if (frame.type === 'status' && frame.status !== job.status) done();
         return true;
       },
       ready: () => Promise.resolve(),

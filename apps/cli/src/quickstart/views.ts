@@ -26,7 +26,10 @@ const terminalView = (stream: NodeJS.WriteStream): View => {
 
 const plainView = (stream: NodeJS.WriteStream): View => {
   let shown = -1;
+  let printed = -1;
   const print = (picture: Picture): void => {
+    if (picture.step === printed) return;
+    printed = picture.step;
     const of = picture.totalSteps === null ? '' : ` of ${picture.totalSteps}`;
     stream.write(`step ${picture.step}${of} · ${describeState(picture)}\n`);
   };

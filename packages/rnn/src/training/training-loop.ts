@@ -25,8 +25,8 @@ export class TrainingLoop {
   readonly #secondsBefore: number;
   readonly #startedAt = performance.now();
   readonly #stepsBefore: number;
-  /** Of the metric window, as far as this attempt saw it. */
-  #window = { startedAt: performance.now(), steps: 0 };
+  /** Of the metric window, as far as this attempt saw it: optimizer steps and the time they took, evaluations left out. */
+  #window = { seconds: 0, steps: 0 };
   #checkpointAt = performance.now();
   #progressAt = Number.NEGATIVE_INFINITY;
   #wish: ControlAnswer = 'continue';
@@ -49,7 +49,9 @@ export class TrainingLoop {
         const outcome = yield* this.#afterStep();
         if (outcome) return outcome;
       } else if (this.#isOver()) return yield* this.#finish();
+      const startedAt = performance.now();
       await this.#run.step();
+      this.#window.seconds += (performance.now() - startedAt) / 1000;
       this.#window.steps += 1;
       state.seconds = this.#seconds();
       await nextTurn();
@@ -131,18 +133,17 @@ export class TrainingLoop {
 
   #takeMetrics(): Record<string, number> {
     const run = this.#run;
-    const now = performance.now();
-    const seconds = (now - this.#window.startedAt) / 1000;
+    const { seconds, steps } = this.#window;
     const values = windowMetrics(run.state.sums, {
       level: run.data.file.tokenizer.level,
       tokensPerStep: run.tokensPerStep,
       learningRate: run.state.learning_rate,
       epoch: run.epoch,
-      tokensPerSecond: this.#window.steps > 0 ? (this.#window.steps * run.tokensPerStep) / seconds : null,
+      tokensPerSecond: steps > 0 ? (steps * run.tokensPerStep) / seconds : null,
       etaSeconds: this.#eta(),
     });
     run.state.sums = emptySums();
-    this.#window = { startedAt: now, steps: 0 };
+    this.#window = { seconds: 0, steps: 0 };
     return values;
   }
 
