@@ -1,28 +1,6 @@
 {
   "variables": {
-    # address, thread or empty; see scripts/sanitize.mjs.
-    "sanitize%": "",
-    "kernel_sources": [
-      "native/kernels/ceiling.cc",
-      "native/kernels/dense.cc",
-      "native/kernels/dropout.cc",
-      "native/kernels/elementwise.cc",
-      "native/kernels/elman_backward.cc",
-      "native/kernels/elman_forward.cc",
-      "native/kernels/embedding.cc",
-      "native/kernels/gru_backward.cc",
-      "native/kernels/gru_forward.cc",
-      "native/kernels/layout.cc",
-      "native/kernels/loss.cc",
-      "native/kernels/lstm_backward.cc",
-      "native/kernels/lstm_forward.cc",
-      "native/kernels/optimizer.cc",
-      "native/kernels/panels.cc",
-      "native/kernels/product_backward.cc",
-      "native/kernels/product_forward.cc",
-      "native/kernels/recurrent.cc",
-      "native/kernels/table.cc"
-    ]
+    "kernel_sources": ["native/kernels/all.cc"]
   },
   "target_defaults": {
     # Products and sums round exactly as written: no contraction, no reassociation.
@@ -35,17 +13,7 @@
       "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
       "GCC_OPTIMIZATION_LEVEL": "3",
       "OTHER_CFLAGS": ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
-    },
-    "conditions": [
-      ["sanitize=='address'", {
-        "cflags": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g"],
-        "ldflags": ["-fsanitize=address,undefined"]
-      }],
-      ["sanitize=='thread'", {
-        "cflags": ["-fsanitize=thread", "-fno-omit-frame-pointer", "-g"],
-        "ldflags": ["-fsanitize=thread"]
-      }]
-    ]
+    }
   },
   "targets": [
     {

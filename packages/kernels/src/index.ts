@@ -1,7 +1,12 @@
 export * from './backend.ts';
 export { type BackendName, type BackendOptions, createBackend } from './create-backend.ts';
 export { NativeUnavailableError } from './native/addon.ts';
-export { createNative, type NativeOptions, nativeInstructionSets } from './native/native-backend.ts';
+export {
+  createNative,
+  type NativeBackend,
+  type NativeOptions,
+  nativeInstructionSets,
+} from './native/native-backend.ts';
 export {
   createRandomStream,
   inverseNormal,

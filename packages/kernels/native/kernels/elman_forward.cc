@@ -9,23 +9,16 @@ struct ElmanForward {
   static constexpr int kVectors = kPanel;
   static constexpr bool kRagged = true;
 
-  template <int NV>
-  UNFOLD_INLINE static void start(const float* gates, const float*, Vec (&c)[NV]) {
-    load_row<NV>(gates, kWidth, c);
+  static void start(float* gates, const float* bias, const float* table, int vectors) {
+    if (table == nullptr) return;
+    for (int j = 0; j < vectors; j++) store(gates + j * kWidth, add(load(bias + j * kWidth), load(table + j * kWidth)));
   }
 
-  template <int NV>
-  UNFOLD_INLINE static void start_token(const float*, const float* bias, const float* table, Vec (&c)[NV]) {
-    UNFOLD_UNROLL
-    for (int j = 0; j < NV; j++) c[j] = add(load(bias + j * kWidth), load(table + j * kWidth));
-  }
-
-  template <int NV>
-  UNFOLD_INLINE static void finish(const ForwardStep& step, int row, int panel, Vec (&c)[NV]) {
+  static void finish(const ForwardStep& step, int row, int panel, int vectors) {
     float* const gates = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(panel) * step.gates_panel;
-    UNFOLD_UNROLL
-    for (int j = 0; j < NV; j++) {
-      const Vec h = step.cell == CellKind::elman_relu ? largest(broadcast(0.0f), c[j]) : hyperbolic_tangent(c[j]);
+    for (int j = 0; j < vectors; j++) {
+      const Vec sum = load(gates + j * kWidth);
+      const Vec h = step.cell == CellKind::elman_relu ? largest(broadcast(0.0f), sum) : hyperbolic_tangent(sum);
       if (step.keep) store(gates + j * kWidth, h);
       store_units(step.output + static_cast<ptrdiff_t>(row) * step.H, panel * kPanel + j, step.H, h);
     }

@@ -6,7 +6,6 @@ namespace UNFOLD_SET {
 namespace {
 
 struct GruBackward {
-  static constexpr bool kSegmented = true;
   static constexpr int kCarries = 1;
 
   UNFOLD_INLINE static void gradient(const BackwardStep& step, int row, int vector, Vec dh) {

@@ -10,32 +10,24 @@ struct GruForward {
   static constexpr int kVectors = 3;
   static constexpr bool kRagged = false;
 
-  template <int NV>
-  UNFOLD_INLINE static void start(const float* gates, const float* bias, Vec (&c)[NV]) {
-    c[0] = load(gates + kWidth);
-    c[1] = load(gates + 2 * kWidth);
-    c[2] = load(bias + 3 * kWidth);
+  static void start(float* gates, const float* bias, const float* table, int) {
+    if (table != nullptr) {
+      UNFOLD_UNROLL
+      for (int j = 0; j < 3; j++) store(gates + j * kWidth, add(load(bias + j * kWidth), load(table + j * kWidth)));
+    }
+    store(gates + 3 * kWidth, load(bias + 3 * kWidth));
   }
 
-  template <int NV>
-  UNFOLD_INLINE static void start_token(float* gates, const float* bias, const float* table, Vec (&c)[NV]) {
-    store(gates, add(load(bias), load(table)));
-    c[0] = add(load(bias + kWidth), load(table + kWidth));
-    c[1] = add(load(bias + 2 * kWidth), load(table + 2 * kWidth));
-    c[2] = load(bias + 3 * kWidth);
-  }
-
-  template <int NV>
-  UNFOLD_INLINE static void finish(const ForwardStep& step, int row, int panel, Vec (&c)[NV]) {
+  static void finish(const ForwardStep& step, int row, int panel, int) {
     float* const gates = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(panel) * step.gates_panel;
     const ptrdiff_t at = static_cast<ptrdiff_t>(row) * step.H;
-    const Vec r = sigmoid(c[0]);
-    const Vec z = sigmoid(c[1]);
-    const Vec q = c[2];
-    const Vec n = hyperbolic_tangent(fma(r, q, load(gates)));
+    const Vec r = sigmoid(load(gates + kWidth));
+    const Vec z = sigmoid(load(gates + 2 * kWidth));
+    const Vec n = hyperbolic_tangent(fma(r, load(gates + 3 * kWidth), load(gates)));
     if (step.keep) {
-      const Vec kept[4] = {n, r, z, q};
-      store_row<4>(gates, kWidth, kept);
+      store(gates, n);
+      store(gates + kWidth, r);
+      store(gates + 2 * kWidth, z);
     }
     const Vec previous = load_units(step.previous + at, panel, step.H);
     store_units(step.output + at, panel, step.H, fma(z, previous, mul(sub(broadcast(1.0f), z), n)));

@@ -6,7 +6,6 @@ namespace UNFOLD_SET {
 namespace {
 
 struct LstmBackward {
-  static constexpr bool kSegmented = false;
   static constexpr int kCarries = 2;
 
   UNFOLD_INLINE static void gradient(const BackwardStep& step, int row, int vector, Vec dh) {

@@ -9,29 +9,25 @@ struct LstmForward {
   static constexpr int kVectors = 4;
   static constexpr bool kRagged = false;
 
-  template <int NV>
-  UNFOLD_INLINE static void start(const float* gates, const float*, Vec (&c)[NV]) {
-    load_row<NV>(gates, kWidth, c);
-  }
-
-  template <int NV>
-  UNFOLD_INLINE static void start_token(const float*, const float* bias, const float* table, Vec (&c)[NV]) {
+  static void start(float* gates, const float* bias, const float* table, int) {
+    if (table == nullptr) return;
     UNFOLD_UNROLL
-    for (int j = 0; j < NV; j++) c[j] = add(load(bias + j * kWidth), load(table + j * kWidth));
+    for (int j = 0; j < 4; j++) store(gates + j * kWidth, add(load(bias + j * kWidth), load(table + j * kWidth)));
   }
 
-  template <int NV>
-  UNFOLD_INLINE static void finish(const ForwardStep& step, int row, int panel, Vec (&c)[NV]) {
+  static void finish(const ForwardStep& step, int row, int panel, int) {
     const ptrdiff_t unit = row * step.padded + panel * kWidth;
-    const Vec i = sigmoid(c[0]);
-    const Vec f = sigmoid(c[1]);
-    const Vec g = hyperbolic_tangent(c[2]);
-    const Vec o = sigmoid(c[3]);
+    float* const gates = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(panel) * step.gates_panel;
+    const Vec i = sigmoid(load(gates));
+    const Vec f = sigmoid(load(gates + kWidth));
+    const Vec g = hyperbolic_tangent(load(gates + 2 * kWidth));
+    const Vec o = sigmoid(load(gates + 3 * kWidth));
     const Vec cell = fma(f, load(step.cells_before + unit), mul(i, g));
     if (step.keep) {
-      const Vec kept[4] = {i, f, g, o};
-      store_row<4>(step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(panel) * step.gates_panel,
-                   kWidth, kept);
+      store(gates, i);
+      store(gates + kWidth, f);
+      store(gates + 2 * kWidth, g);
+      store(gates + 3 * kWidth, o);
     }
     store(step.cells_after + unit, cell);
     store_units(step.output + static_cast<ptrdiff_t>(row) * step.H, panel, step.H, mul(o, hyperbolic_tangent(cell)));

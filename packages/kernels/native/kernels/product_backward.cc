@@ -32,23 +32,9 @@ void panel_block(const GradientProduct& call, int first, int count, int panel, i
   float* const dw = call.dw + call.panels.start(panel) + static_cast<ptrdiff_t>(first) * NV * kWidth;
   for (int i = 0; i < count; i += Height) {
     with_size<Height>(lesser(Height, count - i), [&](auto size) {
-      constexpr int MR = decltype(size)::value;
-      Vec sums[MR][NV];
-      UNFOLD_UNROLL
-      for (int r = 0; r < MR; r++) {
-        UNFOLD_UNROLL
-        for (int j = 0; j < NV; j++) sums[r][j] = broadcast(0.0f);
-      }
-      accumulate<MR, NV>(depth, slivers + static_cast<ptrdiff_t>(i) * depth, 1, MR, columns, sums, nullptr);
-      float* const to = dw + static_cast<ptrdiff_t>(i) * NV * kWidth;
-      UNFOLD_UNROLL
-      for (int r = 0; r < MR; r++) {
-        UNFOLD_UNROLL
-        for (int j = 0; j < NV; j++) {
-          float* const p = to + (r * NV + j) * kWidth;
-          store(p, add(load(p), sums[r][j]));
-        }
-      }
+      const TileOperands operands{depth, slivers + static_cast<ptrdiff_t>(i) * depth, 1, plain_row, columns, nullptr};
+      tile<decltype(size)::value, NV, true>(operands, Sums::added, dw + static_cast<ptrdiff_t>(i) * NV * kWidth, NV * kWidth,
+                                            kWidth);
     });
   }
 }

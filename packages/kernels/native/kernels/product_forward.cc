@@ -4,33 +4,30 @@ namespace unfold {
 namespace UNFOLD_SET {
 namespace {
 
+/** A row's first sums: the bias. */
+void copy_bias(const float* bias, int count, float* c) {
+  for (int i = 0; i < count; i++) c[i] = bias[i];
+}
+
 /** One piece of K over one panel and up to kRowBlock rows. */
 template <int NV>
 void panel_piece(const Product& call, int row_start, int rows, int panel, int k, int depth) {
-  const float* const a = call.a + row_start * call.a_stride + call.a_segments.place(k);
-  const float* const b = call.b + call.panels.start(panel) + static_cast<ptrdiff_t>(k) * NV * kWidth;
   const ptrdiff_t column = static_cast<ptrdiff_t>(panel) * call.c_panel_stride;
   float* const c = call.c + row_start * call.c_stride + column;
   const int lanes = panel == call.panels.count() - 1 ? call.last_lanes : kWidth;
-  const bool adding = call.accumulate || k > 0;
-  for_tiles<NV>(rows, [&](auto size, int row) {
-    constexpr int MR = decltype(size)::value;
-    Vec sums[MR][NV];
-    UNFOLD_UNROLL
-    for (int r = 0; r < MR; r++) {
-      if (adding) {
-        load_row<NV>(c + (row + r) * call.c_stride, lanes, sums[r]);
-      } else if (call.bias != nullptr) {
-        load_row<NV>(call.bias + column, lanes, sums[r]);
-      } else {
-        UNFOLD_UNROLL
-        for (int j = 0; j < NV; j++) sums[r][j] = broadcast(0.0f);
-      }
-    }
-    accumulate_segments<MR, NV>(depth, a + row * call.a_stride, call.a_stride, call.a_segments, b, sums, nullptr);
-    UNFOLD_UNROLL
-    for (int r = 0; r < MR; r++) store_row<NV>(c + (row + r) * call.c_stride, lanes, sums[r]);
-  });
+  Sums sums = call.accumulate || k > 0 ? Sums::continued : Sums::fresh;
+  if (sums == Sums::fresh && call.bias != nullptr) {
+    for (int row = 0; row < rows; row++)
+      copy_bias(call.bias + column, (NV - 1) * kWidth + lanes, c + row * call.c_stride);
+    sums = Sums::continued;
+  }
+  const TileOperands operands{depth,
+                              call.a + row_start * call.a_stride + call.a_segments.place(k),
+                              call.a_stride,
+                              call.a_segments,
+                              call.b + call.panels.start(panel) + static_cast<ptrdiff_t>(k) * NV * kWidth,
+                              nullptr};
+  tiles<NV>(rows, operands, nullptr, sums, c, call.c_stride, lanes);
 }
 
 void row_block(const Product& call, int row_start, int rows) {

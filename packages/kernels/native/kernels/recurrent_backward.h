@@ -3,8 +3,7 @@
  * the cell then turns the saved gates of these units into their gradients, in place. What parameters and input get is left to products
  * over all steps at once.
  *
- * A cell is a type with kSegmented (whether only some slots of a block meet the recurrent weights), kCarries (0; 1: a part of
- * ∂L/∂h_{t−1} that does not go through W; 2: ∂L/∂c) and
+ * A cell is a type with kCarries (0; 1: a part of ∂L/∂h_{t−1} that does not go through W; 2: ∂L/∂c) and
  *   gradient(step, row, vector, dh): gates → their gradients, for one vector of units.
  */
 #pragma once
@@ -62,7 +61,7 @@ void start_panel(const BackwardPass& pass, int t, int start, int rows, int panel
 }
 
 /** Adds dZ_{t+1} W. */
-template <class Cell, int NV>
+template <int NV>
 void multiply_panel(const BackwardPass& pass, int t, int start, int rows, int panel, float* room) {
   const BackwardCall& call = pass.call;
   const Gates& gates = pass.gates;
@@ -78,19 +77,7 @@ void multiply_panel(const BackwardPass& pass, int t, int start, int rows, int pa
     const float* const b = weights + static_cast<ptrdiff_t>(k) * NV * kWidth;
     const bool last = last_panel && k + depth == K;
     const float* const next = last ? pass.weights : b + static_cast<ptrdiff_t>(depth) * NV * kWidth;
-    for_tiles<NV>(rows, [&](auto size, int row) {
-      constexpr int MR = decltype(size)::value;
-      Vec c[MR][NV];
-      UNFOLD_UNROLL
-      for (int r = 0; r < MR; r++) load_row<NV>(room + (row + r) * kPanel * kWidth, kWidth, c[r]);
-      const float* const ahead = ahead_of(next, row / tile_rows(NV), depth, NV);
-      if constexpr (Cell::kSegmented)
-        accumulate_segments<MR, NV>(depth, a + row * columns, columns, gates.segments(), b, c, ahead);
-      else
-        accumulate<MR, NV>(depth, a + row * columns, columns, 1, b, c, ahead);
-      UNFOLD_UNROLL
-      for (int r = 0; r < MR; r++) store_row<NV>(room + (row + r) * kPanel * kWidth, kWidth, c[r]);
-    });
+    tiles<NV>(rows, {depth, a, columns, gates.segments(), b, nullptr}, next, Sums::continued, room, kPanel * kWidth, kWidth);
   }
 }
 
@@ -140,7 +127,7 @@ void backward_sequences(const BackwardPass& pass, int first, int count) {
         start_panel<Cell>(pass, t, start, rows, panel, room);
         if (t < s.T - 1)
           with_size<kPanel>(pass.panels.width_of(panel), [&](auto width) {
-            multiply_panel<Cell, decltype(width)::value>(pass, t, start, rows, panel, room);
+            multiply_panel<decltype(width)::value>(pass, t, start, rows, panel, room);
           });
         finish_panel<Cell>(pass, step, t, start, rows, panel, room);
       }

@@ -1,15 +1,13 @@
 /**
- * The time loop of a recurrent layer. Each thread takes some sequences through all steps, so that no step waits for another thread. For a
- * block of its rows and one panel of recurrent weights, a tile holds all gates of its units while K runs; then the cell is computed where
- * the sums are, in registers.
+ * The time loop of a recurrent layer. Each thread takes some sequences through all steps, so that no step waits for another thread. A panel
+ * of recurrent weights holds all gates of its units: when its product is done for a block of rows, these units' cells are computed at
+ * once, from sums that are still in the first cache.
  *
  * A cell is a type with
- *   kVectors: most vectors of its panels;
- *   kRagged: whether its last panel may be narrower;
- *   start(gates, bias, c): the recurrent sums' first value, given the input's product in `gates`;
- *   start_token(gates, bias, table, c): the same from a token's row of input weights;
- *   finish(step, row, panel, lanes, c): the pointwise part, which leaves h, the cell state and, if they are kept, the gates.
- * `gates` and `bias` point to a panel's slots, `c` is a row of a tile.
+ *   kVectors: most vectors of its panels; kRagged: whether its last panel may be narrower;
+ *   start(gates, bias, table, vectors): a row's first sums of one panel; `gates` holds the input's product already, or, where `table` is
+ *     given, nothing: then the token's row of input weights takes its place;
+ *   finish(step, row, panel, vectors): the pointwise part, which leaves h, the cell state and, if they are kept, the gates.
  */
 #pragma once
 
@@ -61,11 +59,6 @@ struct ForwardPass {
   bool projected;
 };
 
-/** The start of weights that will be read after `b`'s piece, for tile number `tile`; null once all of it has been asked for. */
-UNFOLD_INLINE const float* ahead_of(const float* next, int tile, int depth, int NV) {
-  return tile < NV * kWidth / 16 ? next + static_cast<ptrdiff_t>(tile) * depth * 16 : nullptr;
-}
-
 /** gates = bias + x U for one panel and some rows. */
 template <int NV>
 void input_panel(const ForwardPass& pass, const ForwardStep& step, const float* x, int rows, int panel) {
@@ -73,18 +66,15 @@ void input_panel(const ForwardPass& pass, const ForwardStep& step, const float* 
   const float* const bias = pass.bias + static_cast<ptrdiff_t>(panel) * pass.gates.panel_stride();
   const float* const weights = pass.call.weights.ih + pass.input_panels.start(panel);
   float* const gates = step.gates + static_cast<ptrdiff_t>(panel) * step.gates_panel;
+  for (int row = 0; row < rows; row++) {
+    Vec own[NV];
+    load_row<NV>(bias, kWidth, own);
+    store_row<NV>(gates + row * step.gates_stride, kWidth, own);
+  }
   for (int k = 0; k < C; k += kDepth) {
-    const int depth = lesser(kDepth, C - k);
-    for_tiles<NV>(rows, [&](auto size, int row) {
-      constexpr int MR = decltype(size)::value;
-      Vec c[MR][NV];
-      UNFOLD_UNROLL
-      for (int r = 0; r < MR; r++) load_row<NV>(k == 0 ? bias : gates + (row + r) * step.gates_stride, kWidth, c[r]);
-      accumulate<MR, NV>(depth, x + static_cast<ptrdiff_t>(row) * C + k, C, 1,
-                         weights + static_cast<ptrdiff_t>(k) * NV * kWidth, c, nullptr);
-      UNFOLD_UNROLL
-      for (int r = 0; r < MR; r++) store_row<NV>(gates + (row + r) * step.gates_stride, kWidth, c[r]);
-    });
+    const float* const b = weights + static_cast<ptrdiff_t>(k) * NV * kWidth;
+    tiles<NV>(rows, {lesser(kDepth, C - k), x + k, C, plain_row, b, nullptr}, nullptr, Sums::continued, gates, step.gates_stride,
+              kWidth);
   }
 }
 
@@ -97,49 +87,18 @@ void recurrent_panel(const ForwardPass& pass, const ForwardStep& step, const int
   const ptrdiff_t token_stride = static_cast<ptrdiff_t>(pass.input_panels.vectors) * kWidth;
   const float* const table = pass.call.weights.ih + static_cast<ptrdiff_t>(panel) * pass.input_panels.width * kWidth;
   float* const gates = step.gates + static_cast<ptrdiff_t>(panel) * step.gates_panel;
-  float* const sums = gates + pass.gates.recurrent_slot() * kWidth;
+  for (int row = 0; row < rows; row++)
+    Cell::start(gates + row * step.gates_stride, bias, tokens == nullptr ? nullptr : table + tokens[row] * token_stride, NV);
   const bool last_panel = panel == pass.recurrent_panels.count() - 1;
   for (int k = 0; k < H; k += kDepth) {
     const int depth = lesser(kDepth, H - k);
     const float* const b = weights + static_cast<ptrdiff_t>(k) * NV * kWidth;
-    const bool last_piece = k + depth == H;
-    const float* const next = last_piece && last_panel ? pass.call.weights.hh : b + static_cast<ptrdiff_t>(depth) * NV * kWidth;
-    for_tiles<NV>(rows, [&](auto size, int row) {
-      constexpr int MR = decltype(size)::value;
-      Vec c[MR][NV];
-      UNFOLD_UNROLL
-      for (int r = 0; r < MR; r++) {
-        float* const own = gates + (row + r) * step.gates_stride;
-        if (k > 0)
-          load_row<NV>(sums + (row + r) * step.gates_stride, kWidth, c[r]);
-        else if (tokens != nullptr)
-          Cell::template start_token<NV>(own, bias, table + tokens[row + r] * token_stride, c[r]);
-        else
-          Cell::template start<NV>(own, bias, c[r]);
-      }
-      accumulate<MR, NV>(depth, step.previous + static_cast<ptrdiff_t>(row) * H + k, H, 1, b, c,
-                         ahead_of(next, row / tile_rows(NV), depth, NV));
-      if (last_piece) {
-        if constexpr (MR * NV > 16) {
-          // Written out for so many rows, the cell would not fit in the instruction cache: it takes them from the first cache instead.
-          float rows_of_sums[MR][NV * kWidth];
-          UNFOLD_UNROLL
-          for (int r = 0; r < MR; r++) store_row<NV>(rows_of_sums[r], kWidth, c[r]);
-          for (int r = 0; r < MR; r++) {
-            Vec sums_of_row[NV];
-            load_row<NV>(rows_of_sums[r], kWidth, sums_of_row);
-            Cell::template finish<NV>(step, row + r, panel, sums_of_row);
-          }
-        } else {
-          UNFOLD_UNROLL
-          for (int r = 0; r < MR; r++) Cell::template finish<NV>(step, row + r, panel, c[r]);
-        }
-      } else {
-        UNFOLD_UNROLL
-        for (int r = 0; r < MR; r++) store_row<NV>(sums + (row + r) * step.gates_stride, kWidth, c[r]);
-      }
-    });
+    const bool last = last_panel && k + depth == H;
+    const float* const next = last ? pass.call.weights.hh : b + static_cast<ptrdiff_t>(depth) * NV * kWidth;
+    tiles<NV>(rows, {depth, step.previous + k, H, plain_row, b, nullptr}, next, Sums::continued,
+              gates + pass.gates.recurrent_slot() * kWidth, step.gates_stride, kWidth);
   }
+  for (int row = 0; row < rows; row++) Cell::finish(step, row, panel, NV);
 }
 
 /** Takes the sequences [first, first + count) through all steps. */

@@ -67,45 +67,6 @@ UNFOLD_INLINE void for_tiles(int rows, const Body& body) {
 }
 
 /**
- * c[r][j] += Σ a[r, k] b[k, j] over `depth` values of k. Element (r, k) of a is a[r · row_stride + k · step]; b's rows of NV vectors stand
- * one after another. `ahead` is memory that will be needed next, a cache line per k; null: none.
- */
-template <int MR, int NV>
-UNFOLD_INLINE void accumulate(int depth, const float* a, ptrdiff_t row_stride, ptrdiff_t step, const float* b,
-                              Vec (&c)[MR][NV], const float* ahead) {
-  for (int k = 0; k < depth; k++) {
-    if constexpr (kRegisters >= 32 || NV < 4) {
-      Vec row[NV];
-      UNFOLD_UNROLL
-      for (int j = 0; j < NV; j++) row[j] = load(b + j * kWidth);
-      UNFOLD_UNROLL
-      for (int r = 0; r < MR; r++) {
-        const Vec x = broadcast(a[r * row_stride]);
-        UNFOLD_UNROLL
-        for (int j = 0; j < NV; j++) c[r][j] = fma(x, row[j], c[r][j]);
-      }
-    } else {
-      // Sixteen registers: twelve sums, three elements of a, and one vector of b at a time.
-      Vec x[MR];
-      UNFOLD_UNROLL
-      for (int r = 0; r < MR; r++) x[r] = broadcast(a[r * row_stride]);
-      UNFOLD_UNROLL
-      for (int j = 0; j < NV; j++) {
-        const Vec y = load(b + j * kWidth);
-        UNFOLD_UNROLL
-        for (int r = 0; r < MR; r++) c[r][j] = fma(x[r], y, c[r][j]);
-      }
-    }
-    a += step;
-    b += NV * kWidth;
-    if (ahead != nullptr) {
-      prefetch(ahead);
-      ahead += 16;
-    }
-  }
-}
-
-/**
  * How the rows of `a` lie in memory: element k of a row stands at (k / length) · stride + k mod length. A plain row is one segment. The
  * saved gates of a GRU are read three vectors out of four.
  */
@@ -126,22 +87,26 @@ struct Segments {
 
 constexpr Segments plain_row{1, 1};
 
-/** accumulate over segments, starting at the beginning of one. */
-template <int MR, int NV>
-UNFOLD_INLINE void accumulate_segments(int depth, const float* a, ptrdiff_t row_stride, Segments segments, const float* b,
-                                       Vec (&c)[MR][NV], const float* ahead) {
-  if (segments.contiguous()) {
-    accumulate<MR, NV>(depth, a, row_stride, 1, b, c, ahead);
-    return;
-  }
-  for (int k = 0; k < depth; k += segments.length) {
-    const int length = lesser(segments.length, depth - k);
-    accumulate<MR, NV>(length, a, row_stride, 1, b, c, ahead);
-    a += segments.stride;
-    b += static_cast<ptrdiff_t>(length) * NV * kWidth;
-    if (ahead != nullptr) ahead += length * 16;
-  }
-}
+/** What a tile's sums begin with, and where they go. */
+enum class Sums {
+  /** From c, and back into it: a sum that goes on. */
+  continued,
+  /** From zero into c. */
+  fresh,
+  /** From zero, then added to c. */
+  added,
+};
+
+/** One operand pair of a tile: a [MR, depth] and b [depth, NV vectors], whose rows stand one after another. */
+struct TileOperands {
+  int depth;
+  const float* a;
+  ptrdiff_t a_stride;
+  Segments a_segments;
+  const float* b;
+  /** What will be read next, a cache line per k of this tile; null: nothing is fetched ahead. */
+  const float* ahead;
+};
 
 template <int NV>
 UNFOLD_INLINE void load_row(const float* p, int last_lanes, Vec (&row)[NV]) {
@@ -158,6 +123,100 @@ UNFOLD_INLINE void store_row(float* p, int last_lanes, const Vec (&row)[NV]) {
     store(p + (NV - 1) * kWidth, row[NV - 1]);
   else
     store_part(p + (NV - 1) * kWidth, row[NV - 1], last_lanes);
+}
+
+/** c[r][j] += a[r] · row j of b, for one k; a's rows are `stride` apart. */
+template <int MR, int NV>
+UNFOLD_INLINE void multiply_add(const float* a, ptrdiff_t stride, const float* b, Vec (&c)[MR][NV]) {
+  if constexpr (kRegisters >= 32 || NV < 4) {
+    Vec row[NV];
+    UNFOLD_UNROLL
+    for (int j = 0; j < NV; j++) row[j] = load(b + j * kWidth);
+    UNFOLD_UNROLL
+    for (int r = 0; r < MR; r++) {
+      const Vec x = broadcast(a[r * stride]);
+      UNFOLD_UNROLL
+      for (int j = 0; j < NV; j++) c[r][j] = fma(x, row[j], c[r][j]);
+    }
+  } else {
+    // Sixteen registers: twelve sums, three elements of a, and one vector of b at a time.
+    Vec x[MR];
+    UNFOLD_UNROLL
+    for (int r = 0; r < MR; r++) x[r] = broadcast(a[r * stride]);
+    UNFOLD_UNROLL
+    for (int j = 0; j < NV; j++) {
+      const Vec y = load(b + j * kWidth);
+      UNFOLD_UNROLL
+      for (int r = 0; r < MR; r++) c[r][j] = fma(x[r], y, c[r][j]);
+    }
+  }
+}
+
+/**
+ * c += a · b, see `Sums`; c's rows are `c_stride` apart and its last vector has room for `last_lanes`. With `Packed`, a is a sliver: its
+ * MR elements of one k are neighbours.
+ *
+ * Never inlined: beside other code the compiler would not keep all sums in registers, which costs half of the speed.
+ */
+template <int MR, int NV, bool Packed>
+__attribute__((noinline)) void tile(const TileOperands& operands, Sums sums, float* c, ptrdiff_t c_stride, int last_lanes) {
+  Vec acc[MR][NV];
+  UNFOLD_UNROLL
+  for (int r = 0; r < MR; r++) {
+    if (sums == Sums::continued) {
+      load_row<NV>(c + r * c_stride, last_lanes, acc[r]);
+    } else {
+      UNFOLD_UNROLL
+      for (int j = 0; j < NV; j++) acc[r][j] = broadcast(0.0f);
+    }
+  }
+  const ptrdiff_t stride = Packed ? 1 : operands.a_stride;
+  constexpr int step = Packed ? MR : 1;
+  const float* a = operands.a;
+  const float* b = operands.b;
+  const float* ahead = operands.ahead;
+  const Segments segments = operands.a_segments;
+  int left = operands.depth;
+  while (left > 0) {
+    const int length = segments.contiguous() ? left : lesser(left, segments.length);
+    const float* const end = b + static_cast<ptrdiff_t>(length) * NV * kWidth;
+    if (ahead == nullptr) {
+      for (; b < end; a += step, b += NV * kWidth) multiply_add<MR, NV>(a, stride, b, acc);
+    } else {
+      for (; b < end; a += step, b += NV * kWidth, ahead += 16) {
+        prefetch(ahead);
+        multiply_add<MR, NV>(a, stride, b, acc);
+      }
+    }
+    a += segments.stride - segments.length;
+    left -= length;
+  }
+  UNFOLD_UNROLL
+  for (int r = 0; r < MR; r++) {
+    if (sums == Sums::added) {
+      Vec before[NV];
+      load_row<NV>(c + r * c_stride, last_lanes, before);
+      UNFOLD_UNROLL
+      for (int j = 0; j < NV; j++) acc[r][j] = add(before[j], acc[r][j]);
+    }
+    store_row<NV>(c + r * c_stride, last_lanes, acc[r]);
+  }
+}
+
+/** The part of what will be read next that tile number `index` of a panel's piece fetches ahead; null once all has been asked for. */
+inline const float* ahead_of(const float* next, int index, int depth, int NV) {
+  return index < NV * kWidth / 16 ? next + static_cast<ptrdiff_t>(index) * depth * 16 : nullptr;
+}
+
+/** Tiles for all `rows` of one panel's piece; `next` is the memory that will be read after b, null if that is unknown. */
+template <int NV>
+void tiles(int rows, TileOperands operands, const float* next, Sums sums, float* c, ptrdiff_t c_stride, int last_lanes) {
+  const float* const a = operands.a;
+  for_tiles<NV>(rows, [&](auto size, int row) {
+    operands.a = a + row * operands.a_stride;
+    operands.ahead = next == nullptr ? nullptr : ahead_of(next, row / tile_rows(NV), operands.depth, NV);
+    tile<decltype(size)::value, NV, false>(operands, sums, c + row * c_stride, c_stride, last_lanes);
+  });
 }
 
 /** Pool::run for a lambda. */

@@ -197,9 +197,9 @@ export class NativeUnavailableError extends Error {
 
 const root = new URL('../../', import.meta.url);
 
-/** Where the addon may be: built here, or packed for this platform beforehand; UNFOLD_NATIVE_ADDON names another, for sanitizers. */
+/** Where the addon may be: built here, or packed for this platform beforehand; UNFOLD_TEST_NATIVE_ADDON names another, for sanitizers. */
 function candidates(): string[] {
-  const named = process.env.UNFOLD_NATIVE_ADDON;
+  const named = process.env.UNFOLD_TEST_NATIVE_ADDON;
   if (named) return [named];
   return [`build/Release/unfold_kernels.node`, `prebuilds/${platform}-${arch}/unfold_kernels.node`].map(
     (path) => fileURLToPath(new URL(path, root)),

@@ -15,6 +15,13 @@ export interface NativeOptions {
   readonly instructionSet?: string;
 }
 
+/** A backend that also tells what a benchmark wants to know. */
+export interface NativeBackend extends Backend {
+  readonly threads: number;
+  /** Multiply-adds per second of a loop on registers alone, by all threads: what no kernel can exceed. Runs for some milliseconds. */
+  measureCeiling(): number;
+}
+
 /** The instruction sets that the addon can use on this machine, the fastest first. Throws a `NativeUnavailableError` without the addon. */
 export function nativeInstructionSets(): readonly string[] {
   return loadAddon().instructionSets;
@@ -54,7 +61,7 @@ function createSaved(
 export function createNative({
   threads = availableParallelism(),
   instructionSet = 'auto',
-}: NativeOptions = {}): Backend {
+}: NativeOptions = {}): NativeBackend {
   expectNumber(
     threads,
     'threads',
@@ -96,7 +103,15 @@ export function createNative({
     },
   });
 
+  function measureCeiling(): number {
+    const start = performance.now();
+    const done = native.ceiling(2_000_000);
+    return (1000 * done) / (performance.now() - start);
+  }
+
   return {
+    threads,
+    measureCeiling,
     describe: () => ({
       name: 'native',
       engine: `native-${native.instructionSet}-float32`,
