@@ -107,7 +107,9 @@ describe.each(queueKinds)('WS /v1/stream, with the queue on %s', (queue) => {
       'all answers',
       () => client.messages.filter((message) => !('seq' in message)).length === 6,
     );
-    const codes = client.messages.flatMap((message) => ('error' in message && message.error ? [message.error.code] : []));
+    const codes = client.messages.flatMap((message) =>
+      'error' in message && message.error ? [message.error.code] : [],
+    );
     expect(codes).toEqual(['not_found', 'overloaded']);
     expect(client.socket.readyState).toBe(client.socket.OPEN);
     await client.close();

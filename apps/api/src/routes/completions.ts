@@ -114,7 +114,7 @@ const aborted = (signal: AbortSignal): Promise<void> =>
 const createCompletion = async (call: CompletionCall) => {
   const { context, project, body, reply } = call;
   const model = await findModel(context.store, project, body.model, 'model');
-  const signal = AbortSignal.any([goneSignal(reply), context.closing]);
+  const signal = goneSignal(reply, context.closing);
   const tokens = context.inference.generate(model.source, toOptions(body), signal);
   if (!body.stream) return completeAtOnce(context, newShape(model.id), tokens);
   context.sockets.requireRoom();

@@ -15,7 +15,7 @@ const exportCheckpoint = async (
   { context, reply }: WeightsCall,
   source: Parameters<ApiContext['inference']['exportCheckpoint']>[0],
 ) => {
-  const exported = await context.inference.exportCheckpoint(source, goneSignal(reply));
+  const exported = await context.inference.exportCheckpoint(source, goneSignal(reply, context.closing));
   return {
     content: Buffer.from(exported),
     bytes: exported.length,
