@@ -57,6 +57,21 @@ describe('API keys', () => {
     expect(JSON.stringify(await api.database.query('SELECT * FROM api_keys'))).not.toContain(key);
   });
 
+  it('begin with one that may manage keys', async () => {
+    const api = await start();
+    for (const first of [{ name: 'first' }, { name: 'first', scopes: ['read', 'train'] }]) {
+      const refused = await api.request.post('/v1/keys').send(first);
+      expect(expectError(refused, 409, 'wrong_state', 'scopes').message).toContain('"scopes": ["admin"]');
+    }
+    expect((await api.request.get('/v1/keys')).body.data).toEqual([]);
+    const document = (await api.request.get('/openapi.json')).body;
+    const { example } = document.paths['/v1/keys'].post.requestBody.content['application/json'];
+    const first = await api.request.post('/v1/keys').send(example);
+    expect(first.status).toBe(201);
+    const second = await api.request.post('/v1/keys').set(bearer(first.body.key)).send({ name: 'second' });
+    expect(second.status).toBe(201);
+  });
+
   it('act within their scopes and their project, and not at all once revoked', async () => {
     const api = await start({ config: { adminKey } });
     const make = async (scopes: string[], project = 'default') =>

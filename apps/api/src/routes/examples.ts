@@ -156,14 +156,14 @@ export const scoreExample = {
   ],
 };
 
-export const keyRequestExample = { name: 'dashboard', scopes: ['read', 'infer'] };
+export const keyRequestExample = { name: 'owner', scopes: ['admin'] };
 
 export const keyExample = {
   id: ids.key,
   object: 'api_key',
-  name: 'dashboard',
+  name: 'owner',
   project: 'default',
-  scopes: ['read', 'infer'],
+  scopes: ['admin'],
   created_at: '2026-11-22T20:00:00.000Z',
   last_used_at: null,
 };
