@@ -38,6 +38,7 @@ const unit = (origin: string): string =>
 const expectation = (issue: Issue): string => {
   switch (issue.code) {
     case 'invalid_type':
+      if ((issue.expected as string) === 'null') return 'not supported yet: expected null';
       return `expected ${expectedType(issue.expected)}`;
     case 'too_small':
       return `expected ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}${unit(issue.origin)}`;
@@ -45,7 +46,7 @@ const expectation = (issue: Issue): string => {
       return `expected ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}${unit(issue.origin)}`;
     case 'invalid_value':
       return issue.values.length === 1
-        ? `expected ${describeValue(issue.values[0])}`
+        ? `not supported yet: expected ${describeValue(issue.values[0])}`
         : `expected one of ${issue.values.map(describeValue).join(', ')}`;
     case 'invalid_union': {
       const { options } = issue as { options?: unknown[] };
