@@ -66,6 +66,9 @@ describe('the event log', () => {
     const seqs = async (query: Parameters<typeof store.events.read>[1]) =>
       (await store.events.read(own.job_id, query)).map(({ seq }) => seq);
     expect(await seqs({ after: 3 })).toEqual([4, 5]);
+    for (const after of [9999, 2 ** 31 - 1, 2 ** 31, Number.MAX_SAFE_INTEGER])
+      expect(await seqs({ after })).toEqual([]);
+    expect(await store.events.metrics(own.job_id, { after_step: 2 ** 31 })).toMatchObject({ steps: [] });
     expect(await seqs({ limit: 2 })).toEqual([1, 2]);
     expect(await seqs({ type: 'metric' })).toEqual([3, 5]);
     expect(await seqs({ type: ['metric', 'sample'], after: 3 })).toEqual([4, 5]);

@@ -7,6 +7,10 @@ import type { EventRepository } from './repositories.ts';
 
 const defaultLimit = 1000;
 
+/** The largest `integer` of PostgreSQL. What a client may ask beyond it lies behind every frame and every step. */
+const beyondAll = 2 ** 31 - 1;
+const bounded = (number: number): number => Math.min(number, beyondAll);
+
 interface EventRow {
   seq: number;
   at: Date;
@@ -47,8 +51,8 @@ export const createEventRepository = (database: Database): EventRepository => ({
       const types = type === undefined ? [] : typeof type === 'string' ? [type] : [...type];
       const filter = types.length > 0 ? Prisma.sql`AND type = ANY(${types})` : Prisma.empty;
       const rows = await queries.$queryRaw<EventRow[]>`
-        SELECT seq, at, body FROM events WHERE job_id = ${job_id} AND seq > ${after}::int ${filter}
-        ORDER BY seq LIMIT ${limit}::int`;
+        SELECT seq, at, body FROM events WHERE job_id = ${job_id} AND seq > ${bounded(after)}::int ${filter}
+        ORDER BY seq LIMIT ${bounded(limit)}::int`;
       return rows.map(toFrame(job_id));
     }),
 
@@ -65,7 +69,7 @@ export const createEventRepository = (database: Database): EventRepository => ({
     database.run(async (queries) => {
       const rows = await queries.$queryRaw<{ step: number; values: Record<string, number | null> }[]>`
         SELECT e.step, e.body->'values' AS values FROM events e
-        WHERE e.job_id = ${job_id} AND e.type = 'metric' AND e.step > ${query.after_step ?? -1}::int
+        WHERE e.job_id = ${job_id} AND e.type = 'metric' AND e.step > ${bounded(query.after_step ?? -1)}::int
           AND NOT EXISTS (
             SELECT 1 FROM events r
             WHERE r.job_id = ${job_id} AND r.type = 'restart' AND r.seq > e.seq
