@@ -175,7 +175,12 @@ describe('jobs', () => {
     const checkpoint = await addCheckpoint(store, own, 1);
     const { path } = await store.models.locate('default', checkpoint?.id ?? '');
     await succeed(store, own, checkpoint?.id);
+    const unrecorded = `jobs/${job_id}/7/9-of-a-killed-worker`;
+    await store.artifacts.write(unrecorded, Buffer.from('x'));
     await store.jobs.remove('default', job_id);
+    await expect(store.artifacts.verify(unrecorded, '')).rejects.toMatchObject({ code: 'data_missing' });
+    const published = await store.models.locate('default', 'kept');
+    await store.artifacts.verify(published.path, published.sha256);
     expect(await database.query('SELECT 1 FROM events WHERE job_id = $1', [job_id])).toEqual([]);
     await expect(store.artifacts.verify(path, '')).rejects.toMatchObject({ code: 'data_missing' });
     expect(await store.models.get('default', 'kept')).toMatchObject({ job_id });

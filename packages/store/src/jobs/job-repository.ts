@@ -1,5 +1,5 @@
 import { isFinal, type JobSpec, type JobStatus, jobStatuses, UnfoldError } from '@unfold/contracts';
-import { type ArtifactStore, removeArtifacts } from '../artifact-store.ts';
+import type { ArtifactStore } from '../artifact-store.ts';
 import { toJsonb } from '../clean-json.ts';
 import { type Database, Prisma, type Queries } from '../database.ts';
 import { createOnce } from '../idempotency.ts';
@@ -101,20 +101,19 @@ export const createJobRepository = (
   resume: createResume(database),
 
   async remove(project, id) {
-    const paths = await database.transaction(async (queries) => {
+    const kept = await database.transaction(async (queries) => {
       const job = await lockJob(queries, id, project);
       if (!job) throw notFound('job', id);
       if (!isFinal(job.status))
         throw new UnfoldError('wrong_state', `Job ${id} is ${job.status}: cancel it before it is deleted.`);
-      const checkpoints = await queries.checkpoint.findMany({
-        where: { job_id: id },
-        select: { path: true },
-      });
+      const models = await queries.model.findMany({ where: { job_id: id }, select: { path: true } });
       await queries.$executeRaw`DELETE FROM events WHERE job_id = ${id}`;
       await queries.job.delete({ where: { id } });
-      return checkpoints.map(({ path }) => path);
+      return models.map(({ path }) => path);
     }, removalTimeout_ms);
-    await removeArtifacts(artifacts, paths);
+    // Its checkpoints, and what a killed worker may have written without recording it. What cannot be removed only
+    // wastes space, so it stops nobody.
+    await artifacts.removeFolder(`jobs/${id}`, kept).catch(() => undefined);
     return { id, object: 'training.job', deleted: true };
   },
 
