@@ -251,7 +251,8 @@ describe('POST /v1/models/:id/score', () => {
   it('refuses empty input and unknown models', async () => {
     const post = (model: string, body: object) => api.request.post(`/v1/models/${model}/score`).send(body);
     expectError(await post('cats', { input: [] }), 400, 'invalid_value', 'input');
-    expectError(await post('cats', {}), 400, 'invalid_value', 'input');
+    const none = expectError(await post('cats', {}), 400, 'missing_field', 'input');
+    expect(none.message).toBe('input: expected a string, or a list, but received nothing.');
     expectError(await post('dogs', { input: 'x' }), 404, 'not_found', 'id');
   });
 });
