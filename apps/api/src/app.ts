@@ -51,6 +51,8 @@ const createServer = (config: Config, log: FastifyBaseLogger): FastifyInstance =
     genReqId: requestIdOf,
     bodyLimit: config.limits.bodyBytes,
     requestTimeout: requestTimeoutMs,
+    // A missing Host header is refused in our own envelope, too.
+    http: { requireHostHeader: false },
     exposeHeadRoutes: false,
     // Requests during the stop are refused in our own envelope.
     return503OnClosing: false,

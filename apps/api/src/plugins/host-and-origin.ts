@@ -20,12 +20,26 @@ const isAllowedHost = (host: string, config: Config): boolean => {
 const hostOfOrigin = (origin: string): string | null =>
   URL.canParse(origin) ? new URL(origin).host.toLowerCase() : null;
 
+const absoluteForm = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i;
+
+/** Every host that a request names: all `Host` headers, since Node keeps only the first, and that of an absolute URL. */
+const hostsOf = ({ raw }: FastifyRequest): string[] => {
+  const headers = raw.rawHeaders.filter(
+    (_, index, all) => index % 2 === 1 && all[index - 1]?.toLowerCase() === 'host',
+  );
+  const inUrl = absoluteForm.exec(raw.url ?? '')?.[1];
+  return (inUrl === undefined ? headers : [...headers, inUrl]).map((host) => host.toLowerCase());
+};
+
 const refuseForeignHost = (request: FastifyRequest, config: Config): void => {
-  const host = request.headers.host?.toLowerCase() ?? '';
-  if (isAllowedHost(host, config)) return;
+  const hosts = hostsOf(request);
+  if (hosts.length === 0)
+    throw new UnfoldError('forbidden_host', 'expected the header Host, but received none.');
+  const foreign = hosts.find((host) => !isAllowedHost(host, config));
+  if (foreign === undefined) return;
   throw new UnfoldError(
     'forbidden_host',
-    `The host "${host.slice(0, 80)}" is not one of this server's. Expected a loopback name or an entry of UNFOLD_ALLOWED_HOSTS.`,
+    `The host "${foreign.slice(0, 80)}" is not one of this server's. Expected a loopback name or an entry of UNFOLD_ALLOWED_HOSTS.`,
   );
 };
 
