@@ -69,7 +69,7 @@ const withMore = (job: JobRow, { epochs, max_steps }: ResumeRequest): JobSpec =>
   if (epochs !== undefined && epochs < progress.epoch)
     throw tooLittle(
       'epochs',
-      `at least ${Math.ceil(progress.epoch)}, since ${progress.epoch} are done`,
+      `at least ${Math.ceil(progress.epoch)}, since ${Number(progress.epoch.toFixed(2))} are done`,
       epochs,
     );
   if (max_steps !== undefined && max_steps !== null && max_steps < progress.step)
