@@ -1,5 +1,5 @@
 import { type Frame, type FrameBody, isFinal, type JobRequest, type JobStatus } from '@unfold/contracts';
-import { toJsonb } from './clean-json.ts';
+import { toJson } from './clean-json.ts';
 import { type Database, Prisma } from './database.ts';
 import { appendLocked, insertFrames, lockJob } from './jobs/job-changes.ts';
 import { toMetrics } from './metrics.ts';
@@ -11,6 +11,7 @@ const defaultLimit = 1000;
 const beyondAll = 2 ** 31 - 1;
 const bounded = (number: number): number => Math.min(number, beyondAll);
 
+/** `body` keeps the order of its fields as they were written. */
 interface EventRow {
   seq: number;
   at: Date;
@@ -19,7 +20,8 @@ interface EventRow {
 
 const toFrame =
   (job_id: string) =>
-  ({ seq, at, body }: EventRow): Frame => ({ seq, at: at.toISOString(), job_id, ...body });
+  ({ seq, at, body: { type, ...rest } }: EventRow): Frame =>
+    ({ seq, type, at: at.toISOString(), job_id, ...rest }) as Frame;
 
 export const createEventRepository = (database: Database): EventRepository => ({
   append: ({ job_id, attempt }, bodies, progress) =>
@@ -31,7 +33,7 @@ export const createEventRepository = (database: Database): EventRepository => ({
         WITH head AS (
           UPDATE job_heads
           SET next_seq = next_seq + ${bodies.length}::int, heartbeat_at = clock_timestamp(),
-              progress = COALESCE(${progress ? toJsonb(progress) : null}::jsonb, progress)
+              progress = COALESCE(${progress ? toJson(progress) : null}::json, progress)
           WHERE job_id = ${job_id} AND attempt = ${attempt}::int AND owned
           RETURNING next_seq, requested
         ) ${added}

@@ -1,6 +1,6 @@
 import { isFinal, type JobSpec, type JobStatus, jobStatuses, UnfoldError } from '@unfold/contracts';
 import type { ArtifactStore } from '../artifact-store.ts';
-import { toJsonb } from '../clean-json.ts';
+import { toJson } from '../clean-json.ts';
 import { type Database, Prisma, type Queries } from '../database.ts';
 import { createOnce } from '../idempotency.ts';
 import { newId } from '../new-id.ts';
@@ -40,7 +40,7 @@ const insertJob = async (queries: Queries, project: string, spec: JobSpec): Prom
   // `queued_at` is told by the clock, not by the transaction's begin: who waited for a lock comes later.
   await queries.$executeRaw`
     INSERT INTO jobs (id, project, name, status, spec, metadata, priority, file, validation_file, queued_at)
-    VALUES (${id}, ${project}, ${spec.name}, 'queued', ${toJsonb(spec)}::jsonb, ${toJsonb(spec.metadata)}::jsonb,
+    VALUES (${id}, ${project}, ${spec.name}, 'queued', ${toJson(spec)}::json, ${toJson(spec.metadata)}::jsonb,
       ${spec.priority}::int, ${spec.file}, ${spec.validation_file}, clock_timestamp())`;
   await queries.jobHead.create({ data: { job_id: id, progress: noProgress } });
   await appendLocked(queries, id, [statusFrame('queued', 0)]);
@@ -89,7 +89,7 @@ export const createJobRepository = (
       if (after) conditions.push(Prisma.sql`j.id < ${after}`);
       if (status) conditions.push(Prisma.sql`j.status = ${status}`);
       if (metadata && Object.keys(metadata).length > 0)
-        conditions.push(Prisma.sql`j.metadata @> ${toJsonb(metadata)}::jsonb`);
+        conditions.push(Prisma.sql`j.metadata @> ${toJson(metadata)}::jsonb`);
       const rows = await selectJobs(
         queries,
         Prisma.sql`WHERE ${Prisma.join(conditions, ' AND ')} ORDER BY j.id DESC LIMIT ${limit + 1}`,
