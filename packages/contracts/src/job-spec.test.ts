@@ -105,6 +105,7 @@ describe('a job spec', () => {
     ['a priority beyond the range', { file, priority: 101 }, 'invalid_value', 'priority'],
     ['a negative seed', { file, seed: -1 }, 'invalid_value', 'seed'],
     ['a name with spaces', { file, name: 'my model' }, 'invalid_value', 'name'],
+    ['a name like an id', { file, name: `ckpt-${'0'.repeat(20)}` }, 'invalid_value', 'name'],
     ['metadata that is not text', { file, metadata: { a: 1 } }, 'invalid_value', 'metadata.a'],
     ['metadata with U+0000', { file, metadata: { a: '\u0000' } }, 'invalid_value', 'metadata.a'],
     ['a lone surrogate', { file, device: '\ud800' }, 'invalid_value', 'device'],
