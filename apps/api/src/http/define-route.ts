@@ -51,6 +51,8 @@ interface Definition<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodTy
   body?: B;
   /** Success status → schema of the JSON answer, or its other content. */
   response: Record<number, z.ZodType | Content>;
+  /** Whether a GET answers HEAD as well: not where the answer is a stream, which would be read for nothing. */
+  head?: false;
   /** Whether the body is multipart. */
   upload?: boolean;
   /** What may go wrong beside what may go wrong everywhere. */
@@ -143,6 +145,7 @@ export const defineRoute = <P extends z.ZodType, Q extends z.ZodType, B extends 
     url: route.url,
     schema: routeSchema(route),
     config: { scope: route.scope, docs: route.docs },
+    exposeHeadRoute: route.method === 'GET' && route.head !== false,
     onRequest: async (request) => {
       if (route.upload && !multipart.test(request.headers['content-type'] ?? '')) {
         abandonBody(request);

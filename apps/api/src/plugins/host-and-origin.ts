@@ -45,7 +45,8 @@ const refuseForeignHost = (request: FastifyRequest, config: Config): void => {
 
 const refuseForeignOrigin = (request: FastifyRequest, config: Config): void => {
   const { origin, host } = request.headers;
-  if (origin === undefined || (request.method === 'GET' && !request.headers.upgrade)) return;
+  const reads = request.method === 'GET' || request.method === 'HEAD';
+  if (origin === undefined || (reads && !request.headers.upgrade)) return;
   if (config.allowedOrigins.includes(origin.toLowerCase())) return;
   if (hostOfOrigin(origin) === host?.toLowerCase()) return;
   throw new UnfoldError(

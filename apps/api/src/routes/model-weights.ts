@@ -42,6 +42,7 @@ export const registerModelWeightsRoute = (app: FastifyInstance, context: ApiCont
   defineRoute(app, context, {
     method: 'GET',
     url: '/v1/models/:id/weights',
+    head: false,
     scope: 'read',
     tag: 'Models',
     summary: 'Download the weights of a model',
