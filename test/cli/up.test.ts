@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -139,6 +139,15 @@ describe('unfold up', { timeout: 180_000 }, () => {
     expect(program.output()).toMatch(new RegExp(`Port ${port} on 127.0.0.1 is in use. Set PORT`));
     expect(await record(dataDir)).toBeNull();
     server.close();
+  });
+
+  it('a data folder that cannot be used is an error that names it, without a stack', async () => {
+    const file = join(await newFolder(), 'file');
+    await writeFile(file, '');
+    const program = up(file);
+    expect(await program.ended).toBe(1);
+    expect(program.output()).toContain(`The data folder ${file} cannot be used`);
+    expect(program.output()).not.toContain('    at ');
   });
 
   it('refuses an open address without keys before it makes anything', async () => {
