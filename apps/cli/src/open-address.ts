@@ -1,10 +1,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Config } from '@unfold/config';
+import { type Config, isLoopback } from '@unfold/config';
 import { CommandError } from './command-error.ts';
-
-const isLoopback = (host: string): boolean =>
-  /^(localhost|::1|127(\.\d{1,3}){3})$/.test(host.toLowerCase().replace(/^\[|\]$/g, ''));
 
 /**
  * The API refuses to listen where other machines reach it while nobody has a key. A new data folder holds none, so this

@@ -1,12 +1,6 @@
-import type { Config } from '@unfold/config';
+import { type Config, isLoopback } from '@unfold/config';
 import { UnfoldError } from '@unfold/contracts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-
-/** Whether an address or name can only be reached from this machine. */
-export const isLoopback = (host: string): boolean => {
-  const name = host.toLowerCase().replace(/^\[|\]$/g, '');
-  return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name);
-};
 
 const nameOf = (host: string): string => host.replace(/:\d{1,5}$/, '');
 
