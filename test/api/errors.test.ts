@@ -39,15 +39,40 @@ describe('every error is the envelope', () => {
     expectError(await api.request.get('/v1/nothing'), 404, 'not_found', null);
     const wrong = await api.request.put('/v1/jobs').send({});
     expectError(wrong, 405, 'method_not_allowed');
-    expect(wrong.headers.allow?.split(', ').sort()).toEqual(['GET', 'POST']);
+    expect(wrong.headers.allow?.split(', ').sort()).toEqual(['GET', 'HEAD', 'POST']);
     expectError(await api.request.delete(`/v1/jobs/${job}/cancel`), 405, 'method_not_allowed');
+    for (const path of ['/health', '/v1/jobs', `/v1/files/${file}`])
+      expect((await api.request.head(path)).status, path).toBe(200);
+    expect((await api.request.head(`/v1/files/${file}/content`)).status).toBe(405);
+    for (const path of [`/v1/files/${file}/`, '/docs/static/..%2f', '/docs/static/nothing.css'])
+      expectError(await api.request.get(path), 404, 'not_found', null);
+    for (const path of ['/v1/jobs/', `/v1/models/${'a'.repeat(300)}`])
+      expectError(await api.request.get(path), 404, 'not_found', 'id');
+  });
+
+  it('for an unknown id, which is called id in a path and by its field in a body', async () => {
+    const id = (kind: string) => `${kind}-${'0'.repeat(32)}`;
+    for (const path of [
+      `files/${id('file')}`,
+      `jobs/${id('job')}`,
+      `jobs/${id('job')}/events`,
+      'models/dogs',
+    ])
+      expectError(await api.request.get(`/v1/${path}`), 404, 'not_found', 'id');
+    expectError(await api.request.delete(`/v1/keys/${id('key')}`), 404, 'not_found', 'id');
+    expectError(await api.request.post(`/v1/jobs/${id('job')}/cancel`), 404, 'not_found', 'id');
+    const body = JSON.stringify({ file: id('file') });
+    expectError(await post('/v1/jobs', body), 404, 'not_found', 'file');
+    expectError(await post('/v1/completions', '{"model":"dogs"}'), 404, 'not_found', 'model');
   });
 
   it('for bodies that are not JSON, not UTF-8, too large or of another type', async () => {
     expectError(await post('/v1/jobs', '{"file":'), 400, 'malformed_body');
     expectError(await post('/v1/jobs', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d])), 400, 'malformed_body');
-    expectError(await post('/v1/jobs', '{"__proto__":{"x":1}}'), 400, 'malformed_body');
-    expectError(await post('/v1/jobs', '{"constructor":{"prototype":{"x":1}}}'), 400, 'malformed_body');
+    for (const body of ['{"__proto__":{"x":1}}', '{"constructor":{"prototype":{"x":1}}}']) {
+      const { message } = expectError(await post('/v1/jobs', body), 400, 'malformed_body');
+      expect(message).toContain('"__proto__" or "constructor.prototype"');
+    }
     expectError(await post('/v1/jobs', `{"name":"${'a'.repeat(5000)}"}`), 413, 'payload_too_large');
     expectError(await post('/v1/jobs', '<job/>', 'application/xml'), 415, 'unsupported_media_type');
     expectError(
@@ -60,8 +85,14 @@ describe('every error is the envelope', () => {
       415,
       'unsupported_media_type',
     );
+    const text = expectError(await post('/v1/files', 'hello', 'text/plain'), 415, 'unsupported_media_type');
+    expect(text.message).toContain('multipart/form-data');
+    const json = expectError(await post('/v1/files', '{}'), 415, 'unsupported_media_type');
+    expect(json.message).toContain('multipart/form-data');
     expectError(await post('/v1/jobs', ''), 400, 'missing_field', 'body');
-    expectError(await post('/v1/jobs', 'null'), 400, 'missing_field', 'body');
+    const none = expectError(await post('/v1/jobs', 'null'), 400, 'invalid_value', null);
+    expect(none.message).toBe('the request: expected an object, but received null.');
+    expect((await post(`/v1/jobs/${job}/pause`, 'null')).status).toBe(200);
     expectError(await post('/v1/jobs', '[]'), 400, 'invalid_value');
     expectError(await post('/v1/jobs', '['.repeat(2000) + ']'.repeat(2000)), 400, 'invalid_value');
   });
@@ -69,6 +100,9 @@ describe('every error is the envelope', () => {
   it('for what is not HTTP, and for headers without end', async () => {
     for (const text of [
       'NONSENSE\r\n\r\n',
+      'GET /health HTTP/1.1\r\nConnection: close\r\n\r\n',
+      'GET /health HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n',
+      'GET http://evil.example/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
       `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'a'.repeat(100_000)}\r\n\r\n`,
       'GET /%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
       'POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n',
@@ -97,6 +131,15 @@ describe('every error is the envelope', () => {
     expectError(await api.request.get('/v1/jobs?page=2'), 400, 'unknown_field', 'page');
     expectError(await api.request.get('/v1/jobs?after=job-nope'), 400, 'invalid_value', 'after');
     expectError(await api.request.get(`/v1/jobs/${job}?wait=61`), 400, 'invalid_value', 'wait');
+    expectError(await api.request.get(`/v1/jobs/${job}?wait=`), 400, 'invalid_value', 'wait');
+    expectError(await api.request.get('/v1/files?after='), 400, 'invalid_value', 'after');
+    expectError(await api.request.get(`/v1/jobs/${job}/events?after=`), 400, 'invalid_value', 'after');
+    expect((await api.request.get('/v1/jobs?metadata[a]=')).status).toBe(200);
+    expect((await api.request.get('/v1/files?order=desc')).status).toBe(200);
+    const order = expectError(await api.request.get('/v1/files?order=asc'), 400, 'invalid_value', 'order');
+    expect(order.message).toBe('order: not supported yet: expected "desc", but received "asc".');
+    const project = await post('/v1/keys', '{"name":"a","project":"A B"}');
+    expect(expectError(project, 400, 'invalid_value', 'project').message).toMatch(/expected 1 to 63 char/);
     expectError(await post('/v1/keys', '{"name":"a\\u0000b"}'), 400, 'invalid_value', 'name');
     expectError(await post('/v1/keys', '{"name":"\\ud800"}'), 400, 'invalid_value', 'name');
   });

@@ -1,3 +1,4 @@
+import type { Worker } from 'node:worker_threads';
 import { completionResource, scoreResource } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../support/process.ts';
@@ -64,6 +65,61 @@ describe('POST /v1/completions', () => {
     expect(new Set(chunks.map((chunk) => chunk.id)).size).toBe(1);
   });
 
+  it('sends the usage last, without choices, when asked to', async () => {
+    const asked = { ...options, stream_options: { include_usage: true } };
+    const received = events(await (await stream(asked)).text());
+    expect(received.at(-1)).toBe('[DONE]');
+    const chunks = received.slice(0, -1).map((data) => completionResource.parse(JSON.parse(data)));
+    const last = chunks.pop();
+    expect(last).toMatchObject({
+      choices: [],
+      usage: { prompt_tokens: 7, completion_tokens: 40, total_tokens: 47 },
+    });
+    expect(chunks.every(({ usage, choices }) => usage === null && choices.length === 1)).toBe(true);
+    for (const stream_options of [null, {}, { include_usage: false }, { include_usage: null }]) {
+      const without = events(await (await stream({ ...options, stream_options })).text());
+      expect(without.join()).not.toContain('usage');
+    }
+  });
+
+  it('takes OpenAI’s parameters where they ask for nothing, and null for a default', async () => {
+    const nothing = {
+      n: 1,
+      best_of: 1,
+      echo: false,
+      logprobs: null,
+      frequency_penalty: 0,
+      presence_penalty: 0,
+      logit_bias: {},
+      suffix: null,
+      stream_options: null,
+    };
+    const expected = await writeDirectly(trained.model, options);
+    expect((await complete({ ...options, ...nothing })).body.choices[0].text).toBe(expected);
+    const nulls = Object.fromEntries(
+      [...Object.keys(nothing), 'prompt', 'max_tokens', 'temperature', 'top_p', 'top_k']
+        .concat('stop', 'seed', 'stream', 'user')
+        .map((name) => [name, null]),
+    );
+    const answer = await complete(nulls);
+    expect(answer.status, JSON.stringify(answer.body)).toBe(200);
+    expect(answer.body.usage).toMatchObject({ prompt_tokens: 0, completion_tokens: 256 });
+  });
+
+  it.each<[string, unknown, string]>([
+    ['n', 2, '1, but received 2'],
+    ['best_of', 3, '1, but received 3'],
+    ['echo', true, 'false, but received true'],
+    ['logprobs', 5, 'null, but received 5'],
+    ['frequency_penalty', 0.5, '0, but received 0.5'],
+    ['presence_penalty', -1, '0, but received -1'],
+    ['logit_bias', { 50256: -100 }, 'null or an empty object, but received an object'],
+    ['suffix', 'x', 'null, but received "x"'],
+  ])('says that %s is not supported yet where it asks for something', async (name, value, text) => {
+    const { message } = expectError(await complete({ [name]: value }), 400, 'invalid_value', name);
+    expect(message).toBe(`${name}: not supported yet: expected ${text}.`);
+  });
+
   it('ends before a stop string and says so', async () => {
     const answer = await complete({
       prompt: 'the',
@@ -79,12 +135,7 @@ describe('POST /v1/completions', () => {
   it('refuses what it does not know or cannot do, by name', async () => {
     expectError(await complete({ model: 'dogs' }), 404, 'not_found', 'model');
     expectError(await complete({ max_tokens: 0 }), 400, 'invalid_value', 'max_tokens');
-    expectError(
-      await complete({ stream_options: { include_usage: true } }),
-      400,
-      'unknown_field',
-      'stream_options',
-    );
+    expectError(await complete({ colour: 'red' }), 400, 'unknown_field', 'colour');
     expectError(await complete({ prompt: 'a\u0000' }), 400, 'invalid_value', 'prompt');
     expectError(
       await api.request.post('/v1/completions').send({ prompt: 'x' }),
@@ -200,7 +251,8 @@ describe('POST /v1/models/:id/score', () => {
   it('refuses empty input and unknown models', async () => {
     const post = (model: string, body: object) => api.request.post(`/v1/models/${model}/score`).send(body);
     expectError(await post('cats', { input: [] }), 400, 'invalid_value', 'input');
-    expectError(await post('cats', {}), 400, 'invalid_value', 'input');
+    const none = expectError(await post('cats', {}), 400, 'missing_field', 'input');
+    expect(none.message).toBe('input: expected a string, or a list, but received nothing.');
     expectError(await post('dogs', { input: 'x' }), 404, 'not_found', 'id');
   });
 });
@@ -225,18 +277,28 @@ describe('memory and threads', () => {
     }
   });
 
-  it('answers 503 when a thread runs out of memory in the middle of calls, and starts another', async () => {
-    const small = await startApi({ threadHeapMb: 16 });
+  it('answers 503 when a thread dies in the middle of calls, and starts another', async () => {
+    const threads: Worker[] = [];
+    const remember = (thread: Worker) => threads.push(thread);
+    process.on('worker', remember);
+    const small = await startApi();
+    process.off('worker', remember);
     try {
       await publish(small, trained, 'cats');
-      const ask = (prompt: string) =>
-        small.request.post('/v1/completions').send({ model: 'cats', prompt, max_tokens: 5, temperature: 0 });
-      expect((await ask('the')).status).toBe(200);
-      const greedy = await Promise.all(['x', 'y', 'z'].map((letter) => ask(letter.repeat(900_000))));
-      for (const answer of greedy) expectError(answer, 503, 'unavailable');
-      await waitFor('inference to be back', async () => (await ask('the')).status === 200);
-      expect((await small.request.get('/metrics')).text).toMatch(
-        /unfold_inference_thread_restarts_total [1-9]/,
+      const ask = (more: object) =>
+        small.request.post('/v1/completions').send({ model: 'cats', prompt: 'the', ...more });
+      expect((await ask({ max_tokens: 1 })).status).toBe(200);
+      const plain = ask({ max_tokens: 100_000 });
+      const [answer] = await Promise.all([
+        plain,
+        waitFor('the call to run', async () =>
+          (await small.request.get('/metrics')).text.includes('unfold_inference_running 1'),
+        ).then(() => threads.at(-1)?.terminate()),
+      ]);
+      expectError(answer, 503, 'unavailable');
+      await waitFor('inference to be back', async () => (await ask({ max_tokens: 1 })).status === 200);
+      expect((await small.request.get('/metrics')).text).toContain(
+        'unfold_inference_thread_restarts_total 1',
       );
     } finally {
       await small.stop();

@@ -47,6 +47,10 @@ describe.each(queueKinds)('the event log, with the queue on %s', (queue) => {
       after = body.data.at(-1).seq;
     }
     expect(seen).toEqual([1, 2, 3, 4, 5]);
+    for (const after of [9999, 2 ** 31, Number.MAX_SAFE_INTEGER]) {
+      const beyond = await api.request.get(`/v1/jobs/${job}/events?after=${after}`);
+      expect([beyond.status, beyond.body]).toEqual([200, { object: 'list', data: [], has_more: false }]);
+    }
     const metrics = await api.request.get(`/v1/jobs/${job}/events?type=metric`);
     expect(metrics.body.data.map(({ seq }: { seq: number }) => seq)).toEqual([3, 5]);
     expectError(await api.request.get(`/v1/jobs/${job}/events?type=noise`), 400, 'invalid_value', 'type');
@@ -86,6 +90,7 @@ describe.each(queueKinds)('the event log, with the queue on %s', (queue) => {
     expect(parseEvents(await (await rest).text()).map(({ data }) => data.seq)).toEqual(range(4));
     expect(parseEvents(await (await samples).text()).map(({ data }) => data.type)).toEqual(['sample']);
     expect((await follow('', { 'last-event-id': String(head + 2) })).status).toBe(204);
+    expect((await follow(`?after=${2 ** 31}`)).status).toBe(204);
     expect((await follow('', { 'last-event-id': 'x' })).status).toBe(400);
   });
 

@@ -1,4 +1,5 @@
 import { modelResource } from '@unfold/contracts';
+import { readHeader } from '@unfold/rnn';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, expectError, startApi, upload } from './support.ts';
 import { publish, type Trained, trainModel, writeDirectly } from './trained-model.ts';
@@ -75,6 +76,20 @@ describe('POST /v1/models', () => {
       'name',
     );
   });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])(
+    'refuses weights with %d, before they take the name',
+    async (value) => {
+      const bytes = Buffer.from(trained.weights);
+      const { tensors, dataStart } = readHeader(bytes);
+      const { begin } = tensors.get('rnn.weight_hh_l0')!;
+      bytes.writeFloatLE(value, dataStart + begin + 8);
+      const answer = await importFile(await upload(api, bytes), { name: 'endless' });
+      expectError(answer, 422, 'invalid_weights');
+      expect(answer.body.error.message).toContain('"rnn.weight_hh_l0"');
+      expectError(await api.request.get('/v1/models/endless'), 404, 'not_found');
+    },
+  );
 
   it('refuses a model above the limit of this server', async () => {
     const small = await startApi({ limits: { modelParameters: 100 } });

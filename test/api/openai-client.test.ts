@@ -44,6 +44,10 @@ describe('OpenAI’s client', () => {
     for await (const part of await client.completions.create({ ...request, stream: true }))
       text += part.choices[0]?.text;
     expect(text).toBe(expected);
+    let usage: unknown = null;
+    const counted = { ...request, stream: true, stream_options: { include_usage: true } } as const;
+    for await (const part of await client.completions.create(counted)) usage = part.usage;
+    expect(usage).toEqual(whole.usage);
   });
 
   it('lists and finds models', async () => {

@@ -137,7 +137,7 @@ describe('/openapi.json', () => {
 
   it('has request examples that work, once the ids are ones that exist', async () => {
     const trained = await trainModel();
-    await publish(api, trained, 'moby-lstm');
+    await publish(api, trained, 'moby-dick');
     const job = await submit(api);
     await api.request.post(`/v1/jobs/${job.id}/pause`);
     const text = await upload(api, 'Call me Ishmael. '.repeat(500));
@@ -150,7 +150,7 @@ describe('/openapi.json', () => {
       if (example === undefined || path === '/v1/keys') continue;
       const file = path === '/v1/models' ? weights : text;
       const body = 'file' in example ? { ...example, file } : example;
-      const id = path.includes('/jobs/') ? job.id : 'moby-lstm';
+      const id = path.includes('/jobs/') ? job.id : 'moby-dick';
       const answer = await api.request[method as 'post'](path.replace('{id}', id)).send(body);
       expect(answer.status, `${path} ${JSON.stringify(answer.body)}`).toBeLessThan(300);
     }

@@ -1,6 +1,9 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import { buildApi, createLog } from '@unfold/api';
 import { afterEach, describe, expect, it } from 'vitest';
+import { waitFor } from '../support/process.ts';
 import { openSocket, refusal } from './socket-client.ts';
 import { type Api, type ApiChange, expectError, startApi, submit } from './support.ts';
 
@@ -55,6 +58,21 @@ describe('API keys', () => {
     expect(list.body.data).toHaveLength(1);
     expect(JSON.stringify(list.body)).not.toContain(key);
     expect(JSON.stringify(await api.database.query('SELECT * FROM api_keys'))).not.toContain(key);
+  });
+
+  it('begin with one that may manage keys', async () => {
+    const api = await start();
+    for (const first of [{ name: 'first' }, { name: 'first', scopes: ['read', 'train'] }]) {
+      const refused = await api.request.post('/v1/keys').send(first);
+      expect(expectError(refused, 409, 'wrong_state', 'scopes').message).toContain('"scopes": ["admin"]');
+    }
+    expect((await api.request.get('/v1/keys')).body.data).toEqual([]);
+    const document = (await api.request.get('/openapi.json')).body;
+    const { example } = document.paths['/v1/keys'].post.requestBody.content['application/json'];
+    const first = await api.request.post('/v1/keys').send(example);
+    expect(first.status).toBe(201);
+    const second = await api.request.post('/v1/keys').set(bearer(first.body.key)).send({ name: 'second' });
+    expect(second.status).toBe(201);
   });
 
   it('act within their scopes and their project, and not at all once revoked', async () => {
@@ -153,6 +171,34 @@ describe('API keys', () => {
     expect(lines.join('')).toContain('"route":"/v1/jobs"');
     expect(lines.join('')).not.toContain(adminKey);
     expect(lines.join('')).not.toContain('some-wrong-secret');
+  });
+});
+
+describe('a client that goes away', () => {
+  it('is no failure in the log', async () => {
+    const api = await start();
+    const lines: { level: number; msg: string; err?: unknown }[] = [];
+    const sink = new Writable({
+      write(chunk, _encoding, done) {
+        lines.push(JSON.parse(String(chunk)));
+        done();
+      },
+    });
+    const { config, store, queue } = api;
+    const app = await buildApi({ config, store, queue, log: createLog('info', sink) });
+    const url = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
+    const accepted = once(app.server, 'request');
+    const socket = connect(Number(url.port), url.hostname);
+    socket.write(
+      'POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"file":',
+    );
+    await accepted;
+    // Once a later request was answered in full, the body of this one is being read.
+    expect((await fetch(new URL('/v1/jobs', url))).status).toBe(200);
+    socket.destroy();
+    await waitFor('the end of the request', async () => lines.some(({ msg }) => msg.includes('went away')));
+    await app.close();
+    expect(lines.filter(({ level, err }) => level > 30 || err !== undefined)).toEqual([]);
   });
 });
 

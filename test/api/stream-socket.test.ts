@@ -58,6 +58,22 @@ describe.each(queueKinds)('WS /v1/stream, with the queue on %s', (queue) => {
     await client.close();
   });
 
+  it('takes a SEQ beyond the end of a finished job, and has nothing to send', async () => {
+    const job = await submit(api);
+    await api.request.post(`/v1/jobs/${job.id}/cancel`);
+    const client = await open(api.url);
+    for (const after of [9999, 2 ** 31, Number.MAX_SAFE_INTEGER]) {
+      const answers = client.messages.length;
+      client.send({ type: 'subscribe', job: job.id, after });
+      await client.until('the answer', () => client.messages.length > answers);
+      expect(client.messages.at(-1)).toEqual({ type: 'subscribed', job: job.id, head: 2 });
+    }
+    // The subscription ended with the job: a new one finds room, and is sent the log.
+    client.send({ type: 'subscribe', job: job.id, after: 1 });
+    await client.until('the log', () => client.frames(job.id).length === 1);
+    await client.close();
+  });
+
   it('sends everything of a subscribed job after SEQ, each frame once, and nothing more once unsubscribed', async () => {
     const job = await submit(api);
     const owner = await claim(api, job.id);
@@ -107,7 +123,9 @@ describe.each(queueKinds)('WS /v1/stream, with the queue on %s', (queue) => {
       'all answers',
       () => client.messages.filter((message) => !('seq' in message)).length === 6,
     );
-    const codes = client.messages.flatMap((message) => ('error' in message && message.error ? [message.error.code] : []));
+    const codes = client.messages.flatMap((message) =>
+      'error' in message && message.error ? [message.error.code] : [],
+    );
     expect(codes).toEqual(['not_found', 'overloaded']);
     expect(client.socket.readyState).toBe(client.socket.OPEN);
     await client.close();

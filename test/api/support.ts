@@ -39,7 +39,6 @@ export interface ApiChange {
   config?: Partial<Config>;
   limits?: Partial<Config['limits']>;
   timings?: Partial<Timings>;
-  threadHeapMb?: number;
 }
 
 const listen = async (app: FastifyInstance): Promise<string> => app.listen({ host: '127.0.0.1', port: 0 });
@@ -76,8 +75,7 @@ export const startApi = async (change: ApiChange = {}): Promise<Api> => {
   });
   const queue = await openQueue({ redisUrl: config.redisUrl, databaseUrl });
   const timings = { headsMs: 200, ...change.timings };
-  const heap = change.threadHeapMb === undefined ? {} : { threadHeapMb: change.threadHeapMb };
-  const app = await buildApi({ config, store, queue, timings, ...heap });
+  const app = await buildApi({ config, store, queue, timings });
   const url = await listen(app);
   const others: FastifyInstance[] = [];
   return {

@@ -55,7 +55,7 @@ describe.each(queueKinds)('with the queue on $kind', ({ kind, missing }) => {
       const { id } = await lab.submit(spec());
       for (const step of [100, 1000]) {
         await lab.reachesStep(id, step);
-        const noticed = () => worker.output().split('The database does not answer').length;
+        const noticed = () => worker.output().split('No answer; trying until there is one.').length;
         const before = noticed();
         await (await database()).stop();
         await waitFor('the worker to notice', () => noticed() > before);
@@ -85,5 +85,14 @@ describe.each(queueKinds)('with the queue on $kind', ({ kind, missing }) => {
   it.skipIf(missing)('and the worker takes jobs as before', async () => {
     const { id } = await lab.submit(smallSpec(file));
     await lab.reaches(id, 'succeeded', 60_000);
+  });
+
+  it.skipIf(missing)('a worker that starts while its servers are away waits for them', async () => {
+    await (kind === 'Redis' ? redis!.stop() : (await database()).stop());
+    const starting = lab.startWorker();
+    const second = lab.lastWorker();
+    await waitFor('the worker to notice', () => second.output().includes('No answer'));
+    await (kind === 'Redis' ? redis!.start() : database());
+    expect(await (await starting).stop()).toBe(0);
   });
 });

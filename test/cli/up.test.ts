@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -141,11 +141,31 @@ describe('unfold up', { timeout: 180_000 }, () => {
     server.close();
   });
 
-  it('passes on what the API says of an open address without keys, and ends', async () => {
+  it('a data folder that cannot be used is an error that names it, without a stack', async () => {
+    const file = join(await newFolder(), 'file');
+    await writeFile(file, '');
+    const program = up(file);
+    expect(await program.ended).toBe(1);
+    expect(program.output()).toContain(`The data folder ${file} cannot be used`);
+    expect(program.output()).not.toContain('    at ');
+  });
+
+  it('refuses an open address without keys before it makes anything', async () => {
     const dataDir = await newFolder();
     const program = up(dataDir, '--host', '0.0.0.0');
     expect(await program.ended).toBe(1);
     expect(program.output()).toContain('UNFOLD_ADMIN_KEY');
+    expect(await readdir(dataDir)).toEqual([]);
+  });
+
+  it('says nothing of serving once it was told to stop, and ends in order', async () => {
+    const dataDir = await newFolder();
+    const program = up(dataDir);
+    await waitFor('the first process', async () => ((await record(dataDir))?.children.length ?? 0) > 0);
+    program.kill('SIGTERM');
+    expect(await program.ended, program.output()).toBe(0);
+    expect(program.output()).toContain('Stopping');
+    expect(program.output()).not.toContain('Unfold serves');
     expect(await record(dataDir)).toBeNull();
   });
 

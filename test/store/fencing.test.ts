@@ -56,6 +56,8 @@ describe('the event log', () => {
     ]);
     const [first, second] = await store.events.read(own.job_id, { after: 2 });
     expect(first).toMatchObject({ values });
+    const head = ['seq', 'type', 'at', 'job_id'];
+    expect(Object.keys(first ?? {})).toEqual([...head, 'step', 'attempt', 'values']);
     expect(second).toMatchObject({ text: 'a\ufffdb \ud83d\udc33 \ufffd \\u0000 \u00e9' });
   });
 
@@ -66,6 +68,9 @@ describe('the event log', () => {
     const seqs = async (query: Parameters<typeof store.events.read>[1]) =>
       (await store.events.read(own.job_id, query)).map(({ seq }) => seq);
     expect(await seqs({ after: 3 })).toEqual([4, 5]);
+    for (const after of [9999, 2 ** 31 - 1, 2 ** 31, Number.MAX_SAFE_INTEGER])
+      expect(await seqs({ after })).toEqual([]);
+    expect(await store.events.metrics(own.job_id, { after_step: 2 ** 31 })).toMatchObject({ steps: [] });
     expect(await seqs({ limit: 2 })).toEqual([1, 2]);
     expect(await seqs({ type: 'metric' })).toEqual([3, 5]);
     expect(await seqs({ type: ['metric', 'sample'], after: 3 })).toEqual([4, 5]);
@@ -91,6 +96,35 @@ describe('a claim', () => {
     await store.events.append(own, []);
     expect(await store.jobs.claim(own.job_id, worker)).toBeNull();
     expect(await store.jobs.claim(own.job_id, successor)).toMatchObject({ claim: { attempt: 2 } });
+  });
+
+  it('of a second ticket for a job leaves the job with the worker that lives, and it writes on', async () => {
+    const { store } = fixture;
+    const other = await fixture.another();
+    const { id } = await createJob(store);
+    // Given back and queued again: two deliveries of the job are under way, each with a ticket of its own.
+    const before = await claim(store, id);
+    const error = { code: 'out_of_memory', message: 'There was no room.', param: null } as const;
+    expect(await store.jobs.finish(before.claim, { type: 'retry', error })).toMatchObject({
+      enqueue: { enqueue_count: 2 },
+    });
+    const live = (await store.jobs.claim(id, { ...worker, worker: 'A' }))!;
+    for (let round = 0; round < 3; round += 1) {
+      const late = { ...worker, worker: 'B', takeover_ms: 60_000 };
+      expect(await other.jobs.claim(id, late)).toBeNull();
+      expect(await other.jobs.claim(id, { ...late, retried: true })).toBeNull();
+      expect(await store.events.append(live.claim, [metric(round + 1)])).not.toBeNull();
+    }
+    expect(await store.jobs.get('default', id)).toMatchObject({ status: 'running', attempt: 2 });
+  });
+
+  it('whose answer was lost is made again by the worker that asked', async () => {
+    const { store } = fixture;
+    const { id } = await createJob(store);
+    const same = { ...worker, worker: 'A', takeover_ms: 60_000 };
+    expect(await store.jobs.claim(id, same)).toMatchObject({ claim: { attempt: 1 } });
+    expect(await store.jobs.claim(id, same)).toBeNull();
+    expect(await store.jobs.claim(id, { ...same, retried: true })).toMatchObject({ claim: { attempt: 2 } });
   });
 
   it('finds nothing to do in a job that is paused, finished or gone', async () => {

@@ -219,7 +219,7 @@ describe('resume', () => {
     const { store } = fixture;
     const claimed = await claim(store, (await createJob(store, { training: { epochs: 4 } })).id);
     const { job_id: id } = claimed.claim;
-    const progress = { step: 300, total_steps: 400, epoch: 2.5, tokens: 9, eta_seconds: 1 };
+    const progress = { step: 300, total_steps: 400, epoch: 2.43283582089552, tokens: 9, eta_seconds: 1 };
     await store.events.append(claimed.claim, [], progress);
     await expect(store.jobs.resume('default', id, { epochs: 9 })).rejects.toMatchObject({
       code: 'wrong_state',
@@ -229,7 +229,7 @@ describe('resume', () => {
     await expect(store.jobs.resume('default', id, { epochs: 2 })).rejects.toMatchObject({
       code: 'invalid_value',
       param: 'epochs',
-      message: 'epochs: expected at least 3, since 2.5 are done, but received 2.',
+      message: 'epochs: expected at least 3, since 2.43 are done, but received 2.',
     });
     await expect(store.jobs.resume('default', id, { max_steps: 299 })).rejects.toMatchObject({
       code: 'invalid_value',

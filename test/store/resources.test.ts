@@ -175,7 +175,12 @@ describe('jobs', () => {
     const checkpoint = await addCheckpoint(store, own, 1);
     const { path } = await store.models.locate('default', checkpoint?.id ?? '');
     await succeed(store, own, checkpoint?.id);
+    const unrecorded = `jobs/${job_id}/7/9-of-a-killed-worker`;
+    await store.artifacts.write(unrecorded, Buffer.from('x'));
     await store.jobs.remove('default', job_id);
+    await expect(store.artifacts.verify(unrecorded, '')).rejects.toMatchObject({ code: 'data_missing' });
+    const published = await store.models.locate('default', 'kept');
+    await store.artifacts.verify(published.path, published.sha256);
     expect(await database.query('SELECT 1 FROM events WHERE job_id = $1', [job_id])).toEqual([]);
     await expect(store.artifacts.verify(path, '')).rejects.toMatchObject({ code: 'data_missing' });
     expect(await store.models.get('default', 'kept')).toMatchObject({ job_id });
@@ -232,6 +237,8 @@ describe('idempotency', () => {
     const again = await store.jobs.create('default', spec, once);
     expect(again).toEqual({ resource: first.resource, replayed: true, enqueue: null });
     expect(await store.replay('default', once)).toEqual(first.resource);
+    expect(JSON.stringify(again.resource)).toBe(JSON.stringify(first.resource));
+    expect(Object.keys(first.resource.spec)).toEqual(Object.keys(spec));
     expect(await store.replay('default', key())).toBeNull();
     const other = { ...once, request_hash: 'other' };
     await expect(store.jobs.create('default', spec, other)).rejects.toMatchObject({
@@ -293,7 +300,8 @@ describe('keys', () => {
     const { store, database } = fixture;
     const idempotency = { key: 'k', route: 'POST /v1/keys', request_hash: 'h' };
     const request = { name: 'ci', project: 'whales', scopes: ['read', 'train'] } as const;
-    const { resource } = await store.keys.create(request, idempotency);
+    const twice = { ...request, scopes: [...request.scopes, 'read'] as const };
+    const { resource } = await store.keys.create(twice, idempotency);
     expect(keyResource.parse(resource).key).toMatch(/^unfold-[\w-]{43}$/);
     const secret = resource.key as string;
     expect(await store.keys.authenticate(secret)).toEqual({ id: resource.id, ...request });

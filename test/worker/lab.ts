@@ -17,6 +17,8 @@ export interface Lab {
   readonly dataDir: string;
   /** Starts a worker; resolves when it takes jobs. */
   startWorker(env?: Record<string, string>): Promise<Program>;
+  /** The worker that was started last, also before it is ready. */
+  lastWorker(): Program;
   upload(text: string): Promise<string>;
   submit(spec: JobSpecInput): Promise<JobResource>;
   job(id: string): Promise<JobResource>;
@@ -56,6 +58,7 @@ export const openLabAt = async ({ databaseUrl, redisUrl }: LabAddress): Promise<
     store,
     queue,
     dataDir,
+    lastWorker: () => workers.at(-1)!,
     startWorker: async (env = {}) => {
       const worker = startProgram('apps/worker/dist/main.js', {
         env: {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import fastifyCors from '@fastify/cors';
 import fastifyHelmet from '@fastify/helmet';
 import fastifyMultipart from '@fastify/multipart';
@@ -30,8 +31,6 @@ export interface ApiOptions {
   queue: Queue;
   log?: FastifyBaseLogger;
   timings?: Partial<Timings>;
-  /** Largest JavaScript heap of an inference thread, in MiB. Default: Node's. */
-  threadHeapMb?: number;
 }
 
 const standardTimings: Timings = {
@@ -52,6 +51,8 @@ const createServer = (config: Config, log: FastifyBaseLogger): FastifyInstance =
     genReqId: requestIdOf,
     bodyLimit: config.limits.bodyBytes,
     requestTimeout: requestTimeoutMs,
+    // A missing Host header is refused in our own envelope, too.
+    http: { requireHostHeader: false },
     exposeHeadRoutes: false,
     // Requests during the stop are refused in our own envelope.
     return503OnClosing: false,
@@ -92,13 +93,14 @@ export const buildApi = async (options: ApiOptions): Promise<FastifyInstance> =>
   await assertGuarded(config, store);
   const app = createServer(config, options.log ?? createLog(config.logLevel));
   const closing = new AbortController();
+  // Every stream and every waiting request listens.
+  setMaxListeners(0, closing.signal);
   const { context, stop } = createContext({
     config,
     store,
     queue,
     log: app.log,
     timings: { ...standardTimings, ...options.timings },
-    threadHeapMb: options.threadHeapMb,
     closing: closing.signal,
   });
 

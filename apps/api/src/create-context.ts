@@ -7,14 +7,11 @@ import { createProjectWatchers } from './live/project-watchers.ts';
 import { createMetrics } from './metrics.ts';
 import { createKeyGate } from './plugins/api-keys.ts';
 
-type Given = Pick<ApiContext, 'config' | 'store' | 'queue' | 'log' | 'timings' | 'closing'> & {
-  threadHeapMb?: number | undefined;
-};
+type Given = Pick<ApiContext, 'config' | 'store' | 'queue' | 'log' | 'timings' | 'closing'>;
 
 /** Makes the parts that routes share, and starts those that work by themselves. `stop` ends them. */
 export const createContext = (given: Given): { context: ApiContext; stop: () => Promise<void> } => {
-  const { threadHeapMb, ...parts } = given;
-  const { config, store, queue, log, timings } = parts;
+  const { config, store, queue, log, timings } = given;
   const metrics = createMetrics();
   const hub = createFollowerHub({ store, queue, metrics, log, headsMs: timings.headsMs });
   const watchers = createProjectWatchers({ store, hub, log, listMs: 2 * timings.headsMs });
@@ -26,7 +23,6 @@ export const createContext = (given: Given): { context: ApiContext; stop: () => 
       engine: config.engine,
       memory_bytes: Math.floor(config.limits.modelMemoryBytes / config.inferenceThreads),
     },
-    heapMb: threadHeapMb,
     metrics,
     log,
   });
@@ -37,7 +33,7 @@ export const createContext = (given: Given): { context: ApiContext; stop: () => 
     await Promise.all([reconciler.stop(), inference.close(), sockets.closeAll()]);
   };
   const context = {
-    ...parts,
+    ...given,
     metrics,
     hub,
     watchers,

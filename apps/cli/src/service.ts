@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from '@unfold/config';
 import { type EmbeddedPostgres, isSameProcess, startEmbeddedPostgres } from '@unfold/store';
 import { CommandError, messageOf } from './command-error.ts';
+import { refuseOpenAddress } from './open-address.ts';
 import { urlOf } from './ports.ts';
 import { type Supervised, supervise } from './supervised-process.ts';
 import { claimUpFile, type UpFile } from './up-file.ts';
@@ -29,8 +30,11 @@ export interface ServiceOptions {
 /** Database, API and workers of one machine, as processes of their own. */
 export interface Service {
   readonly url: string;
-  /** Resolves when the API answers and every worker takes jobs; rejects if one of them cannot start. */
-  start(): Promise<void>;
+  /**
+   * Resolves with true when the API answers and every worker takes jobs, with false when it was stopped meanwhile;
+   * rejects if one of them cannot start.
+   */
+  start(): Promise<boolean>;
   /** Workers first, which write their checkpoints, then the API, then the database. At any moment, also during start. */
   stop(): Promise<void>;
   /** Ends the processes at once. What was running goes on from its checkpoints at the next start. */
@@ -53,6 +57,10 @@ export const createService = ({ config, port, workers, output, log }: ServiceOpt
   let databaseWatch: NodeJS.Timeout | null = null;
   let children: Supervised[] = [];
   let stopping: Promise<void> | null = null;
+  let tellStopped: () => void = () => {};
+  const stopped = new Promise<void>((resolve) => {
+    tellStopped = resolve;
+  });
   let logFile: number | null = null;
 
   const environment = (): NodeJS.ProcessEnv => ({
@@ -89,13 +97,15 @@ export const createService = ({ config, port, workers, output, log }: ServiceOpt
     if (!stopping) databaseWatch = setTimeout(watchDatabase, databaseWatchMs);
   };
 
-  const startAll = async (): Promise<void> => {
+  const startAll = async (): Promise<boolean> => {
+    await refuseOpenAddress(config);
+    if (stopping) return false;
     upFile = await claimUpFile(config.dataDir, log);
     if (config.databaseUrl === null) {
       database = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
       void watchDatabase();
     }
-    if (stopping) return;
+    if (stopping) return false;
     await upFile.update({ url, database_url: database?.databaseUrl ?? config.databaseUrl });
     if (output === 'file') {
       await mkdir(join(config.dataDir, 'logs'), { recursive: true });
@@ -113,16 +123,18 @@ export const createService = ({ config, port, workers, output, log }: ServiceOpt
     try {
       // One after the other, since the first to connect applies the migrations.
       await Promise.race([untilReady(url, () => gaveUp || stopping !== null), stillborn]);
-      if (stopping) return;
+      if (stopping) return false;
       const started = Array.from({ length: workers }, (_, index) =>
         run(workers === 1 ? 'worker' : `worker ${index + 1}`, workerScript),
       );
       const ready = Promise.all(started.map((worker) => Promise.race([worker.ready, worker.stillborn])));
-      await Promise.race([ready, stillborn]);
+      await Promise.race([ready, stillborn, stopped]);
     } finally {
       gaveUp = true;
     }
+    if (stopping) return false;
     for (const child of children) child.settled();
+    return true;
   };
 
   const late = (): never => {
@@ -140,14 +152,17 @@ export const createService = ({ config, port, workers, output, log }: ServiceOpt
     await upFile?.remove();
   };
 
-  let starting: Promise<void> | null = null;
+  let starting: Promise<boolean> | null = null;
   return {
     url,
     start: () => (starting ??= startAll()),
     stop: () => {
+      tellStopped();
       stopping ??= Promise.resolve()
         // A database that is just being made is waited for, so that it is not left running.
-        .then(() => (children.length === 0 ? starting : null))
+        .then(async () => {
+          if (children.length === 0) await starting;
+        })
         .catch(() => undefined)
         .then(stopAll);
       return stopping;

@@ -43,10 +43,13 @@ export const stopOnSignals = (service: Service, config: Config, before?: () => P
   );
 };
 
-/** Starts the service; if that fails, stops what is running already and throws why. */
-export const startOrStop = async (service: Service): Promise<void> => {
+/**
+ * Starts the service; if that fails, stops what is running already and throws why.
+ * @returns false if it was stopped meanwhile
+ */
+export const startOrStop = async (service: Service): Promise<boolean> => {
   try {
-    await service.start();
+    return await service.start();
   } catch (error) {
     await service.stop();
     throw error;
@@ -62,7 +65,8 @@ export const up = async ({ workers, ...place }: UpOptions): Promise<void> => {
   const log = (message: string): void => console.error(message);
   const service = createService({ config, port, workers, output: 'terminal', log });
   stopOnSignals(service, config, async () => log('Stopping: workers, API, database.'));
-  await startOrStop(service);
+  // A signal came first: its handler ends the process.
+  if (!(await startOrStop(service))) return;
   console.log(
     [
       `Unfold serves at ${service.url}`,

@@ -48,7 +48,9 @@ const lives = ({ pid, started }: ProcessIdentity): Promise<boolean> => isSamePro
 
 /** The `up` that serves this folder now, if one does. */
 export const findUp = async (dataDir: string): Promise<UpRecord | null> => {
-  const record = await readRecord(join(dataDir, fileName));
+  const record = await readRecord(join(dataDir, fileName)).catch((error: NodeJS.ErrnoException) => {
+    throw unusable(dataDir, error) ?? error;
+  });
   return record && (await lives(record)) ? record : null;
 };
 
@@ -58,6 +60,14 @@ export const alreadyServed = (dataDir: string, { pid, url }: UpRecord): CommandE
     `${dataDir} is already served by unfold (pid ${pid}) ${where}. Use that one, stop it, or choose another folder with --data-dir or UNFOLD_DATA_DIR.`,
   );
 };
+
+/** What people can mend themselves, and read better without a stack. */
+const unusable = (dataDir: string, { code, message }: NodeJS.ErrnoException): CommandError | null =>
+  ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOSPC', 'EDQUOT'].includes(code ?? '')
+    ? new CommandError(
+        `The data folder ${dataDir} cannot be used (${message}). Choose another with --data-dir or UNFOLD_DATA_DIR.`,
+      )
+    : null;
 
 const endProcess = async (child: ProcessIdentity): Promise<void> => {
   const deadline = Date.now() + stopPatienceMs;
@@ -70,9 +80,14 @@ const endProcess = async (child: ProcessIdentity): Promise<void> => {
 
 /**
  * Takes the data folder for this process. What a killed `up` left running is stopped first.
- * @throws {CommandError} naming the process that already serves the folder
+ * @throws {CommandError} naming the process that already serves the folder, or why the folder cannot be used
  */
-export const claimUpFile = async (dataDir: string, log: (message: string) => void): Promise<UpFile> => {
+export const claimUpFile = (dataDir: string, log: (message: string) => void): Promise<UpFile> =>
+  claim(dataDir, log).catch((error: NodeJS.ErrnoException) => {
+    throw unusable(dataDir, error) ?? error;
+  });
+
+const claim = async (dataDir: string, log: (message: string) => void): Promise<UpFile> => {
   const path = join(dataDir, fileName);
   await mkdir(dataDir, { recursive: true });
   let record: UpRecord = { ...(await identify(process.pid)), url: null, database_url: null, children: [] };

@@ -5,6 +5,7 @@ import { createBackend } from '@unfold/rnn';
 import { openStore } from '@unfold/store';
 import closeWithGrace from 'close-with-grace';
 import { createLogger, queueLog } from './log.ts';
+import { createPersist } from './persist.ts';
 import { startWorker } from './worker.ts';
 
 const usageExit = 2;
@@ -26,15 +27,20 @@ const readConfigOrExit = () => {
 const config = readConfigOrExit();
 const log = createLogger(config.logLevel);
 
+const givenUp = new AbortController();
+
 const start = async () => {
   const { databaseUrl, redisUrl, artifactsDir } = config;
+  const connections = config.limits.databaseConnections;
   const { name: engine } = (await createBackend(config.engine)).describe();
-  const store = await openStore({
-    databaseUrl,
-    artifactsDir,
-    connections: config.limits.databaseConnections,
-  });
-  const queue = await openQueue({ databaseUrl, redisUrl, log: queueLog(log) });
+  // A worker may start before what it needs, or while that is away: it waits, as it does in the middle of a run.
+  const patiently = createPersist(log, givenUp.signal);
+  const store = await patiently('open the store', () =>
+    openStore({ databaseUrl, artifactsDir, connections }),
+  );
+  const queue = await patiently('open the queue', () =>
+    openQueue({ databaseUrl, redisUrl, log: queueLog(log) }),
+  );
   const worker = await startWorker({ config, store, queue, log, engineName: engine });
   log.info({ engine, device: config.device }, 'The worker is ready.');
   return { store, queue, worker };
@@ -50,6 +56,7 @@ const shutdown = closeWithGrace(
   { delay: config.shutdownGraceSeconds * 1000, logger: { error: (message) => log.error(message) } },
   async ({ err, signal }) => {
     stopping = true;
+    givenUp.abort();
     if (err) log.fatal({ err }, 'The worker met an unexpected error.');
     else log.info({ signal }, 'The worker is stopping.');
     const services = await started.catch(() => null);
@@ -67,6 +74,8 @@ try {
   // Started by `unfold up`: if that process is killed, this one stops in good order.
   if (process.send) process.once('disconnect', () => stopping || shutdown.close());
 } catch (error) {
+  // Stopped while it waited: that is no failure.
+  if (stopping) process.exit(0);
   const known = error instanceof UnfoldError ? error.message : undefined;
   log.fatal({ err: error }, known ?? 'The worker could not start.');
   process.exit(1);

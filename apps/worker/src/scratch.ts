@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { isSameProcess, processStart } from '@unfold/store';
@@ -13,14 +13,27 @@ export interface Scratch {
 }
 
 const unknownStart = '-';
+const signOfLifeMs = 3_600_000;
+const longestSilenceMs = 24 * signOfLifeMs;
 
-/** Removes what processes of this host left behind that were killed. Other hosts may share the folder: theirs stays. */
+/**
+ * Whether the process that owns a folder is gone. Other hosts (and containers, whose names are lost with them) may share
+ * the root: their processes cannot be looked up, but a living one touches its folder every hour.
+ */
+const isLeft = async (root: string, entry: string): Promise<boolean> => {
+  const [host, pid, start] = entry.split('@');
+  if (!host || !pid || !start) return false;
+  if (host === hostname()) return !(await isSameProcess(Number(pid), start === unknownStart ? null : start));
+  const { mtimeMs } = await stat(join(root, entry));
+  return Date.now() - mtimeMs > longestSilenceMs;
+};
+
+/** Removes what killed processes left behind. */
 const sweep = async (root: string): Promise<void> => {
   for (const entry of await readdir(root)) {
-    const [host, pid, start] = entry.split('@');
-    if (host !== hostname() || !pid || !start) continue;
-    if (await isSameProcess(Number(pid), start === unknownStart ? null : start)) continue;
-    await rm(join(root, entry), { recursive: true, force: true });
+    // Another worker that starts now may have been faster.
+    if (await isLeft(root, entry).catch(() => false))
+      await rm(join(root, entry), { recursive: true, force: true });
   }
 };
 
@@ -30,6 +43,12 @@ export const openScratch = async (dataDir: string): Promise<Scratch> => {
   await mkdir(root, { recursive: true });
   await sweep(root);
   const own = join(root, `${hostname()}@${process.pid}@${(await processStart(process.pid)) ?? unknownStart}`);
+  const signOfLife = setInterval(() => {
+    const now = new Date();
+    // No folder, no attempt: nothing to keep.
+    void utimes(own, now, now).catch(() => undefined);
+  }, signOfLifeMs);
+  signOfLife.unref();
   const remove = (path: string): Promise<void> => rm(path, { recursive: true, force: true });
   return {
     open: async (name) => {
@@ -39,6 +58,9 @@ export const openScratch = async (dataDir: string): Promise<Scratch> => {
       return path;
     },
     close: (name) => remove(join(own, name)),
-    remove: () => remove(own),
+    remove: async () => {
+      clearInterval(signOfLife);
+      await remove(own);
+    },
   };
 };

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Config } from '@unfold/config';
 import type { Delivery, DeliveryContext, Queue } from '@unfold/queue';
@@ -34,7 +35,8 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
   const persist = createPersist(log);
   const persistUntilStopped = createPersist(log, stopped.signal);
   const identity = {
-    worker: `${hostname()}:${process.pid}`,
+    // Containers on one host's network share its name, and each calls its first process 1.
+    worker: `${hostname()}:${process.pid}:${randomUUID()}`,
     engine: services.engineName,
     device: config.device,
   };
@@ -70,9 +72,9 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
   };
 
   const claimJob = (job_id: string) =>
-    persistUntilStopped('claim', (uncertain) =>
+    persistUntilStopped('claim', (retried) =>
       // A claim whose answer was lost may have been ours: then its owner looks alive, and is us.
-      store.jobs.claim(job_id, { ...identity, takeover_ms: uncertain ? 0 : takeoverMs }),
+      store.jobs.claim(job_id, { ...identity, takeover_ms: takeoverMs, retried }),
     );
 
   const conclude = async (

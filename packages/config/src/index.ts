@@ -1,2 +1,3 @@
 export { describeEnvironment, type VariableDescription } from './environment.ts';
+export { isLoopback } from './is-loopback.ts';
 export { type Config, ConfigError, type ConfigProblem, type Limits, readConfig } from './read-config.ts';

@@ -19,6 +19,10 @@ export const modelName = z
   .regex(
     /^[a-z0-9][a-z0-9._-]{0,62}$/,
     'expected 1 to 63 characters of a-z, 0-9, ".", "_" or "-", beginning with a letter or digit',
+  )
+  .regex(
+    new RegExp(`^(?!(?:${idPrefixes.join('|')})-[0-9a-z]{20,}$)`),
+    'expected a name that does not look like an id ("model-" and 20 or more letters and digits)',
   );
 
 /** What names a model in a request: a model's id, a checkpoint's id, or a model's name. */

@@ -5,27 +5,67 @@ import { cleanText } from './text.ts';
 export const maxPromptCharacters = 1_000_000;
 export const maxNewTokens = 100_000;
 
+/** A field for which null means the same as leaving it out. */
+const optional = <T extends z.ZodType<unknown, unknown>>(schema: T, value: NonNullable<z.output<T>>) =>
+  schema
+    .nullable()
+    .overwrite((given) => given ?? value)
+    // Typed as never null, since the overwrite fills it in.
+    .default(value as never) as unknown as z.ZodDefault<
+    z.ZodType<NonNullable<z.output<T>>, z.input<T> | null>
+  >;
+
+const stopText = cleanText({ min: 1, max: 256 });
+
+/**
+ * Parameters of OpenAI's that this server does not have. Values that ask for nothing are taken, since its clients and
+ * the tools built on them send them; any other is refused as not supported.
+ */
+const withoutEffect = {
+  n: optional(z.literal(1), 1),
+  best_of: optional(z.literal(1), 1),
+  echo: optional(z.literal(false), false),
+  logprobs: z.null().default(null),
+  frequency_penalty: optional(z.literal(0), 0),
+  presence_penalty: optional(z.literal(0), 0),
+  logit_bias: z
+    .record(z.string(), z.number())
+    .nullable()
+    .refine(
+      (bias) => bias === null || Object.keys(bias).length === 0,
+      'not supported yet: expected null or an empty object',
+    )
+    .default(null),
+  suffix: z.null().default(null),
+};
+
 /** `POST /v1/completions`, in OpenAI's shape with `top_k` of our own. */
 export const completionRequest = z
   .strictObject({
     model: modelReference,
-    prompt: cleanText({ max: maxPromptCharacters }).default(''),
-    max_tokens: z.int().min(1).max(maxNewTokens).default(256),
-    temperature: z
-      .number()
-      .min(0)
-      .max(10)
-      .default(1)
-      .meta({ description: '0 takes the likeliest token; ties go to the lowest id.' }),
-    top_p: z.number().gt(0).max(1).default(1),
+    prompt: optional(cleanText({ max: maxPromptCharacters }), ''),
+    max_tokens: optional(z.int().min(1).max(maxNewTokens), 256),
+    temperature: optional(z.number().min(0).max(10), 1).meta({
+      description: '0 takes the likeliest token; ties go to the lowest id.',
+    }),
+    top_p: optional(z.number().gt(0).max(1), 1),
     top_k: z.int().min(1).nullable().default(null),
     stop: z
-      .union([cleanText({ min: 1, max: 256 }), z.array(cleanText({ min: 1, max: 256 })).max(4)])
+      .union([stopText, z.array(stopText).max(4)])
       .nullable()
       .default(null),
     seed: z.int().min(0).max(4_294_967_295).nullable().default(null),
-    stream: z.boolean().default(false),
-    user: cleanText({ max: 256 }).optional(),
+    stream: optional(z.boolean(), false),
+    stream_options: z
+      .strictObject({
+        include_usage: optional(z.boolean(), false).meta({
+          description: 'A last event without choices holds `usage`; in the others it is null.',
+        }),
+      })
+      .nullable()
+      .default(null),
+    user: cleanText({ max: 256 }).nullish(),
+    ...withoutEffect,
   })
   .meta({ id: 'CompletionRequest' });
 export type CompletionRequest = z.output<typeof completionRequest>;
@@ -47,7 +87,7 @@ export const completionResource = z
         finish_reason: finishReason.nullable(),
       }),
     ),
-    usage: z.object({ prompt_tokens: z.int(), completion_tokens: z.int(), total_tokens: z.int() }).optional(),
+    usage: z.object({ prompt_tokens: z.int(), completion_tokens: z.int(), total_tokens: z.int() }).nullish(),
   })
   .meta({ id: 'Completion' });
 export type CompletionResource = z.infer<typeof completionResource>;

@@ -105,6 +105,7 @@ describe('a job spec', () => {
     ['a priority beyond the range', { file, priority: 101 }, 'invalid_value', 'priority'],
     ['a negative seed', { file, seed: -1 }, 'invalid_value', 'seed'],
     ['a name with spaces', { file, name: 'my model' }, 'invalid_value', 'name'],
+    ['a name like an id', { file, name: `ckpt-${'0'.repeat(20)}` }, 'invalid_value', 'name'],
     ['metadata that is not text', { file, metadata: { a: 1 } }, 'invalid_value', 'metadata.a'],
     ['metadata with U+0000', { file, metadata: { a: '\u0000' } }, 'invalid_value', 'metadata.a'],
     ['a lone surrogate', { file, device: '\ud800' }, 'invalid_value', 'device'],
@@ -140,6 +141,13 @@ describe('a job spec', () => {
       'training.schedule',
     ],
     [
+      'clipping by norm and by value',
+      training({ clip: { norm: 1, value: 1 } }),
+      'contradictory_options',
+      'training.clip',
+    ],
+    ['clipping to nothing', training({ clip: { norm: 0 } }), 'invalid_value', 'training.clip.norm'],
+    [
       'Nesterov without momentum',
       training({ optimizer: { type: 'sgd', nesterov: true } }),
       'contradictory_options',
@@ -171,7 +179,33 @@ describe('a job spec', () => {
       'training.optimizer.type: expected one of "adam", "sgd", but received "lion".',
     );
     expect(refusal(training({ clip: 3 })).message).toContain('training.clip: expected');
+    expect(refusal(training({ clip: {} })).message).toBe(
+      'training.clip: expected either norm or value, but received an object.',
+    );
     expect(refusal({}).message).toBe('file: expected a string, but received nothing.');
+  });
+
+  it('tells what is not there yet from what is wrong', () => {
+    expect(refusal(model({ recurrence: 'both' })).message).toBe(
+      'model.recurrence: not supported yet: expected "hidden", but received "both".',
+    );
+    for (const [input, field] of [
+      [training({ diagnostics_every: 5 }), 'training.diagnostics_every'],
+      [model({ context: 5 }), 'model.context'],
+      [{ file, start_from: 5 }, 'start_from'],
+    ] as const)
+      expect(refusal(input).message).toBe(`${field}: not supported yet: expected null, but received 5.`);
+  });
+
+  it('says once what is wrong with a text', () => {
+    expect(refusal({ file, device: '\ud800' }).message).toBe(
+      'device: expected valid Unicode without lone surrogates, but received "\\ud800".',
+    );
+  });
+
+  it('clips by one of two measures, or by none', () => {
+    for (const clip of [{ norm: 1 }, { value: 2 }, null])
+      expect(parseRequest(jobSpec, training({ clip })).training.clip).toEqual(clip);
   });
 
   it('never shows more than a glimpse of a long value', () => {

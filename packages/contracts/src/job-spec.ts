@@ -128,11 +128,28 @@ const schedule = z
   ])
   .meta({ id: 'ScheduleOptions' });
 
-const clip = z
-  .union([
-    z.strictObject({ norm: z.number().gt(0).max(1e6) }),
-    z.strictObject({ value: z.number().gt(0).max(1e6) }),
-  ])
+const contradiction = (path: (string | number)[], message: string) => ({
+  code: 'custom' as const,
+  path,
+  message,
+  params: { code: 'contradictory_options' },
+});
+
+const threshold = z.number().gt(0).max(1e6);
+type Clip = { norm: number } | { value: number };
+
+// No union, whose errors would speak of an unknown field where both are given.
+const clip = (
+  z
+    .strictObject({ norm: threshold.optional(), value: threshold.optional() })
+    .superRefine(({ norm, value }, context) => {
+      if (norm !== undefined && value !== undefined)
+        context.addIssue(contradiction([], 'training.clip takes either norm or value, but received both.'));
+      if (norm === undefined && value === undefined)
+        context.addIssue({ code: 'custom', message: 'expected either norm or value' });
+    })
+    .meta({ minProperties: 1, maxProperties: 1 }) as unknown as z.ZodType<Clip, Clip>
+)
   .nullable()
   .meta({ id: 'ClipOptions', description: 'Gradient clipping by global norm or by value, or null.' });
 
@@ -188,13 +205,6 @@ const training = z
     }),
   })
   .meta({ id: 'TrainingOptions' });
-
-const contradiction = (path: (string | number)[], message: string) => ({
-  code: 'custom' as const,
-  path,
-  message,
-  params: { code: 'contradictory_options' },
-});
 
 /** A training job as a client may write it: only `file` is required, everything else has a default. */
 export const jobSpec = z

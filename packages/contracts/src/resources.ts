@@ -178,7 +178,12 @@ export const keyResource = z
 export type KeyResource = z.infer<typeof keyResource>;
 export const keyList = listOf(keyResource, 'ApiKeyList');
 
-export const projectName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/);
+export const projectName = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9._-]{0,62}$/,
+    'expected 1 to 63 characters of a-z, 0-9, ".", "_" or "-", beginning with a letter or digit',
+  );
 export const keyRequest = z
   .strictObject({
     name: z.string().min(1).max(100),

@@ -9,7 +9,7 @@ export const cleanText = (limits: { min?: number; max: number }) =>
     .min(limits.min ?? 0)
     .max(limits.max)
     .refine((text) => !text.includes('\u0000'), 'expected text without the character U+0000')
-    .refine((text) => !loneSurrogate.test(text), 'expected valid Unicode, but received a lone surrogate');
+    .refine((text) => !loneSurrogate.test(text), 'expected valid Unicode without lone surrogates');
 
 /** Up to 16 labels of the caller's own, as in OpenAI's API. */
 export const metadata = z

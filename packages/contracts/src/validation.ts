@@ -38,6 +38,7 @@ const unit = (origin: string): string =>
 const expectation = (issue: Issue): string => {
   switch (issue.code) {
     case 'invalid_type':
+      if ((issue.expected as string) === 'null') return 'not supported yet: expected null';
       return `expected ${expectedType(issue.expected)}`;
     case 'too_small':
       return `expected ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}${unit(issue.origin)}`;
@@ -45,7 +46,7 @@ const expectation = (issue: Issue): string => {
       return `expected ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}${unit(issue.origin)}`;
     case 'invalid_value':
       return issue.values.length === 1
-        ? `expected ${describeValue(issue.values[0])}`
+        ? `not supported yet: expected ${describeValue(issue.values[0])}`
         : `expected one of ${issue.values.map(describeValue).join(', ')}`;
     case 'invalid_union': {
       const { options } = issue as { options?: unknown[] };
@@ -65,7 +66,10 @@ const mostSpecific = (issue: Issue): Issue => {
   const branches = issue.errors.flatMap((branch) => branch.slice(0, 1)).map(mostSpecific);
   const deepest = branches.reduce((best, next) => (next.path.length > best.path.length ? next : best));
   if (deepest.path.length > 0) return { ...deepest, path: [...issue.path, ...deepest.path] };
-  const message = [...new Set(branches.map(expectation))].join(', or ');
+  const texts = [...new Set(branches.map(expectation))];
+  const message = texts.every((text) => text.startsWith('expected '))
+    ? `expected ${texts.map((text) => text.slice('expected '.length)).join(', or ')}`
+    : texts.join(', or ');
   return { code: 'custom', path: issue.path, message, input: issue.input } as Issue;
 };
 
@@ -78,7 +82,8 @@ export const toRequestError = (
   input: unknown,
   prefix = '',
 ): UnfoldError => {
-  const issue = mostSpecific(error.issues[0] as Issue);
+  const first = error.issues[0] as Issue;
+  const issue = mostSpecific(first);
   const param = fieldPath(issue.path, prefix);
   const where = param ?? 'the request';
   if (issue.code === 'unrecognized_keys') {
@@ -87,9 +92,9 @@ export const toRequestError = (
   }
   const custom = issue.code === 'custom' ? (issue.params as { code?: ErrorCode } | undefined) : undefined;
   const received = valueAt(input, issue.path);
-  const missing = received === undefined && issue.code !== 'custom';
+  const missing = received === undefined && first.code !== 'custom';
   const code = custom?.code ?? (missing ? 'missing_field' : 'invalid_value');
-  const text = expectation(issue);
+  const text = missing ? expectation(issue).replace(/^not supported yet: /, '') : expectation(issue);
   // A message that is a whole sentence (it ends in a full stop) already names its fields.
   const message = text.endsWith('.') ? text : `${where}: ${text}, but received ${describeValue(received)}.`;
   return new UnfoldError(code, message, { param });

@@ -23,6 +23,8 @@ export interface ArtifactStore {
   absolute(path: string): string;
   /** No error if the file is already gone. */
   remove(path: string): Promise<void>;
+  /** Removes every file below a folder but those in `kept`, recorded or not, and the folders that this empties. */
+  removeFolder(folder: string, kept: readonly string[]): Promise<void>;
   /** Removes temporary files of writers that no longer live; answers how many. */
   sweep(): Promise<number>;
 }

@@ -16,6 +16,8 @@ export interface ClaimedBy {
    * Default 1000, the longest that a live worker is silent.
    */
   takeover_ms?: number;
+  /** An earlier answer to this claim was lost: an attempt that `worker` itself owns is nobody else's, and given up. */
+  retried?: boolean;
 }
 
 /** The checkpoint that an attempt goes on from. `path` is relative to the artifact store. */

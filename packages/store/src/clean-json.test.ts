@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { toJsonb } from './clean-json.ts';
+import { toJson } from './clean-json.ts';
 
 describe('JSON for PostgreSQL', () => {
   it.each([
@@ -10,7 +10,7 @@ describe('JSON for PostgreSQL', () => {
     ['\\u0000', '\\u0000'],
     ['\\\u0000', '\\\ufffd'],
   ])('%j becomes %j, as a key too and however deep', (given, expected) => {
-    expect(JSON.parse(toJsonb([{ [given]: { deep: [given] } }]))).toEqual([
+    expect(JSON.parse(toJson([{ [given]: { deep: [given] } }]))).toEqual([
       { [expected]: { deep: [expected] } },
     ]);
   });

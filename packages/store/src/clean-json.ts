@@ -9,8 +9,8 @@ const cleanValue = (value: unknown): unknown => {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [clean(key), cleanValue(inner)]));
 };
 
-/** JSON text that jsonb takes: U+0000 and lone surrogates, which generated text may hold, become U+FFFD. */
-export const toJsonb = (value: unknown): string => {
+/** JSON text that PostgreSQL takes and can read as text: U+0000 and lone surrogates, which generated text may hold, become U+FFFD. */
+export const toJson = (value: unknown): string => {
   const text = JSON.stringify(value);
   // Both appear in JSON text only as escapes, so most values need no second look.
   return /\\u(0000|d[89a-f])/i.test(text) ? JSON.stringify(cleanValue(JSON.parse(text))) : text;

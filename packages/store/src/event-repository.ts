@@ -1,5 +1,5 @@
 import { type Frame, type FrameBody, isFinal, type JobRequest, type JobStatus } from '@unfold/contracts';
-import { toJsonb } from './clean-json.ts';
+import { toJson } from './clean-json.ts';
 import { type Database, Prisma } from './database.ts';
 import { appendLocked, insertFrames, lockJob } from './jobs/job-changes.ts';
 import { toMetrics } from './metrics.ts';
@@ -7,6 +7,11 @@ import type { EventRepository } from './repositories.ts';
 
 const defaultLimit = 1000;
 
+/** The largest `integer` of PostgreSQL. What a client may ask beyond it lies behind every frame and every step. */
+const beyondAll = 2 ** 31 - 1;
+const bounded = (number: number): number => Math.min(number, beyondAll);
+
+/** `body` keeps the order of its fields as they were written. */
 interface EventRow {
   seq: number;
   at: Date;
@@ -15,7 +20,8 @@ interface EventRow {
 
 const toFrame =
   (job_id: string) =>
-  ({ seq, at, body }: EventRow): Frame => ({ seq, at: at.toISOString(), job_id, ...body });
+  ({ seq, at, body: { type, ...rest } }: EventRow): Frame =>
+    ({ seq, type, at: at.toISOString(), job_id, ...rest }) as Frame;
 
 export const createEventRepository = (database: Database): EventRepository => ({
   append: ({ job_id, attempt }, bodies, progress) =>
@@ -27,7 +33,7 @@ export const createEventRepository = (database: Database): EventRepository => ({
         WITH head AS (
           UPDATE job_heads
           SET next_seq = next_seq + ${bodies.length}::int, heartbeat_at = clock_timestamp(),
-              progress = COALESCE(${progress ? toJsonb(progress) : null}::jsonb, progress)
+              progress = COALESCE(${progress ? toJson(progress) : null}::json, progress)
           WHERE job_id = ${job_id} AND attempt = ${attempt}::int AND owned
           RETURNING next_seq, requested
         ) ${added}
@@ -47,8 +53,8 @@ export const createEventRepository = (database: Database): EventRepository => ({
       const types = type === undefined ? [] : typeof type === 'string' ? [type] : [...type];
       const filter = types.length > 0 ? Prisma.sql`AND type = ANY(${types})` : Prisma.empty;
       const rows = await queries.$queryRaw<EventRow[]>`
-        SELECT seq, at, body FROM events WHERE job_id = ${job_id} AND seq > ${after}::int ${filter}
-        ORDER BY seq LIMIT ${limit}::int`;
+        SELECT seq, at, body FROM events WHERE job_id = ${job_id} AND seq > ${bounded(after)}::int ${filter}
+        ORDER BY seq LIMIT ${bounded(limit)}::int`;
       return rows.map(toFrame(job_id));
     }),
 
@@ -65,7 +71,7 @@ export const createEventRepository = (database: Database): EventRepository => ({
     database.run(async (queries) => {
       const rows = await queries.$queryRaw<{ step: number; values: Record<string, number | null> }[]>`
         SELECT e.step, e.body->'values' AS values FROM events e
-        WHERE e.job_id = ${job_id} AND e.type = 'metric' AND e.step > ${query.after_step ?? -1}::int
+        WHERE e.job_id = ${job_id} AND e.type = 'metric' AND e.step > ${bounded(query.after_step ?? -1)}::int
           AND NOT EXISTS (
             SELECT 1 FROM events r
             WHERE r.job_id = ${job_id} AND r.type = 'restart' AND r.seq > e.seq

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { UnfoldError } from '@unfold/contracts';
@@ -151,6 +151,18 @@ export const createFileArtifactStore = (root: string): ArtifactStore => {
     },
     async remove(path) {
       await rm(absolute(path), { force: true });
+    },
+    async removeFolder(folder, kept) {
+      const keep = new Set(kept.map(absolute));
+      const root = absolute(folder);
+      const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
+      const paths = entries.map((entry) => ({ entry, path: join(entry.parentPath, entry.name) }));
+      for (const { entry, path } of paths)
+        if (entry.isFile() && !keep.has(path)) await rm(path, { force: true });
+      const folders = paths.filter(({ entry }) => entry.isDirectory()).map(({ path }) => path);
+      // The deepest first; one that still holds something stays.
+      for (const path of [root, ...folders].sort((a, b) => b.length - a.length))
+        await rmdir(path).catch(() => undefined);
     },
     async sweep() {
       const names = await readdir(temporaries).catch(() => []);

@@ -1,5 +1,5 @@
 import { UnfoldError } from '@unfold/contracts';
-import { toJsonb } from './clean-json.ts';
+import { toJson } from './clean-json.ts';
 import type { Database, Queries } from './database.ts';
 import type { Created, Idempotency } from './repositories.ts';
 
@@ -56,7 +56,7 @@ export const createOnce = async <T>(
   const resource = await create();
   await queries.$executeRaw`
     INSERT INTO idempotency_keys (project, route, key, request_hash, answer, created_at)
-    VALUES (${project}, ${route}, ${key}, ${request_hash}, ${toJsonb(stored(resource))}::jsonb, now())
+    VALUES (${project}, ${route}, ${key}, ${request_hash}, ${toJson(stored(resource))}::json, now())
     ON CONFLICT (project, route, key) DO UPDATE
       SET request_hash = EXCLUDED.request_hash, answer = EXCLUDED.answer, created_at = EXCLUDED.created_at`;
   return { resource, replayed: false };

@@ -36,7 +36,7 @@ export const createKeyRepository = (database: Database): KeyRepository => ({
         idempotency,
         async () => {
           const key = newSecret();
-          const data = { id: newId('key'), name, project, scopes: [...scopes], hash: hashOf(key) };
+          const data = { id: newId('key'), name, project, scopes: [...new Set(scopes)], hash: hashOf(key) };
           return { ...toResource(await queries.apiKey.create({ data })), key };
         },
         withoutSecret,

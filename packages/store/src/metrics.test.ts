@@ -16,8 +16,7 @@ describe('curves', () => {
   it.each([1, 2, 3, 10, 100, 999])('are thinned out to at most %i points, all real, and say so', (points) => {
     const { steps, series, downsampled } = toMetrics('job', rows, { points });
     expect(downsampled).toBe(true);
-    expect(steps.length).toBeLessThanOrEqual(points);
-    expect(steps.length).toBeGreaterThanOrEqual(Math.min(points, 900) - 3);
+    expect(steps.length).toBe(points);
     expect(steps).toEqual([...new Set(steps)].sort((a, b) => a - b));
     expect(series.loss).toEqual(steps.map((step) => step - 1));
   });
@@ -25,6 +24,30 @@ describe('curves', () => {
   it('keep a rare name among a thousand of another', () => {
     const { series } = toMetrics('job', rows, { points: 50 });
     expect(series.validation_loss?.filter((value) => value !== null)).toHaveLength(10);
+  });
+
+  it.each([2, 3, 7, 50])('keep their first and last step among %i points, whatever the names', (points) => {
+    const every10 = Array.from({ length: 15 }, (_, i): (typeof rows)[number] => ({
+      step: 10 * (i + 1),
+      values: i === 13 ? { validation_loss: 1 } : { loss: i },
+    }));
+    for (const query of [{ points }, { points, names: ['loss', 'validation_loss'] }]) {
+      const { steps } = toMetrics('job', every10, query);
+      expect([steps[0], steps.at(-1)]).toEqual([10, 150]);
+      expect(steps).toHaveLength(Math.min(points, 15));
+    }
+    const { steps } = toMetrics('job', rows, { points });
+    expect([steps[0], steps.at(-1)]).toEqual([1, 1000]);
+  });
+
+  it('are spread evenly over the steps, however densely a part of them was logged', () => {
+    const uneven = [...Array.from({ length: 100 }, (_, i) => i + 1), ...[200, 300, 400, 500, 600]];
+    const { steps } = toMetrics(
+      'job',
+      uneven.map((step) => ({ step, values: { loss: step } })),
+      { points: 7 },
+    );
+    expect(steps).toEqual([1, 100, 200, 300, 400, 500, 600]);
   });
 
   it('hold the names that were asked for, in that order, also those that never came', () => {

@@ -21,42 +21,63 @@ const mergeSteps = (rows: readonly Point[], names: ReadonlySet<string> | null): 
   return merged;
 };
 
-/** So many of these, evenly spread, the first and the last among them. */
-const spread = (indices: readonly number[], count: number): number[] => {
-  if (indices.length <= count) return [...indices];
-  if (count === 1) return [indices.at(-1) as number];
-  const stride = (indices.length - 1) / (count - 1);
-  return Array.from({ length: count }, (_, i) => indices[Math.round(i * stride)] as number);
+/**
+ * So many of these points, spread evenly over the steps, the first and the last among them. Where the steps leave a
+ * gap, the next point stands in for the missing one.
+ */
+const spread = (points: readonly Point[], count: number): Point[] => {
+  if (points.length <= count) return [...points];
+  const last = points.length - 1;
+  if (count < 2) return count === 1 ? [points[last] as Point] : [];
+  const stepAt = (index: number): number => (points[index] as Point).step;
+  const stride = (stepAt(last) - stepAt(0)) / (count - 1);
+  const chosen: Point[] = [];
+  let next = 0;
+  for (let i = 0; i < count; i += 1) {
+    const wanted = stepAt(0) + i * stride;
+    // So many must be left over for those that are still to be chosen.
+    const limit = last - (count - 1 - i);
+    const nearer = (): boolean => stepAt(next + 1) - wanted <= Math.abs(stepAt(next) - wanted);
+    while (next < limit && nearer()) next += 1;
+    chosen.push(points[next] as Point);
+    next += 1;
+  }
+  return chosen;
+};
+
+/** The points of names that less than half of the points hold, rarest first. */
+const sparseCurves = (points: readonly Point[]): Point[][] => {
+  const byName = new Map<string, Point[]>();
+  for (const point of points)
+    for (const name of Object.keys(point.values)) {
+      const own = byName.get(name);
+      if (own) own.push(point);
+      else byName.set(name, [point]);
+    }
+  return [...byName.values()]
+    .filter((own) => own.length < points.length / 2)
+    .sort((a, b) => a.length - b.length);
 };
 
 /**
- * At most `count` points, all of them real ones. Rare names (a validation loss among thousands of losses) keep their
- * points: names that occur at the same steps share one part of the points, and the rarest choose first.
+ * At most `count` points, all of them real ones. The first and the last always stay. Up to half of the others go to
+ * names with few points (a validation loss among thousands of losses), the rarest first; the rest are spread evenly
+ * over the steps.
  */
 const thinOut = (points: readonly Point[], count: number): Point[] => {
-  const byName = new Map<string, number[]>();
-  points.forEach(({ values }, index) => {
-    for (const name of Object.keys(values)) {
-      const indices = byName.get(name);
-      if (indices) indices.push(index);
-      else byName.set(name, [index]);
+  const chosen = new Set<Point>();
+  const sparse = sparseCurves(points);
+  const ends = new Set([points[0], points.at(-1)]);
+  let room = Math.max(0, Math.floor((count - 2) / 2));
+  sparse.forEach((own, i) => {
+    const free = own.filter((point) => !chosen.has(point) && !ends.has(point));
+    for (const point of spread(free, Math.ceil(room / (sparse.length - i)))) {
+      chosen.add(point);
+      room -= 1;
     }
   });
-  const groups = new Map<string, number[]>();
-  for (const indices of byName.values())
-    groups.set(`${indices.length}:${indices[0]}:${indices.at(-1)}`, indices);
-  const rarestFirst = [...groups.values()].sort((a, b) => a.length - b.length);
-  const chosen = new Set<number>();
-  rarestFirst.forEach((indices, i) => {
-    const share = Math.ceil((count - chosen.size) / (rarestFirst.length - i));
-    if (share > 0)
-      for (const index of spread(
-        indices.filter((each) => !chosen.has(each)),
-        share,
-      ))
-        chosen.add(index);
-  });
-  return [...chosen].sort((a, b) => a - b).map((index) => points[index] as Point);
+  const free = points.filter((point) => !chosen.has(point));
+  return [...chosen, ...spread(free, count - chosen.size)].sort((a, b) => a.step - b.step);
 };
 
 /** Curves over the union of their steps; where a name has no value at a step, null. */

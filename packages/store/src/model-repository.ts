@@ -48,7 +48,7 @@ const unknownModel = (reference: string): UnfoldError =>
     param: 'model',
   });
 
-/** An id or a name. A name may look like an id, so the id is tried first. */
+/** An id or a name: no name looks like an id. */
 const findModel = async (queries: Queries, project: string, reference: string): Promise<Found | null> => {
   if (reference.startsWith('ckpt-')) {
     const row = await queries.checkpoint.findFirst({

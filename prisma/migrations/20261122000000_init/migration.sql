@@ -21,13 +21,13 @@ CREATE TABLE "jobs" (
     "project" TEXT NOT NULL,
     "name" TEXT,
     "status" TEXT NOT NULL,
-    "spec" JSONB NOT NULL,
+    "spec" JSON NOT NULL,
     "metadata" JSONB NOT NULL,
     "priority" INTEGER NOT NULL,
     "file" TEXT NOT NULL,
     "validation_file" TEXT,
     "model_id" TEXT,
-    "error" JSONB,
+    "error" JSON,
     "engine" TEXT,
     "device" TEXT,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
@@ -49,7 +49,7 @@ CREATE TABLE "job_heads" (
     "requested" TEXT,
     "attempts_without_checkpoint" INTEGER NOT NULL DEFAULT 0,
     "enqueue_count" INTEGER NOT NULL DEFAULT 1,
-    "progress" JSONB NOT NULL,
+    "progress" JSON NOT NULL,
 
     CONSTRAINT "job_heads_pkey" PRIMARY KEY ("job_id")
 );
@@ -64,7 +64,7 @@ CREATE TABLE "events" (
     "type" TEXT NOT NULL,
     "step" INTEGER,
     "at" TIMESTAMPTZ(3) NOT NULL,
-    "body" JSONB NOT NULL,
+    "body" JSON NOT NULL,
 
     CONSTRAINT "events_pkey" PRIMARY KEY ("job_id","seq")
 );
@@ -96,7 +96,7 @@ CREATE TABLE "models" (
     "project" TEXT NOT NULL,
     "name" TEXT,
     "job_id" TEXT,
-    "spec" JSONB,
+    "spec" JSON,
     "parameters" BIGINT NOT NULL,
     "vocabulary_size" INTEGER NOT NULL,
     "step" INTEGER,
@@ -129,7 +129,7 @@ CREATE TABLE "idempotency_keys" (
     "route" TEXT NOT NULL,
     "key" TEXT NOT NULL,
     "request_hash" TEXT NOT NULL,
-    "answer" JSONB NOT NULL,
+    "answer" JSON NOT NULL,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
 
     CONSTRAINT "idempotency_keys_pkey" PRIMARY KEY ("project","route","key")

@@ -21,6 +21,20 @@ const decode = (request: FastifyRequest, body: Buffer): string => {
   }
 };
 
+/** What `JSON.parse` takes and the parser does not can only be a field that would change prototypes. */
+const refuseBody = (text: string, error: Error): Error => {
+  try {
+    JSON.parse(text);
+  } catch {
+    return error;
+  }
+  return new UnfoldError(
+    'malformed_body',
+    'The body has a field "__proto__" or "constructor.prototype", which no request may have.',
+    { cause: error },
+  );
+};
+
 /**
  * JSON bodies: UTF-8 only, `__proto__` and `constructor.prototype` refused, and an empty body taken as none, since
  * many clients send the header with `POST /cancel` and nothing after it.
@@ -35,7 +49,9 @@ export const installBodyParser = (app: FastifyInstance): void => {
       try {
         const text = decode(request, body);
         if (text.trim() === '') return done(null, undefined);
-        return parseJson(request, text, done);
+        return parseJson(request, text, (error, parsed) =>
+          error ? done(refuseBody(text, error)) : done(null, parsed),
+        );
       } catch (error) {
         return done(error as Error);
       }

@@ -1,4 +1,11 @@
-import { type ErrorCode, errorCatalogue, errorEnvelope, type KeyScope, UnfoldError } from '@unfold/contracts';
+import {
+  type ErrorCode,
+  errorCatalogue,
+  errorEnvelope,
+  type KeyScope,
+  parseRequest,
+  UnfoldError,
+} from '@unfold/contracts';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import { z } from 'zod';
 import type { ApiContext } from '../context.ts';
@@ -44,6 +51,8 @@ interface Definition<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodTy
   body?: B;
   /** Success status → schema of the JSON answer, or its other content. */
   response: Record<number, z.ZodType | Content>;
+  /** Whether a GET answers HEAD as well: not where the answer is a stream, which would be read for nothing. */
+  head?: false;
   /** Whether the body is multipart. */
   upload?: boolean;
   /** What may go wrong beside what may go wrong everywhere. */
@@ -123,6 +132,8 @@ const operationId = (method: string, url: string): string => {
   return [method.toLowerCase(), ...words.map((word) => word[0]!.toUpperCase() + word.slice(1))].join('');
 };
 
+const multipart = /^multipart\/form-data\b/i;
+
 /** Adds one route: its validation, its scope, its documentation and its handler, from one definition. */
 export const defineRoute = <P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
   app: FastifyInstance,
@@ -134,7 +145,20 @@ export const defineRoute = <P extends z.ZodType, Q extends z.ZodType, B extends 
     url: route.url,
     schema: routeSchema(route),
     config: { scope: route.scope, docs: route.docs },
+    exposeHeadRoute: route.method === 'GET' && route.head !== false,
+    onRequest: async (request) => {
+      if (route.upload && !multipart.test(request.headers['content-type'] ?? '')) {
+        abandonBody(request);
+        throw new UnfoldError(
+          'unsupported_media_type',
+          'expected the header content-type: multipart/form-data.',
+        );
+      }
+    },
     preValidation: async (request) => {
+      // Fastify's validation takes null for an absent body.
+      if (request.body === null && route.body && !route.body.safeParse(undefined).success)
+        parseRequest(route.body, null);
       if (request.isMultipart() && !route.upload) {
         abandonBody(request);
         throw new UnfoldError(

@@ -104,10 +104,27 @@ const retryAfterSeconds: Partial<Record<ErrorCode, number>> = {
   storage_full: 60,
 };
 
+/** What a path names is called `id`, whatever the store calls it (`model`, or nothing). */
+const naming = (error: UnfoldError, { params }: FastifyRequest): UnfoldError => {
+  const inPath = (params as { id?: string } | null)?.id !== undefined;
+  if (error.code !== 'not_found' || (error.param ?? 'model') !== 'model' || !inPath) return error;
+  return new UnfoldError(error.code, error.message, { param: 'id', cause: error });
+};
+
+const brokenOff = new Set(['ECONNRESET', 'EPIPE', 'ABORT_ERR', 'ERR_STREAM_PREMATURE_CLOSE']);
+
+/** Whether a failure is what becomes of a call whose client is gone; `unavailable` says a cancelled one. */
+const isBrokenOff = (known: UnfoldError, error: unknown): boolean =>
+  known.code === 'unavailable' || brokenOff.has((error as CodedError | null)?.code ?? '');
+
 /** Answers with the envelope: status, type and code from the catalogue, the request's id beside them. */
 export const sendError = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-  const known = toUnfoldError(error);
-  if (known.status >= 500) request.log.error({ err: known.cause ?? known, code: known.code }, known.message);
+  const known = naming(toUnfoldError(error), request);
+  // Whoever goes away in the middle of a request is no failure of this side, and no stack says more about it.
+  if (known.status >= 500 && request.raw.socket.destroyed && isBrokenOff(known, error))
+    request.log.info('the client went away before it was answered');
+  else if (known.status >= 500)
+    request.log.error({ err: known.cause ?? known, code: known.code }, known.message);
   else request.log.debug({ code: known.code, param: known.param }, known.message);
   const wait = retryAfterSeconds[known.code];
   if (wait !== undefined && !reply.hasHeader('retry-after')) reply.header('retry-after', String(wait));

@@ -2,7 +2,7 @@ import { checkpointId, fileId, jobId, keyId, modelReference, UnfoldError } from 
 import { z } from 'zod';
 
 /** Ids in paths are only looked at: one that cannot exist is unknown (404), not malformed. */
-const id = (description: string) => z.strictObject({ id: z.string().min(1).max(200).meta({ description }) });
+const id = (description: string) => z.strictObject({ id: z.string().meta({ description }) });
 
 export const fileParams = id('A file, `file-…`.');
 export const jobParams = id('A job, `job-…`.');

@@ -55,8 +55,6 @@ interface Options {
   /** Calls at once, over all threads. */
   limit: number;
   data: ThreadData;
-  /** Largest JavaScript heap of a thread; one that needs more dies alone. Default: Node's. */
-  heapMb?: number | undefined;
   metrics: Pick<ApiMetrics, 'inferenceRunning' | 'inferenceRestarts'>;
   log: Pick<FastifyBaseLogger, 'error' | 'warn'>;
 }
@@ -67,14 +65,7 @@ const restartMs = 100;
 const loadedModel = (task: Task): string | null =>
   task.type === 'generate' || task.type === 'score' ? task.model.sha256 : null;
 
-export const createInferencePool = ({
-  threads: size,
-  limit,
-  data,
-  heapMb,
-  metrics,
-  log,
-}: Options): InferencePool => {
+export const createInferencePool = ({ threads: size, limit, data, metrics, log }: Options): InferencePool => {
   const threads: Thread[] = [];
   let closing = false;
   let nextId = 1;
@@ -97,7 +88,6 @@ export const createInferencePool = ({
     const worker = new Worker(new URL('./thread.js', import.meta.url), {
       workerData: data,
       name: 'inference',
-      ...(heapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMb } }),
     });
     const thread: Thread = { worker, calls: new Map(), models: new Set() };
     worker.on('message', (message: FromThread) => receive(thread, message));

@@ -1,9 +1,21 @@
 import { UnfoldError } from '@unfold/contracts';
-import { inspectWeights } from '@unfold/rnn';
+import { inspectWeights, readHeader, readTensor } from '@unfold/rnn';
 import { readVerified } from './loaded-models.ts';
 import type { InspectedWeights, InspectLimits } from './protocol.ts';
 
-/** Validates an uploaded safetensors file: header first, then hash and contents. */
+/** Weights that hold NaN or infinity would pass for a model and fail whoever calls it. */
+const requireFinite = (bytes: Uint8Array, headerBytes: number): void => {
+  const header = readHeader(bytes, { headerBytes });
+  for (const name of header.tensors.keys())
+    if (!readTensor(bytes, header, name, Float64Array).every(Number.isFinite))
+      throw new UnfoldError(
+        'invalid_weights',
+        `Tensor "${name}" holds NaN or infinite numbers: expected finite ones.`,
+        { param: 'file' },
+      );
+};
+
+/** Validates an uploaded safetensors file: its hash, header and description, then every number. */
 export const inspectFile = async (
   file: { path: string; sha256: string; bytes: number },
   limits: InspectLimits,
@@ -16,5 +28,6 @@ export const inspectFile = async (
       `file: expected a model of at most ${limits.parameters} parameters, but it has ${found.parameters}.`,
       { param: 'file' },
     );
+  requireFinite(bytes, limits.header_bytes);
   return { spec: found.spec, parameters: found.parameters, vocabulary_size: found.vocabulary_size };
 };

@@ -99,10 +99,13 @@ export const createProjectWatchers = ({ store, hub, log, listMs = 2000 }: Option
   };
 
   const discover = async (): Promise<void> => {
-    for (const watcher of watchers.values())
+    for (const watcher of watchers.values()) {
+      // Until then every unfinished job would look new, and be followed from its beginning.
+      await watcher.started.catch(() => undefined);
       for (const status of unfinished)
         for (const id of await listAll(watcher.project, status, 1))
           if (!watcher.jobs.has(id)) await followNew(watcher, id);
+    }
   };
 
   const ask = async (watcher: Watcher, jobId: string): Promise<void> => {

@@ -6,13 +6,13 @@ export const waitForStatus = (
   hub: FollowerHub,
   job: { id: string; head: number; status: JobStatus },
   milliseconds: number,
-  signals: AbortSignal[],
+  signal: AbortSignal,
 ): Promise<void> =>
   new Promise((resolve) => {
-    const given = AbortSignal.any([...signals, AbortSignal.timeout(milliseconds)]);
     const done = (): void => {
       follower.close();
-      given.removeEventListener('abort', done);
+      clearTimeout(limit);
+      signal.removeEventListener('abort', done);
       resolve();
     };
     const follower = hub.follow(job.id, job.head, {
@@ -23,6 +23,7 @@ export const waitForStatus = (
       ready: () => Promise.resolve(),
       end: () => done(),
     });
-    given.addEventListener('abort', done);
-    if (given.aborted) done();
+    const limit = setTimeout(done, milliseconds);
+    signal.addEventListener('abort', done);
+    if (signal.aborted) done();
   });

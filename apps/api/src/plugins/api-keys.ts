@@ -1,10 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Config } from '@unfold/config';
+import { type Config, isLoopback } from '@unfold/config';
 import { keyScopes, socketKeyProtocolPrefix, UnfoldError } from '@unfold/contracts';
 import type { Store } from '@unfold/store';
 import type { FastifyRequest } from 'fastify';
 import type { Identity } from '../context.ts';
-import { isLoopback } from './host-and-origin.ts';
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 

@@ -15,7 +15,7 @@ const toPattern = (url: string): RegExp =>
     `^${url
       .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
       .replace(/:[A-Za-z_]+/g, '[^/]+')
-      .replace('*', '.*')}/?$`,
+      .replace('*', '.*')}$`,
   );
 
 /** Remembers every route, so that a wrong method on a right path is told apart from a wrong path. */
@@ -42,7 +42,8 @@ export const installErrorAnswers = (app: FastifyInstance): void => {
     const methods = [...routes.values()]
       .filter(({ pattern }) => pattern.test(path))
       .flatMap((route) => [...route.methods]);
-    if (methods.length === 0)
+    // A route that was there and found nothing (a file of the documentation) is no matter of methods.
+    if (methods.length === 0 || methods.includes(request.method))
       throw new UnfoldError(
         'not_found',
         `There is nothing at ${request.method} ${path.slice(0, 200)}; see /docs.`,

@@ -1,12 +1,6 @@
-import type { Config } from '@unfold/config';
+import { type Config, isLoopback } from '@unfold/config';
 import { UnfoldError } from '@unfold/contracts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-
-/** Whether an address or name can only be reached from this machine. */
-export const isLoopback = (host: string): boolean => {
-  const name = host.toLowerCase().replace(/^\[|\]$/g, '');
-  return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name);
-};
 
 const nameOf = (host: string): string => host.replace(/:\d{1,5}$/, '');
 
@@ -20,18 +14,33 @@ const isAllowedHost = (host: string, config: Config): boolean => {
 const hostOfOrigin = (origin: string): string | null =>
   URL.canParse(origin) ? new URL(origin).host.toLowerCase() : null;
 
+const absoluteForm = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i;
+
+/** Every host that a request names: all `Host` headers, since Node keeps only the first, and that of an absolute URL. */
+const hostsOf = ({ raw }: FastifyRequest): string[] => {
+  const headers = raw.rawHeaders.filter(
+    (_, index, all) => index % 2 === 1 && all[index - 1]?.toLowerCase() === 'host',
+  );
+  const inUrl = absoluteForm.exec(raw.url ?? '')?.[1];
+  return (inUrl === undefined ? headers : [...headers, inUrl]).map((host) => host.toLowerCase());
+};
+
 const refuseForeignHost = (request: FastifyRequest, config: Config): void => {
-  const host = request.headers.host?.toLowerCase() ?? '';
-  if (isAllowedHost(host, config)) return;
+  const hosts = hostsOf(request);
+  if (hosts.length === 0)
+    throw new UnfoldError('forbidden_host', 'expected the header Host, but received none.');
+  const foreign = hosts.find((host) => !isAllowedHost(host, config));
+  if (foreign === undefined) return;
   throw new UnfoldError(
     'forbidden_host',
-    `The host "${host.slice(0, 80)}" is not one of this server's. Expected a loopback name or an entry of UNFOLD_ALLOWED_HOSTS.`,
+    `The host "${foreign.slice(0, 80)}" is not one of this server's. Expected a loopback name or an entry of UNFOLD_ALLOWED_HOSTS.`,
   );
 };
 
 const refuseForeignOrigin = (request: FastifyRequest, config: Config): void => {
   const { origin, host } = request.headers;
-  if (origin === undefined || (request.method === 'GET' && !request.headers.upgrade)) return;
+  const reads = request.method === 'GET' || request.method === 'HEAD';
+  if (origin === undefined || (reads && !request.headers.upgrade)) return;
   if (config.allowedOrigins.includes(origin.toLowerCase())) return;
   if (hostOfOrigin(origin) === host?.toLowerCase()) return;
   throw new UnfoldError(

@@ -82,16 +82,21 @@ const completeAsEvents = async (
   const stream = openEventStream(reply, { ...context.timings, closing: context.closing });
   const leave = context.sockets.enter('/v1/completions');
   const send = (data: unknown): boolean => stream.write(`data: ${JSON.stringify(data)}\n\n`);
+  const withUsage = call.body.stream_options?.include_usage ?? false;
+  const events: Shape & { usage?: null } = withUsage ? { ...shape, usage: null } : shape;
   stream.over.addEventListener('abort', leave);
   void (async () => {
     try {
       for (; !step.done && !stream.over.aborted; step = await tokens.next()) {
         const { text, finish_reason: finish } = step.value;
         if (text === '' && finish === null) continue;
-        if (!send({ ...shape, choices: [choice(text, finish)] }))
+        if (!send({ ...events, choices: [choice(text, finish)] }))
           await Promise.race([stream.ready(), aborted(stream.over)]);
       }
-      if (step.done) countTokens(context, step.value);
+      if (step.done) {
+        const usage = countTokens(context, step.value);
+        if (withUsage) send({ ...shape, choices: [], usage });
+      }
       stream.write('data: [DONE]\n\n');
     } catch (error) {
       const known = toUnfoldError(error);
@@ -114,7 +119,7 @@ const aborted = (signal: AbortSignal): Promise<void> =>
 const createCompletion = async (call: CompletionCall) => {
   const { context, project, body, reply } = call;
   const model = await findModel(context.store, project, body.model, 'model');
-  const signal = AbortSignal.any([goneSignal(reply), context.closing]);
+  const signal = goneSignal(reply, context.closing);
   const tokens = context.inference.generate(model.source, toOptions(body), signal);
   if (!body.stream) return completeAtOnce(context, newShape(model.id), tokens);
   context.sockets.requireRoom();
@@ -131,7 +136,8 @@ export const registerCompletionRoute = (app: FastifyInstance, context: ApiContex
     summary: 'Generate text',
     description:
       "In OpenAI's shape. `model` is a model's id, a checkpoint's id or a model's name. With `stream` the tokens come as server-sent events, " +
-      '`data: {json}` each and `data: [DONE]` at the end. A given `seed` gives the same text again.',
+      '`data: {json}` each and `data: [DONE]` at the end. A given `seed` gives the same text again. ' +
+      "Null means a field's default. Parameters of OpenAI's that are not supported are taken where they ask for nothing.",
     body: completionRequest,
     response: {
       200: {

@@ -41,7 +41,7 @@ export const uploadBody = {
 };
 
 export const jobRequestExample = {
-  name: 'moby-lstm',
+  name: 'moby-dick',
   file: ids.file,
   model: { cell: 'lstm', hidden_size: 128, num_layers: 1 },
   training: { epochs: 2, batch_size: 32, sequence_length: 64, optimizer: { learning_rate: 0.002 } },
@@ -50,7 +50,7 @@ export const jobRequestExample = {
 export const jobExample: JobResource = {
   id: ids.job,
   object: 'training.job',
-  name: 'moby-lstm',
+  name: 'moby-dick',
   status: 'queued',
   requested: null,
   attempt: 0,
@@ -112,7 +112,7 @@ export const modelExample = {
   object: 'model',
   created: 1_795_377_700,
   owned_by: 'default',
-  name: 'moby-lstm',
+  name: 'moby-dick',
   job_id: ids.job,
   spec: jobExample.spec,
   parameters: 133_985,
@@ -126,7 +126,7 @@ export const modelExample = {
 export const modelImportExample = { file: ids.file, name: 'moby-imported' };
 
 export const completionRequestExample = {
-  model: 'moby-lstm',
+  model: 'moby-dick',
   prompt: 'Call me ',
   max_tokens: 64,
   temperature: 0.8,
@@ -156,14 +156,14 @@ export const scoreExample = {
   ],
 };
 
-export const keyRequestExample = { name: 'dashboard', scopes: ['read', 'infer'] };
+export const keyRequestExample = { name: 'owner', scopes: ['admin'] };
 
 export const keyExample = {
   id: ids.key,
   object: 'api_key',
-  name: 'dashboard',
+  name: 'owner',
   project: 'default',
-  scopes: ['read', 'infer'],
+  scopes: ['admin'],
   created_at: '2026-11-22T20:00:00.000Z',
   last_used_at: null,
 };

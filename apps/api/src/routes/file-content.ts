@@ -77,6 +77,7 @@ export const registerFileContentRoutes = (app: FastifyInstance, context: ApiCont
   defineRoute(app, context, {
     method: 'GET',
     url: '/v1/files/:id/content',
+    head: false,
     scope: 'read',
     tag: 'Files',
     summary: 'Download a file',

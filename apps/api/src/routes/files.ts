@@ -8,7 +8,7 @@ import {
   UnfoldError,
 } from '@unfold/contracts';
 import type { FastifyInstance } from 'fastify';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { idempotencyKey } from '../http/idempotency.ts';
@@ -18,7 +18,10 @@ import { fileExample, uploadBody } from './examples.ts';
 
 type Params = { params: z.output<typeof fileParams> };
 
-const listQuery = pageQuery.extend({ purpose: filePurpose.optional() });
+const listQuery = pageQuery.extend({
+  purpose: filePurpose.optional(),
+  order: z.literal('desc').default('desc').meta({ description: 'Newest first.' }),
+});
 /** Boundaries and part headers around the file. */
 const multipartOverheadBytes = 64 * 1024;
 

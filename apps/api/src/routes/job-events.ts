@@ -68,6 +68,7 @@ export const registerJobEventRoutes = (app: FastifyInstance, context: ApiContext
   defineRoute(app, context, {
     method: 'GET',
     url: '/v1/jobs/:id/events',
+    head: false,
     scope: 'read',
     tag: 'Jobs',
     summary: 'Read the event log of a job',

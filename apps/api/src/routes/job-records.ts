@@ -18,7 +18,8 @@ const metricsQuery = z.strictObject({
     description: 'Only points after this step.',
   }),
   points: z.coerce.number().int().min(2).max(100_000).optional().meta({
-    description: 'Thin the curve out to at most so many points; `downsampled` says whether that happened.',
+    description:
+      'Thin the curve out to at most so many points, evenly over the steps: the first and the last stay, and up to half go to names with few points. `downsampled` says whether that happened.',
   }),
 });
 

@@ -8,7 +8,7 @@ import { sendSocketError } from '../live/open-sockets.ts';
 import { createSocketWriter, socketSink } from '../live/socket-sink.ts';
 import { defineSocketRoute } from './socket-route.ts';
 
-/** Sequence numbers are bigint in PostgreSQL, but no job has more frames than JavaScript can count. */
+/** Any number that JavaScript can count with: one beyond the job's last frame asks for nothing that is there already. */
 export const afterSeq = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).meta({
   description: 'Send the frames after this sequence number.',
 });

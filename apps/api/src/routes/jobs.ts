@@ -76,7 +76,7 @@ const afterChange = async (
   const head = (await context.store.events.heads([job.id])).get(job.id);
   if (head === undefined || head.status !== job.status) return;
   const known = { id: job.id, head: head.head, status: job.status };
-  await waitForStatus(context.hub, known, seconds * 1000, [context.closing, goneSignal(reply)]);
+  await waitForStatus(context.hub, known, seconds * 1000, goneSignal(reply, context.closing));
 };
 
 const getJob = async ({

@@ -1,4 +1,4 @@
-import { deletedResource, keyList, keyRequest, keyResource, pageQuery } from '@unfold/contracts';
+import { deletedResource, keyList, keyRequest, keyResource, pageQuery, UnfoldError } from '@unfold/contracts';
 import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
 import type { ApiContext } from '../context.ts';
@@ -7,7 +7,22 @@ import { idempotencyOf } from '../http/idempotency.ts';
 import { keyParams, noBody, requireId } from '../http/parameters.ts';
 import { keyExample, keyRequestExample } from './examples.ts';
 
-const createKey = async ({ context, body, request, reply }: Call<{ body: z.output<typeof keyRequest> }>) => {
+type CreateCall = Call<{ body: z.output<typeof keyRequest> }>;
+
+/** Afterwards only a key may manage keys: a first one that may not would lock its owner out. */
+const requireAdminFirst = ({ body, request }: CreateCall): void => {
+  if (request.identity?.id !== 'local' || body.scopes.includes('admin')) return;
+  throw new UnfoldError(
+    'wrong_state',
+    'scopes: the first key of a server needs the scope "admin" (which includes the others), since from then on only such a key can manage keys. ' +
+      'Create one with "scopes": ["admin"] and use it to create this one, or start the server with UNFOLD_ADMIN_KEY.',
+    { param: 'scopes' },
+  );
+};
+
+const createKey = async (call: CreateCall) => {
+  requireAdminFirst(call);
+  const { context, body, request, reply } = call;
   const { resource } = await context.store.keys.create(body, idempotencyOf(request, body));
   context.gate.forget();
   reply.code(201).header('location', `/v1/keys/${resource.id}`).header('cache-control', 'no-store');
@@ -32,9 +47,10 @@ export const registerKeyRoutes = (app: FastifyInstance, context: ApiContext): vo
     tag: 'Keys',
     summary: 'Create an API key',
     description:
-      'The secret is in this answer and never again. Once a key exists, every request needs one: let the first have the scope `admin`.',
+      'The secret is in this answer and never again. Once a key exists, every request needs one, so the first must have the scope `admin`, which includes the others.',
     body: keyRequest,
     response: { 201: keyResource },
+    errors: ['wrong_state'],
     docs: { request: keyRequestExample, response: { ...keyExample, key: 'unfold-…' } },
     handler: createKey,
   });

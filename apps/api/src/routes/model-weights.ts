@@ -15,7 +15,7 @@ const exportCheckpoint = async (
   { context, reply }: WeightsCall,
   source: Parameters<ApiContext['inference']['exportCheckpoint']>[0],
 ) => {
-  const exported = await context.inference.exportCheckpoint(source, goneSignal(reply));
+  const exported = await context.inference.exportCheckpoint(source, goneSignal(reply, context.closing));
   return {
     content: Buffer.from(exported),
     bytes: exported.length,
@@ -42,6 +42,7 @@ export const registerModelWeightsRoute = (app: FastifyInstance, context: ApiCont
   defineRoute(app, context, {
     method: 'GET',
     url: '/v1/models/:id/weights',
+    head: false,
     scope: 'read',
     tag: 'Models',
     summary: 'Download the weights of a model',

@@ -48,7 +48,7 @@ const inspectUpload = async ({ context, project, body, reply }: ImportCall) => {
   const found = await inference.inspect(
     { path: store.artifacts.absolute(file.path), sha256: file.sha256, bytes: file.bytes },
     { header_bytes: config.limits.safetensorsHeaderBytes, parameters: config.limits.modelParameters },
-    goneSignal(reply),
+    goneSignal(reply, context.closing),
   );
   return { file, found };
 };

@@ -12,7 +12,7 @@ type ScoreCall = Call<{ params: z.output<typeof modelParams>; body: z.output<typ
 
 const scoreTexts = async ({ context, project, params, body, reply }: ScoreCall) => {
   const model = await findModel(context.store, project, requireId('model', params.id), 'id');
-  const signal = AbortSignal.any([goneSignal(reply), context.closing]);
+  const signal = goneSignal(reply, context.closing);
   const data = await context.inference.score(model.source, [body.input].flat(), signal);
   const tokens = data.reduce((total, scored) => total + scored.tokens.length, 0);
   context.metrics.inferenceTokens.inc({ kind: 'prompt' }, tokens);

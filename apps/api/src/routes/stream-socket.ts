@@ -91,6 +91,9 @@ export const registerStreamSocket = (app: FastifyInstance, context: ApiContext):
 
     const begin = async (): Promise<void> => {
       leave = await watchers.watch(project, (frame) => (early ? early.push(frame) : sendStatus(frame)));
+      // Read before the snapshot, which therefore shows all that these frames said: they are not sent after it.
+      const heads = await store.events.heads((await recentJobs(store, project)).map(({ id }) => id));
+      for (const [id, { head }] of heads) sent.set(id, head);
       if (socket.readyState !== socket.OPEN) return leave();
       writer.send(JSON.stringify({ type: 'snapshot', jobs: await recentJobs(store, project) }));
       const waiting = early ?? [];

@@ -131,7 +131,7 @@ export const quickstart = async (options: QuickstartOptions): Promise<void> => {
   };
   const holder: Service = service ?? {
     url,
-    start: async () => undefined,
+    start: async () => true,
     stop: async () => undefined,
     kill: () => undefined,
   };
@@ -143,7 +143,7 @@ export const quickstart = async (options: QuickstartOptions): Promise<void> => {
   try {
     if (service) {
       say('Starting PostgreSQL, the API and a worker …');
-      await startOrStop(service);
+      if (!(await startOrStop(service))) return;
     }
     say(`The service is at ${url}, its API page at ${url}/docs.\n`);
     const book = await readBook();

@@ -38,6 +38,8 @@ describe('a safetensors file', () => {
     expect(readTensor(bytes, header, 'a', Float64Array)).toEqual(Float64Array.of(1.5, -2));
     expect(readTensor(bytes, header, 'b', Float32Array)).toHaveLength(0);
     expect(() => readTensor(bytes, header, 'c', Float32Array)).toThrow(/"c" is missing/);
+    const pooled = Buffer.concat([Buffer.alloc(3), bytes]).subarray(3);
+    expect(readTensor(pooled, header, 'a', Float32Array)).toEqual(Float32Array.of(1.5, -2));
   });
 
   test('of half precision is widened exactly', () => {

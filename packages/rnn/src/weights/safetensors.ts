@@ -123,7 +123,8 @@ export const readTensor = <A extends Float32Array | Float64Array>(
 ): A => {
   const entry = header.tensors.get(name);
   if (entry === undefined) throw invalid(`tensor ${JSON.stringify(name)} is missing`);
-  const raw = bytes.slice(header.dataStart + entry.begin, header.dataStart + entry.end);
+  // Copied by the constructor, since a Buffer's own `slice` would share its memory.
+  const raw = new Uint8Array(bytes.subarray(header.dataStart + entry.begin, header.dataStart + entry.end));
   const exact = entry.dtype === 'F32' ? Float32Array : entry.dtype === 'F64' ? Float64Array : null;
   if (exact !== null && (As as unknown) === exact) return new As(raw.buffer);
   return new As(convertToDouble(raw, entry.dtype));

@@ -73,7 +73,8 @@ export const createClaim =
       const free = await queries.$queryRaw<object[]>`
         SELECT job_id FROM job_heads
         WHERE job_id = ${id} AND attempt = ${seen.attempt}
-          AND NOT (owned AND heartbeat_at > clock_timestamp() - make_interval(secs => ${takeover_ms / 1000}::float8))
+          AND NOT (owned AND NOT (${by.retried ?? false} AND worker = ${by.worker})
+            AND heartbeat_at > clock_timestamp() - make_interval(secs => ${takeover_ms / 1000}::float8))
         FOR UPDATE`;
       if (free.length === 0) return null;
       const job = await lockJob(queries, id);

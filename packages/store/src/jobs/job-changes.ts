@@ -1,6 +1,6 @@
 import { type FrameBody, isFinal, type JobError, type JobRequest, type JobStatus } from '@unfold/contracts';
 import type { Claim } from '../claim.ts';
-import { toJsonb } from '../clean-json.ts';
+import { toJson } from '../clean-json.ts';
 import { Prisma, type Queries } from '../database.ts';
 import { findJob, type JobRow } from './job-row.ts';
 
@@ -32,7 +32,7 @@ export const insertFrames = (jobId: string, bodies: readonly FrameBody[], head: 
     INSERT INTO events (job_id, seq, type, step, at, body)
     SELECT ${jobId}, (h.next_seq - ${bodies.length}::int - 1 + f.position)::int,
            f.body->>'type', (f.body->>'step')::int, clock_timestamp(), f.body
-    FROM ${head} h, jsonb_array_elements(${toJsonb(bodies)}::jsonb) WITH ORDINALITY AS f(body, position)`;
+    FROM ${head} h, json_array_elements(${toJson(bodies)}::json) WITH ORDINALITY AS f(body, position)`;
 
 /** Appends frames to a job whose head row this transaction has locked; answers the last sequence number. */
 export const appendLocked = async (
@@ -70,7 +70,7 @@ export const changeStatus = async (
   { status, error = null, model_id }: StatusChange,
 ): Promise<number> => {
   await queries.$executeRaw`
-    UPDATE jobs SET status = ${status}, error = ${error && toJsonb(error)}::jsonb,
+    UPDATE jobs SET status = ${status}, error = ${error && toJson(error)}::json,
       model_id = COALESCE(${model_id ?? null}, model_id),
       ended_at = CASE WHEN ${isFinal(status)} THEN now() END,
       queued_at = CASE WHEN ${status === 'queued'} THEN clock_timestamp() ELSE queued_at END

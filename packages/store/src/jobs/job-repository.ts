@@ -1,6 +1,6 @@
 import { isFinal, type JobSpec, type JobStatus, jobStatuses, UnfoldError } from '@unfold/contracts';
-import { type ArtifactStore, removeArtifacts } from '../artifact-store.ts';
-import { toJsonb } from '../clean-json.ts';
+import type { ArtifactStore } from '../artifact-store.ts';
+import { toJson } from '../clean-json.ts';
 import { type Database, Prisma, type Queries } from '../database.ts';
 import { createOnce } from '../idempotency.ts';
 import { newId } from '../new-id.ts';
@@ -40,7 +40,7 @@ const insertJob = async (queries: Queries, project: string, spec: JobSpec): Prom
   // `queued_at` is told by the clock, not by the transaction's begin: who waited for a lock comes later.
   await queries.$executeRaw`
     INSERT INTO jobs (id, project, name, status, spec, metadata, priority, file, validation_file, queued_at)
-    VALUES (${id}, ${project}, ${spec.name}, 'queued', ${toJsonb(spec)}::jsonb, ${toJsonb(spec.metadata)}::jsonb,
+    VALUES (${id}, ${project}, ${spec.name}, 'queued', ${toJson(spec)}::json, ${toJson(spec.metadata)}::jsonb,
       ${spec.priority}::int, ${spec.file}, ${spec.validation_file}, clock_timestamp())`;
   await queries.jobHead.create({ data: { job_id: id, progress: noProgress } });
   await appendLocked(queries, id, [statusFrame('queued', 0)]);
@@ -89,7 +89,7 @@ export const createJobRepository = (
       if (after) conditions.push(Prisma.sql`j.id < ${after}`);
       if (status) conditions.push(Prisma.sql`j.status = ${status}`);
       if (metadata && Object.keys(metadata).length > 0)
-        conditions.push(Prisma.sql`j.metadata @> ${toJsonb(metadata)}::jsonb`);
+        conditions.push(Prisma.sql`j.metadata @> ${toJson(metadata)}::jsonb`);
       const rows = await selectJobs(
         queries,
         Prisma.sql`WHERE ${Prisma.join(conditions, ' AND ')} ORDER BY j.id DESC LIMIT ${limit + 1}`,
@@ -101,20 +101,19 @@ export const createJobRepository = (
   resume: createResume(database),
 
   async remove(project, id) {
-    const paths = await database.transaction(async (queries) => {
+    const kept = await database.transaction(async (queries) => {
       const job = await lockJob(queries, id, project);
       if (!job) throw notFound('job', id);
       if (!isFinal(job.status))
         throw new UnfoldError('wrong_state', `Job ${id} is ${job.status}: cancel it before it is deleted.`);
-      const checkpoints = await queries.checkpoint.findMany({
-        where: { job_id: id },
-        select: { path: true },
-      });
+      const models = await queries.model.findMany({ where: { job_id: id }, select: { path: true } });
       await queries.$executeRaw`DELETE FROM events WHERE job_id = ${id}`;
       await queries.job.delete({ where: { id } });
-      return checkpoints.map(({ path }) => path);
+      return models.map(({ path }) => path);
     }, removalTimeout_ms);
-    await removeArtifacts(artifacts, paths);
+    // Its checkpoints, and what a killed worker may have written without recording it. What cannot be removed only
+    // wastes space, so it stops nobody.
+    await artifacts.removeFolder(`jobs/${id}`, kept).catch(() => undefined);
     return { id, object: 'training.job', deleted: true };
   },
 

@@ -1,5 +1,5 @@
 import { type JobRequest, type JobSpec, type ResumeRequest, UnfoldError } from '@unfold/contracts';
-import { toJsonb } from '../clean-json.ts';
+import { toJson } from '../clean-json.ts';
 import type { Database, Queries } from '../database.ts';
 import { notFound } from '../pages.ts';
 import type { JobRepository } from '../repositories.ts';
@@ -69,7 +69,7 @@ const withMore = (job: JobRow, { epochs, max_steps }: ResumeRequest): JobSpec =>
   if (epochs !== undefined && epochs < progress.epoch)
     throw tooLittle(
       'epochs',
-      `at least ${Math.ceil(progress.epoch)}, since ${progress.epoch} are done`,
+      `at least ${Math.ceil(progress.epoch)}, since ${Number(progress.epoch.toFixed(2))} are done`,
       epochs,
     );
   if (max_steps !== undefined && max_steps !== null && max_steps < progress.step)
@@ -102,7 +102,7 @@ const checkFiles = async (queries: Queries, job: JobRow): Promise<void> => {
 const requeue = async (queries: Queries, job: JobRow, change: ResumeRequest): Promise<JobRow> => {
   const spec = withMore(job, change);
   await checkFiles(queries, job);
-  await queries.$executeRaw`UPDATE jobs SET spec = ${toJsonb(spec)}::jsonb WHERE id = ${job.id}`;
+  await queries.$executeRaw`UPDATE jobs SET spec = ${toJson(spec)}::json WHERE id = ${job.id}`;
   await queries.$executeRaw`
     UPDATE job_heads SET attempts_without_checkpoint = 0 WHERE job_id = ${job.id}`;
   await changeStatus(queries, job, { status: 'queued' });
