@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -68,6 +69,10 @@ export const createService = ({ config, port, workers, output, log }: ServiceOpt
     HOST: config.host,
     PORT: String(port),
     UNFOLD_DATA_DIR: config.dataDir,
+    // Workers of one machine share its processors; a thread more than there are processors only gets in the way.
+    UNFOLD_THREADS: String(
+      config.threads ?? Math.max(1, Math.floor(availableParallelism() / Math.max(1, workers))),
+    ),
     ...(database ? { DATABASE_URL: database.databaseUrl } : {}),
   });
 

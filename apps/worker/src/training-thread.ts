@@ -1,10 +1,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { FrameBody } from '@unfold/contracts';
+import { type FrameBody, UnfoldError } from '@unfold/contracts';
 import {
+  type Backend,
   type ControlAnswer,
   createBackend,
   exportWeights,
   inspectWeights,
+  NativeUnavailableError,
   type TrainingEvent,
   train,
 } from '@unfold/rnn';
@@ -58,6 +60,16 @@ const toFrame = (event: LoggedEvent, attempt: number): FrameBody => {
   }
 };
 
+/** The order's engine; one that is not there fails the job, since the job or this worker's configuration asked for it by name. */
+const openBackend = async ({ engine, threads }: TrainOrder): Promise<Backend> => {
+  try {
+    return await createBackend(engine, threads === null ? {} : { threads });
+  } catch (error) {
+    if (!(error instanceof NativeUnavailableError)) throw error;
+    throw new UnfoldError('engine_unavailable', error.message, { param: 'engine', cause: error });
+  }
+};
+
 const runTraining = async (order: TrainOrder): Promise<void> => {
   const shared = new Int32Array(order.shared);
   const { spec, attempt } = order;
@@ -102,7 +114,7 @@ const runTraining = async (order: TrainOrder): Promise<void> => {
     spec,
     data: order.data,
     validation: order.validation,
-    backend: await createBackend(order.engine),
+    backend: await openBackend(order),
     scratch: order.scratch,
     ...(order.resume ? { resume: order.resume } : {}),
     control,

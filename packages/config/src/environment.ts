@@ -16,6 +16,18 @@ const integer = (minimum: number, maximum: number, standard: number, description
     .default(standard)
     .meta({ description });
 
+const optionalInteger = (minimum: number, maximum: number, description: string) =>
+  z
+    .string()
+    .refine(
+      (text) => /^\d{1,16}$/.test(text) && Number(text) >= minimum && Number(text) <= maximum,
+      `an integer from ${minimum} to ${maximum}`,
+    )
+    .transform(Number)
+    .nullable()
+    .default(null)
+    .meta({ description });
+
 const url = (protocols: readonly string[], example: string, description: string) =>
   z
     .string()
@@ -89,7 +101,7 @@ export const environment = z.object({
     'Origins whose pages may call the API (CORS), separated by commas.',
   ),
   UNFOLD_ENGINE: z
-    .enum(['auto', 'reference'], { error: 'one of auto, reference' })
+    .enum(['auto', 'native', 'reference'], { error: 'one of auto, native, reference' })
     .default('auto')
     .meta({ description: 'Engine that trains and infers when a job names none.' }),
   UNFOLD_DEVICE: z
@@ -108,6 +120,11 @@ export const environment = z.object({
     86_400,
     60,
     'How long a run waits for room on a full disk before it fails (it can be resumed then).',
+  ),
+  UNFOLD_THREADS: optionalInteger(
+    1,
+    256,
+    'Threads that a worker computes with; results do not depend on it. Unset: the processors, shared among the workers of one `unfold up`.',
   ),
   UNFOLD_INFERENCE_THREADS: integer(1, 256, 1, 'Threads that answer inference calls, per API process.'),
   UNFOLD_MAX_UPLOAD_BYTES: integer(1, 1024 * GiB, GiB, 'Largest uploaded file.'),

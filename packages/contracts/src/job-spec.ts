@@ -220,7 +220,7 @@ export const jobSpec = z
     model: model.prefault({}),
     training: training.prefault({}),
     start_from: z.null().default(null),
-    engine: z.enum(['auto', 'reference']).default('auto'),
+    engine: z.enum(['auto', 'native', 'reference']).default('auto'),
     device: cleanText({ min: 1, max: 64 }).nullable().default(null),
     seed: z.int().min(0).max(4_294_967_295).default(1),
     priority: z.int().min(-100).max(100).default(0).meta({ description: 'Higher first.' }),

@@ -1,4 +1,11 @@
-export { type Backend, type BackendName, createBackend, createReference } from '@unfold/kernels';
+export {
+  type Backend,
+  type BackendName,
+  type BackendOptions,
+  createBackend,
+  createReference,
+  NativeUnavailableError,
+} from '@unfold/kernels';
 export { completeSpec } from './complete-spec.ts';
 export { estimate, type TextSize } from './estimate.ts';
 export type { GeneratedToken, GenerateOptions } from './generation/generate.ts';

@@ -178,18 +178,25 @@ __attribute__((noinline)) void tile(const TileOperands& operands, Sums sums, flo
   const Segments segments = operands.a_segments;
   int left = operands.depth;
   while (left > 0) {
-    const int length = segments.contiguous() ? left : lesser(left, segments.length);
-    const float* const end = b + static_cast<ptrdiff_t>(length) * NV * kWidth;
-    if (ahead == nullptr) {
-      for (; b < end; a += step, b += NV * kWidth) multiply_add<MR, NV>(a, stride, b, acc);
-    } else {
-      for (; b < end; a += step, b += NV * kWidth, ahead += 16) {
-        prefetch(ahead);
-        multiply_add<MR, NV>(a, stride, b, acc);
+    int segment = segments.contiguous() ? left : lesser(left, segments.length);
+    left -= segment;
+    // Cache lines of sixteen k: what the next tile will read of a, and what the next piece will read of b, is fetched meanwhile.
+    for (; segment > 0; segment -= 16) {
+      if constexpr (!Packed) {
+        UNFOLD_UNROLL
+        for (int r = 0; r < MR; r++) prefetch(a + (MR + r) * stride);
+      }
+      const int length = lesser(segment, 16);
+      if (ahead == nullptr) {
+        for (int k = 0; k < length; k++, a += step, b += NV * kWidth) multiply_add<MR, NV>(a, stride, b, acc);
+      } else {
+        for (int k = 0; k < length; k++, a += step, b += NV * kWidth, ahead += 16) {
+          prefetch(ahead);
+          multiply_add<MR, NV>(a, stride, b, acc);
+        }
       }
     }
     a += segments.stride - segments.length;
-    left -= length;
   }
   UNFOLD_UNROLL
   for (int r = 0; r < MR; r++) {

@@ -213,6 +213,6 @@ export function loadAddon(): NativeAddon {
   try {
     return createRequire(import.meta.url)(path) as NativeAddon;
   } catch (error) {
-    throw new NativeUnavailableError(`${path} cannot be loaded.`, error);
+    throw new NativeUnavailableError('it was built but cannot be loaded.', error);
   }
 }
