@@ -1,4 +1,5 @@
-// Builds the addon under sanitizers and runs the conformance suite on it, every instruction set of this machine:
+// Builds the addon under sanitizers and runs the conformance suite and the engine's own tests on it, every instruction set of
+// this machine:
 //   npm run sanitize -w @unfold/kernels              AddressSanitizer and UndefinedBehaviorSanitizer
 //   npm run sanitize -w @unfold/kernels -- thread    ThreadSanitizer
 import { spawnSync } from 'node:child_process';
@@ -25,7 +26,7 @@ function run(command, arguments_, options = {}) {
   if (status !== 0) exit(status ?? 1);
 }
 
-const common = ['-std=c++17', '-O1', '-g', '-fPIC', '-fno-omit-frame-pointer', '-ffp-contract=off', ...flags];
+const common = ['-std=c++17', '-O2', '-g', '-fPIC', '-fno-omit-frame-pointer', '-ffp-contract=off', ...flags];
 const sets = {
   x64: {
     baseline: [],
@@ -62,16 +63,21 @@ const library = spawnSync(compiler, [`-print-file-name=lib${which === 'thread' ?
 // Node itself is not built for sanitizers: its runtime must be there before Node is, and V8's own memory is not ours to judge.
 run(
   execPath,
-  [join(house, 'node_modules', 'vitest', 'vitest.mjs'), 'run', 'packages/kernels/src/conformance'],
+  [
+    join(house, 'node_modules', 'vitest', 'vitest.mjs'),
+    'run',
+    'packages/kernels/src/conformance',
+    'packages/kernels/src/native',
+  ],
   {
     cwd: house,
     env: {
       ...env,
       LD_PRELOAD: library.stdout.trim(),
       UNFOLD_TEST_NATIVE_ADDON: addon,
-      ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1',
+      ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:allocator_may_return_null=1',
       UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
-      TSAN_OPTIONS: `halt_on_error=1:suppressions=${join(root, 'scripts', 'thread-sanitizer.supp')}`,
+      TSAN_OPTIONS: `halt_on_error=1:allocator_may_return_null=1:suppressions=${join(root, 'scripts', 'thread-sanitizer.supp')}`,
     },
   },
 );

@@ -188,7 +188,7 @@ export class NativeUnavailableError extends Error {
   constructor(reason: string, cause?: unknown) {
     super(
       `The native engine is not available: ${reason} With a C++ compiler (g++ or clang++ and make) and Node's headers installed, ` +
-        '`npm rebuild @unfold/kernels` builds it.',
+        '`npm rebuild @unfold/kernels --foreground-scripts` builds it.',
       cause === undefined ? undefined : { cause },
     );
     this.name = 'NativeUnavailableError';
