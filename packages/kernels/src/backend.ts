@@ -22,6 +22,29 @@
  * **NaN.** NaN in, NaN out, in every kernel.
  */
 
+import type {
+  BernoulliCrossEntropy,
+  LogSoftmax,
+  Softmax,
+  SoftmaxBackward,
+  SoftmaxCrossEntropy,
+  SquaredError,
+} from './backend-losses.ts';
+import type { AdagradStep, AdamStep, RmspropStep, SgdStep } from './backend-optimizers.ts';
+import type {
+  Concatenate,
+  GatherRows,
+  ScaleRows,
+  ScatterAddRows,
+  Split,
+  Tanh,
+  TanhBackward,
+} from './backend-rows.ts';
+
+export type * from './backend-losses.ts';
+export type * from './backend-optimizers.ts';
+export type * from './backend-rows.ts';
+
 /** A number type of a tensor: `real` is the backend's working precision, `int` is int32, `double` holds scalars such as losses and norms in the widest type that the device has. */
 export type TensorType = 'real' | 'int' | 'double';
 
@@ -36,17 +59,50 @@ export interface Tensor {
 
 export type CellKind = 'elman' | 'gru' | 'lstm';
 
+/** tanh; max(0, x), its derivative 0 at 0; the logistic function; x / (1 + |x|). */
+export type Activation = 'tanh' | 'relu' | 'sigmoid' | 'softsign';
+
 /**
- * What a recurrent layer computes. x_t is the input [N,C], h and c are states [N,H], σ the logistic function, W = weightHh, U = weightIh.
- * - elman: h_t = φ(U x_t + b_ih + W h_{t−1} + b_hh), φ being `activation`;
- * - lstm: i, f, g, o = σ, σ, tanh, σ of the blocks of U x_t + b_ih + W h_{t−1} + b_hh; c_t = f c_{t−1} + i g; h_t = o tanh(c_t);
- * - gru, reset after the product, as in PyTorch: r, z = σ(U x_t + b_ih + W h_{t−1} + b_hh); n = tanh(U_n x_t + b_in + r (W_n h_{t−1} + b_hn));
- *   h_t = (1 − z) n + z h_{t−1}.
+ * What a recurrent layer computes. x_t is the input [N,C], h and c are states [N,H], σ the logistic function, W = weightHh, U = weightIh,
+ * a_t = U x_t + b_ih + `injected`_t.
+ * - elman: h_t = φ(a_t + W h_{t−1} + b_hh), φ being `activation`;
+ * - lstm: i, f, g, o = σ, σ, κ, σ of the blocks of a_t + W h_{t−1} + b_hh, κ being `candidateActivation`; c_t = f c_{t−1} + i g; h_t = o tanh(c_t);
+ * - gru, reset after the product, as in PyTorch: r, z = σ(a_t + W h_{t−1} + b_hh); n = tanh(a_n + r (W_n h_{t−1} + b_hn));
+ *   h_t = (1 − z) n + z h_{t−1}; reset before it, as first published: n = tanh(a_n + W_n (r h_{t−1}) + b_hn).
+ *
+ * Options; each defaults to the plain cell. One that a cell has no place for throws a `RangeError`.
  */
 export interface RecurrentLayer {
   readonly cell: CellKind;
   /** φ of an Elman layer; other cells ignore it. Default tanh. */
-  readonly activation?: 'tanh' | 'relu';
+  readonly activation?: Activation;
+  /** LSTM: κ, the squashing function of the candidate g alone. Default tanh. */
+  readonly candidateActivation?: Activation;
+  /** LSTM: the parameter `peephole` p joins the gates, i and f by p c_{t−1}, o by p c_t, elementwise (Gers and Schmidhuber 2000). Default false. */
+  readonly peephole?: boolean;
+  /** GRU. Default `after`. */
+  readonly reset?: 'after' | 'before';
+  /**
+   * Every product is normalised by itself, x̂ = (x − mean) / √(variance + 1e-5), biased variance, and then scaled: `gainIh` · x̂ replaces U x, `gainHh` · x̂ replaces
+   * W h, and in an LSTM h_t = o tanh(`gainCell` · ĉ_t + `biasCell`) while c_t itself flows on. The biases of the two products are b_ih and b_hh; `injected` is
+   * not normalised.
+   * - `layer` (Ba, Kiros and Hinton 2016): over the units of one row, all gates together (a GRU with reset before: r and z together, n by itself);
+   * - `batch` (Cooijmans et al. 2016): over the batch's rows that are not padding, each time step by itself. In training this is the one place where rows
+   *   depend on each other. At inference the running `statistics` stand in.
+   * Default none.
+   */
+  readonly norm?: 'none' | 'layer' | 'batch';
+  /** `batch`: how many first time steps have running statistics of their own, ≥ 1; later ones share the last that was seen. */
+  readonly normSteps?: number;
+  /** Elman: false removes W h_{t−1} + b_hh, so that no step waits for another; `weightHh` and `biasHh` are null then, and there are no states in or out. Default true. */
+  readonly recurrent?: boolean;
+  /**
+   * Zoneout (Krueger et al. 2016): the share of units of h and of c (LSTM) that keep their value from t − 1, 0 ≤ rate < 1. At inference every unit takes the expectation,
+   * rate · old + (1 − rate) · new. h_t is computed from the new c_t, before zoneout. Default 0.
+   */
+  readonly zoneout?: { readonly hidden: number; readonly cell: number };
+  /** LSTM and GRU: dropout of the candidate g or n (Semeniuta, Severyn and Barth 2016), inverted, so that inference needs nothing. 0 ≤ rate < 1. Default 0. */
+  readonly recurrentDropout?: number;
   /** C. With tokens as input: how many tokens there are. */
   readonly inputSize: number;
   /** H. */
@@ -63,6 +119,14 @@ export type ParameterRole =
   | { readonly use: 'weight_hh'; readonly layer: RecurrentLayer }
   /** [G·H], PyTorch's `bias_ih_l*` and `bias_hh_l*`. */
   | { readonly use: 'recurrent_bias'; readonly layer: RecurrentLayer }
+  /** [G·H], `gainIh` and `gainHh` of a normalised layer. */
+  | { readonly use: 'recurrent_gain'; readonly layer: RecurrentLayer }
+  /** [3,H], an LSTM's peepholes of i, f and o. */
+  | { readonly use: 'peephole'; readonly layer: RecurrentLayer }
+  /** [H], `gainCell` and `biasCell` of a normalised LSTM. */
+  | { readonly use: 'cell_norm'; readonly layer: RecurrentLayer }
+  /** [normSteps, columns], see `NormStatistics`. */
+  | { readonly use: 'norm_statistics'; readonly layer: RecurrentLayer; readonly of: 'moments' | 'batches' }
   /** [outputs, inputs], PyTorch's `Linear.weight`. */
   | { readonly use: 'dense'; readonly outputs: number; readonly inputs: number }
   /** [rows, columns], PyTorch's `Embedding.weight`. May also serve as the weight of a dense layer (tied weights). */
@@ -75,16 +139,52 @@ export interface Parameter extends Tensor {
   readonly role: ParameterRole;
 }
 
-/** The four parameters of a recurrent layer, or their gradients. */
+/** The parameters of a recurrent layer, or their gradients. Null or absent is what the layer's options do not call for, and nothing else. */
 export interface RecurrentParameters {
   readonly weightIh: Parameter;
-  readonly weightHh: Parameter;
   readonly biasIh: Parameter;
-  readonly biasHh: Parameter;
+  /** Null where `layer.recurrent` is false. */
+  readonly weightHh: Parameter | null;
+  readonly biasHh: Parameter | null;
+  /** Role `peephole`. */
+  readonly peephole?: Parameter | null;
+  /** Role `recurrent_gain`; both start at 1 with `layer`, at 0.1 with `batch`. `gainHh` is null where `layer.recurrent` is false. */
+  readonly gainIh?: Parameter | null;
+  readonly gainHh?: Parameter | null;
+  /** Role `cell_norm`, LSTM only. */
+  readonly gainCell?: Parameter | null;
+  readonly biasCell?: Parameter | null;
 }
 
-/** Gradients of a recurrent layer's parameters; null: frozen, nothing is computed. */
-export type RecurrentGradients = { readonly [K in keyof RecurrentParameters]: Parameter | null };
+/** Gradients of a recurrent layer's parameters; null or absent: frozen, nothing is computed. */
+export type RecurrentGradients = {
+  readonly [K in 'weightIh' | 'biasIh' | 'weightHh' | 'biasHh']: Parameter | null;
+} & { readonly [K in 'peephole' | 'gainIh' | 'gainHh' | 'gainCell' | 'biasCell']?: Parameter | null };
+
+/**
+ * What batch normalisation has seen, one row a time step: no trained parameters, but part of the model. Columns of `mean` and `variance`: those of U x [G·H] in
+ * PyTorch's gate order, of W h [G·H] (unless `layer.recurrent` is false), of c [H] (LSTM). A training pass moves row t to (1 − m) · row + m · the batch's, m being
+ * max(0.1, 1 / how many batches it saw), the variance unbiased; fewer than two rows left at t change nothing.
+ */
+export interface NormStatistics {
+  /** Role `norm_statistics` of `moments`, [normSteps, 2·G·H + H]. */
+  readonly mean: Parameter;
+  readonly variance: Parameter;
+  /** Role `norm_statistics` of `batches`, [normSteps, 1]: how many batches each row has seen. */
+  readonly batches: Parameter;
+}
+
+/**
+ * Where random masks are drawn. A draw is a pure function of its place: element (t, n, u) takes word u mod 4 of
+ * Philox4x32-10(counter = [step, sequences[n], t, ⌊u / 4⌋], key = [seed, purpose · 65536 + layer]) / 2³², on its upper 24 bits.
+ */
+export interface RandomKey {
+  readonly seed: number;
+  readonly step: number;
+  readonly layer: number;
+  /** int [N]: which sequence (or lane) each row is; null: row n is sequence n. */
+  readonly sequences: Tensor | null;
+}
 
 /**
  * What a recurrent forward pass leaves for its backward pass: gates, cell states and its own copy of h0 and c0. It refers to the
@@ -102,6 +202,17 @@ export interface RecurrentForward {
   readonly parameters: RecurrentParameters;
   /** real [T,N,C] or int [T,N], as `layer.input` says. */
   readonly input: Tensor;
+  /** [T,N,G·H] in PyTorch's gate order, added to the gates' input sum (a GRU's n: outside the reset). Null or absent: nothing is added. */
+  readonly injected?: Tensor | null;
+  /** `norm: 'batch'` only. */
+  readonly statistics?: NormStatistics | null;
+  /**
+   * Present: a training pass, with masks drawn here (purposes `zoneoutHidden`, `zoneoutCell`, `recurrentDropout`) and the batch's own statistics, which move
+   * the running ones. Null or absent: inference. Only layers with such options look at it.
+   */
+  readonly training?: RandomKey | null;
+  /** t of the first step within its sequences, for chunks: where masks and running statistics count from. Default 0. */
+  readonly firstStep?: number;
   /** [N,H]; null: zeros. */
   readonly h0: Tensor | null;
   /** [N,H], LSTM only; null: zeros. */
@@ -129,6 +240,8 @@ export interface RecurrentBackward {
   readonly dcT: Tensor | null;
   /** [T,N,C], null: not wanted (and always null for tokens). May be the tensor `dOutput` where C = H. */
   readonly dInput: Tensor | null;
+  /** [T,N,G·H]; null or absent: not wanted. */
+  readonly dInjected?: Tensor | null;
   /** [N,H]; null: not wanted. `dh0` may be the tensor `dhT`, `dc0` may be `dcT`. */
   readonly dh0: Tensor | null;
   readonly dc0: Tensor | null;
@@ -139,6 +252,11 @@ export interface RecurrentStep {
   readonly parameters: RecurrentParameters;
   /** real [N,C] or int [N]. */
   readonly input: Tensor;
+  /** [N,G·H], see `RecurrentForward`. */
+  readonly injected?: Tensor | null;
+  /** `norm: 'batch'` only: running statistics, and int [N], t of each row. */
+  readonly statistics?: NormStatistics | null;
+  readonly positions?: Tensor | null;
   /** States, [N,H], replaced by the next ones. `c` is null but for LSTM. */
   readonly h: Tensor;
   readonly c: Tensor | null;
@@ -184,7 +302,7 @@ export interface DenseBackward {
 export interface EmbeddingForward {
   /** Role `embedding`, [V,C]. */
   readonly table: Parameter;
-  /** int […]. */
+  /** int […]; −1 stands for a row of zeros, which has no gradient. */
   readonly tokens: Tensor;
   /** […,C]. */
   readonly output: Tensor;
@@ -197,83 +315,23 @@ export interface EmbeddingBackward {
   readonly dTable: Parameter;
 }
 
-export interface SoftmaxCrossEntropy {
-  /** […,V]. */
-  readonly logits: Tensor;
-  /** int […]; −1 means that there is no loss here. */
-  readonly targets: Tensor;
-  /** What the summed loss is divided by, > 0: the number of targets ≥ 0 of the whole optimizer step, so that a step cut into chunks still has the mean as its loss. */
-  readonly count: number;
-  /** double [1]: Σ loss / count. */
-  readonly loss: Tensor;
-  /** true: adds to `loss`. Default false. */
-  readonly accumulate?: boolean;
-  /** double [1]: how many targets have the highest logit of their row (ties: the lowest id wins); null: not wanted. Default null. `accumulate` applies. */
-  readonly correct?: Tensor | null;
-  /** −log softmax(logits)[target] per row, 0 where there is no target; null: not wanted. */
-  readonly losses: Tensor | null;
-  /** (softmax(logits) − onehot(target)) / count, 0 where there is no target; null: not wanted. May be the tensor `logits`. */
-  readonly dLogits: Tensor | null;
-}
-
-export interface LogSoftmax {
-  /** […,V]. */
-  readonly logits: Tensor;
-  /** […,V]; may be the tensor `logits`. */
-  readonly output: Tensor;
-}
-
 /**
- * Inverted dropout as PyTorch's: an element is dropped with probability `rate`, kept ones are divided by 1 − rate. The mask is a pure
- * function of the key, so that the same call on gradients is the backward pass. Element (t, n, u) is dropped where word u mod 4 of
- * Philox4x32-10(counter = [step, sequences[n], firstStep + t, ⌊u / 4⌋], key = [seed, purpose · 65536 + layer]) / 2³² < rate, taken on its
- * upper 24 bits.
+ * Inverted dropout as PyTorch's: an element is dropped with probability `rate`, where the draw of its place (see `RandomKey`) is below it; kept ones are divided by
+ * 1 − rate. The same call on gradients is the backward pass.
  */
-export interface Dropout {
+export interface Dropout extends RandomKey {
   /** [T,N,H]. */
   readonly input: Tensor;
   /** [T,N,H]; may be the tensor `input`. */
   readonly output: Tensor;
   /** 0 ≤ rate < 1. */
   readonly rate: number;
-  readonly seed: number;
   /** See `randomPurposes`. */
   readonly purpose: number;
-  readonly step: number;
-  readonly layer: number;
-  /** int [N]: which sequence (or lane) each row is; null: row n is sequence n. */
-  readonly sequences: Tensor | null;
   /** t of the first row, for chunks of a window. Default 0. */
   readonly firstStep?: number;
-}
-
-/** One parameter as an optimizer sees it; all of one layout (`like`). */
-export interface OptimizerEntry {
-  readonly parameter: Parameter;
-  /** Only read. */
-  readonly gradient: Parameter;
-  /** Added to the gradient as weightDecay · parameter, as PyTorch does it. */
-  readonly weightDecay: number;
-}
-
-/** torch.optim.SGD with dampening 0: b ← momentum · b + g (b = g at the first step, since it starts as zero), p ← p − lr · (nesterov ? g + momentum · b : b). */
-export interface SgdStep {
-  /** `velocity` is b; null when momentum is 0. */
-  readonly entries: readonly (OptimizerEntry & { readonly velocity: Parameter | null })[];
-  readonly learningRate: number;
-  readonly momentum: number;
-  readonly nesterov: boolean;
-}
-
-/** torch.optim.Adam (Kingma and Ba 2015, algorithm 1), ε added after the bias correction: p ← p − lr / (1 − β₁ᵗ) · m / (√(v / (1 − β₂ᵗ)) + ε). */
-export interface AdamStep {
-  readonly entries: readonly (OptimizerEntry & { readonly first: Parameter; readonly second: Parameter })[];
-  readonly learningRate: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly epsilon: number;
-  /** t, from 1. */
-  readonly step: number;
+  /** true: one mask for all time steps (Gal and Ghahramani 2016), the one of t = 0. Default false. */
+  readonly variational?: boolean;
 }
 
 /** What runs the numbers, as it stands in checkpoints and job resources: two equal `engine` strings promise equal bits. */
@@ -324,11 +382,17 @@ export interface Backend {
 
   softmaxCrossEntropy(call: SoftmaxCrossEntropy): void;
   logSoftmax(call: LogSoftmax): void;
+  squaredError(call: SquaredError): void;
+  bernoulliCrossEntropy(call: BernoulliCrossEntropy): void;
+  softmax(call: Softmax): void;
+  softmaxBackward(call: SoftmaxBackward): void;
   /** Forward pass on activations, backward pass on gradients. */
   dropout(call: Dropout): void;
 
   sgdStep(call: SgdStep): void;
   adamStep(call: AdamStep): void;
+  rmspropStep(call: RmspropStep): void;
+  adagradStep(call: AdagradStep): void;
   /** √Σ g² over all of `tensors`, summed in double, into `norm`, double [1]. */
   globalNorm(call: { readonly tensors: readonly Tensor[]; readonly norm: Tensor }): void;
   /** g ← g · min(1, maximum / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_; `norm` from `globalNorm`. */
@@ -341,6 +405,14 @@ export interface Backend {
   clipByValue(call: { readonly tensors: readonly Tensor[]; readonly maximum: number }): void;
   /** How many elements are NaN or infinite, into `count`, double [1]. */
   countNonFinite(call: { readonly tensors: readonly Tensor[]; readonly count: Tensor }): void;
+
+  gatherRows(call: GatherRows): void;
+  scatterAddRows(call: ScatterAddRows): void;
+  concatenate(call: Concatenate): void;
+  split(call: Split): void;
+  scaleRows(call: ScaleRows): void;
+  tanh(call: Tanh): void;
+  tanhBackward(call: TanhBackward): void;
 
   /** t ← 0. */
   zero(...tensors: readonly Tensor[]): void;

@@ -13,6 +13,10 @@ export const randomPurposes = {
   evaluation: 4,
   shuffling: 5,
   diagnostics: 6,
+  zoneoutHidden: 7,
+  zoneoutCell: 8,
+  recurrentDropout: 9,
+  teacherForcing: 10,
 } as const;
 
 /** The place of a draw. `seed`, `step`, `sequence` and `t` are 32 bits wide, `purpose` and `layer` 16 bits. */

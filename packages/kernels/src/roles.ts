@@ -8,6 +8,12 @@ export function gateRows(layer: RecurrentLayer): number {
   return gateBlocks[layer.cell] * layer.hiddenSize;
 }
 
+/** How many numbers batch normalisation keeps a time step: see `NormStatistics`. */
+export function momentColumns(layer: RecurrentLayer): number {
+  const gates = gateRows(layer) * (layer.recurrent === false ? 1 : 2);
+  return layer.cell === 'lstm' ? gates + layer.hiddenSize : gates;
+}
+
 /** The shape of a parameter as PyTorch has it. */
 export function shapeOfRole(role: ParameterRole): readonly number[] {
   switch (role.use) {
@@ -16,7 +22,14 @@ export function shapeOfRole(role: ParameterRole): readonly number[] {
     case 'weight_hh':
       return [gateRows(role.layer), role.layer.hiddenSize];
     case 'recurrent_bias':
+    case 'recurrent_gain':
       return [gateRows(role.layer)];
+    case 'peephole':
+      return [3, role.layer.hiddenSize];
+    case 'cell_norm':
+      return [role.layer.hiddenSize];
+    case 'norm_statistics':
+      return [role.layer.normSteps ?? 0, role.of === 'batches' ? 1 : momentColumns(role.layer)];
     case 'dense':
       return [role.outputs, role.inputs];
     case 'embedding':

@@ -2,13 +2,13 @@ import type { EmbeddingBackward, EmbeddingForward } from '../backend.ts';
 import type { Engine, RealArray } from '../engine.ts';
 import { expectSeparate } from '../engine.ts';
 
-/** Throws unless every token is one of 0 … count − 1. */
-export function expectTokens(tokens: Int32Array, label: string, count: number): void {
+/** Throws unless every token is one of `first` … count − 1. */
+export function expectTokens(tokens: Int32Array, label: string, count: number, first = 0): void {
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i]!;
-    if (token < 0 || token >= count)
+    if (token < first || token >= count)
       throw new RangeError(
-        `Expected tokens from 0 to ${count - 1} for ${label} but received ${token} at ${i}.`,
+        `Expected tokens from ${first} to ${count - 1} for ${label} but received ${token} at ${i}.`,
       );
   }
 }
@@ -28,7 +28,7 @@ export function checkEmbeddingForward(engine: Engine, call: EmbeddingForward): C
   const tokens = engine.ints(call.tokens, 'embedding tokens');
   const rows = engine.reals(call.output, 'embedding output', [...call.tokens.shape, C]);
   expectSeparate(call.output, 'embedding output', [call.table]);
-  expectTokens(tokens, 'embedding tokens', V);
+  expectTokens(tokens, 'embedding tokens', V, -1);
   return { V, C, tokens, table, rows };
 }
 
@@ -37,6 +37,6 @@ export function checkEmbeddingBackward(engine: Engine, call: EmbeddingBackward):
   const table = engine.reals(call.dTable, 'embedding dTable');
   const tokens = engine.ints(call.tokens, 'embedding tokens');
   const rows = engine.reals(call.dOutput, 'embedding dOutput', [...call.tokens.shape, C]);
-  expectTokens(tokens, 'embedding tokens', V);
+  expectTokens(tokens, 'embedding tokens', V, -1);
   return { V, C, tokens, table, rows };
 }

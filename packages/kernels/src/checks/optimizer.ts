@@ -1,4 +1,4 @@
-import type { AdamStep, OptimizerEntry, Parameter, SgdStep } from '../backend.ts';
+import type { AdagradStep, AdamStep, OptimizerEntry, Parameter, RmspropStep, SgdStep } from '../backend.ts';
 import { wholePower } from '../elementary.ts';
 import { type Engine, expectNumber, type RealArray } from '../engine.ts';
 import { expectRole } from './products.ts';
@@ -32,24 +32,51 @@ export function* checkSgd(engine: Engine, call: SgdStep): Generator<CheckedSgdEn
   }
 }
 
-export interface CheckedAdamEntry {
+/** What AdamW multiplies a parameter by before the step; `weightDecay` is what is left to add to the gradient. */
+export interface Decay {
+  readonly kept: number;
+  readonly weightDecay: number;
+}
+
+export interface CheckedAdamEntry extends Decay {
   readonly p: RealArray;
   readonly g: RealArray;
   readonly m: RealArray;
   readonly v: RealArray;
-  readonly weightDecay: number;
+}
+
+/** Entries of `rmspropStep`, checked one by one as they are asked for. */
+export function* checkRmsprop(engine: Engine, call: RmspropStep) {
+  for (const entry of call.entries) {
+    const checked = checkEntry(engine, entry);
+    if (entry.velocity === null && call.momentum !== 0)
+      throw new TypeError('Expected a velocity for momentum above 0.');
+    const velocity = entry.velocity && likeParameter(engine, entry.velocity, 'velocity', entry.parameter);
+    yield { ...checked, v: likeParameter(engine, entry.square, 'square', entry.parameter), velocity };
+  }
+}
+
+export function* checkAdagrad(engine: Engine, call: AdagradStep) {
+  for (const entry of call.entries)
+    yield {
+      ...checkEntry(engine, entry),
+      sum: likeParameter(engine, entry.sum, 'sum', entry.parameter),
+    };
 }
 
 /** `rate`: the learning rate over 1 − β₁ᵗ; `root`: √(1 − β₂ᵗ). */
 export function checkAdam(engine: Engine, call: AdamStep) {
-  const { learningRate, beta1, beta2, step } = call;
+  const { learningRate, beta1, beta2, step, decoupled = false } = call;
   expectNumber(step, 'adam step', Number.isSafeInteger(step) && step >= 1, 'a whole number from 1');
   function* entries(): Generator<CheckedAdamEntry> {
     for (const entry of call.entries) {
       const checked = checkEntry(engine, entry);
       const m = likeParameter(engine, entry.first, 'first moment', entry.parameter);
       const v = likeParameter(engine, entry.second, 'second moment', entry.parameter);
-      yield { ...checked, m, v };
+      const decay: Decay = decoupled
+        ? { kept: 1 - learningRate * entry.weightDecay, weightDecay: 0 }
+        : { kept: 1, weightDecay: entry.weightDecay };
+      yield { ...checked, ...decay, m, v };
     }
   }
   return {

@@ -1,13 +1,13 @@
-import type { CellKind, RecurrentLayer, Tensor } from '../backend.ts';
+import type { CellKind, RecurrentLayer } from '../backend.ts';
 import { randomPurposes } from '../philox.ts';
-import type { Harness } from './harness.ts';
+import type { Harness, Outputs } from './harness.ts';
 
 /** One kernel at one shape: runs it and names what it left behind. */
 export interface KernelCase {
   readonly name: string;
   /** Largest difference from the truth, relative to the largest magnitude of that output (at least 1e-3). */
   readonly tolerance: number;
-  run(h: Harness): Record<string, Tensor>;
+  run(h: Harness): Outputs;
 }
 
 /** Rows of plain shapes: 1, odd numbers, and numbers that are no multiple of a vector's width. */
@@ -136,10 +136,7 @@ function recurrentCase(layer: RecurrentLayer, T: number, N: number): KernelCase 
         dh0,
         dc0,
       });
-      const others = Object.entries({ cT, dInput, dc0 }).filter(
-        (entry): entry is [string, Tensor] => !!entry[1],
-      );
-      return { output, hT, dh0, ...gradients, ...Object.fromEntries(others) };
+      return { output, hT, cT, dInput, dh0, dc0, ...gradients };
     },
   };
 }

@@ -20,6 +20,9 @@ export function countOf(shape: readonly number[]): number {
   return shape.reduce((product, dimension) => product * dimension, 1);
 }
 
+/** What a case leaves behind, by name; null or absent: nothing. */
+export type Outputs = Readonly<Record<string, Tensor | null | undefined>>;
+
 /** Makes a case's tensors on one backend. Inputs are filled by label; the one called `poison` gets a NaN as its first element. */
 export class Harness {
   readonly backend: Backend;
@@ -75,11 +78,10 @@ export class Harness {
     };
   }
 
-  async read(tensors: Readonly<Record<string, Tensor>>): Promise<Record<string, number[]>> {
-    const entries = Object.entries(tensors).map(async ([name, tensor]) => [
-      name,
-      Array.from(await this.backend.download(tensor)),
-    ]);
-    return Object.fromEntries(await Promise.all(entries));
+  async read(tensors: Outputs): Promise<Record<string, number[]>> {
+    const values: Record<string, number[]> = {};
+    for (const [name, tensor] of Object.entries(tensors))
+      if (tensor) values[name] = Array.from(await this.backend.download(tensor));
+    return values;
   }
 }

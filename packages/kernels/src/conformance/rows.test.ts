@@ -97,7 +97,7 @@ describe.each(engines)('$name', ({ create }) => {
     const cellState = isLstm ? h.real('c0', [N, H]) : null;
     const gradients = {
       weightIh: null,
-      weightHh: backend.like(parameters.weightHh),
+      weightHh: backend.like(parameters.weightHh!),
       biasIh: null,
       biasHh: null,
     };

@@ -21,6 +21,11 @@ export function roleCode(role: ParameterRole): RoleCode | null {
       return [2, cellCode(role.layer), false, 1, role.layer.hiddenSize];
     case 'dense':
       return [3, 0, false, role.inputs, role.outputs];
+    // Nothing in C++ reads these yet.
+    case 'recurrent_gain':
+    case 'peephole':
+    case 'cell_norm':
+    case 'norm_statistics':
     case 'embedding':
     case 'bias':
       return null;

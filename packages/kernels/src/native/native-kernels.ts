@@ -12,10 +12,23 @@ import {
   checkStep,
 } from '../checks/recurrent.ts';
 import { type Engine, expectNumber, type RealArray } from '../engine.ts';
+import { featuresOfCall } from '../features.ts';
 import { purposeWord } from '../philox.ts';
+import { adagradStep, rmspropStep } from '../reference/optimizer.ts';
+import { bernoulliCrossEntropy, softmax, softmaxBackward, squaredError } from '../reference/row-loss.ts';
+import {
+  concatenate,
+  gatherRows,
+  scaleRows,
+  scatterAddRows,
+  split,
+  tanh,
+  tanhBackward,
+} from '../reference/rows.ts';
 import type { createTensors } from '../tensors.ts';
 import type { NativeEngine, RecurrentOperands, SavedArrays } from './addon.ts';
 import { cellCode } from './codes.ts';
+import { refuseMissing } from './missing.ts';
 
 /** Arrays of this backend are float32: its engine was made so. */
 const f32 = (array: RealArray) => array as Float32Array;
@@ -62,6 +75,9 @@ export function createKernels(
   { own, pair }: ReturnType<typeof createTensors>,
 ): Kernels {
   const reals = (tensor: Tensor, label: string) => f32(engine.reals(tensor, label));
+  function refuseAbsent(tokens: Tensor): void {
+    if (engine.ints(tokens, 'embedding tokens').includes(-1)) refuseMissing(['absentTokens']);
+  }
 
   return {
     matmul(call) {
@@ -89,15 +105,18 @@ export function createKernels(
       );
     },
     embeddingForward(call) {
+      refuseAbsent(call.tokens);
       const { V, C, tokens, table, rows } = checkEmbeddingForward(engine, call);
       native.embeddingForward(tokens.length, V, C, tokens, f32(table), f32(rows));
     },
     embeddingBackward(call) {
+      refuseAbsent(call.tokens);
       const { V, C, tokens, table, rows } = checkEmbeddingBackward(engine, call);
       native.embeddingBackward(tokens.length, V, C, tokens, f32(rows), f32(table));
     },
 
     recurrentForward(call) {
+      refuseMissing(featuresOfCall(call));
       const checked = checkForward(engine, call);
       const { T, N, saved, h0, c0, output, hT, cT } = checked;
       const kept: SavedArrays<Float32Array | null> = saved
@@ -115,6 +134,7 @@ export function createKernels(
       if (saved) saved.pass = { T, N, input: call.input, output };
     },
     recurrentStep(call) {
+      refuseMissing(featuresOfCall(call));
       const checked = checkStep(engine, call);
       const { h0, c0, hT, cT } = checked;
       native.recurrentForward(
@@ -175,6 +195,7 @@ export function createKernels(
       native.logSoftmax(rows, V, f32(logits), f32(output));
     },
     dropout(call) {
+      if (call.variational) refuseMissing(['variational']);
       const { T, N, H, input, output, sequences } = checkDropout(engine, call);
       const { rate, seed, purpose, step, layer, firstStep = 0 } = call;
       const key = purposeWord(purpose, layer);
@@ -189,8 +210,10 @@ export function createKernels(
     adamStep(call) {
       const { beta1, beta2, epsilon } = call;
       const { rate, root, entries } = checkAdam(engine, call);
-      for (const { p, g, m, v, weightDecay } of entries())
+      for (const { p, g, m, v, kept, weightDecay } of entries()) {
+        if (kept !== 1) native.scale(f32(p), kept);
         native.adamStep(f32(p), f32(g), f32(m), f32(v), weightDecay, beta1, beta2, epsilon, rate, 1 / root);
+      }
     },
     globalNorm(call) {
       let sum = 0;
@@ -216,6 +239,21 @@ export function createKernels(
       }
       engine.doubles(call.count, 'count')[0] = count;
     },
+
+    // These read and write each number once, so that C++ would gain little: the reference's own, on the same memory.
+    squaredError: (call) => squaredError(engine, call),
+    bernoulliCrossEntropy: (call) => bernoulliCrossEntropy(engine, call),
+    softmax: (call) => softmax(engine, call),
+    softmaxBackward: (call) => softmaxBackward(engine, call),
+    rmspropStep: (call) => rmspropStep(engine, call),
+    adagradStep: (call) => adagradStep(engine, call),
+    gatherRows: (call) => gatherRows(engine, call),
+    scatterAddRows: (call) => scatterAddRows(engine, call),
+    concatenate: (call) => concatenate(engine, call),
+    split: (call) => split(engine, call),
+    scaleRows: (call) => scaleRows(engine, call),
+    tanh: (call) => tanh(engine, call),
+    tanhBackward: (call) => tanhBackward(engine, call),
 
     zero(...tensors) {
       for (const tensor of tensors) own(tensor, 'zero').array.fill(0);

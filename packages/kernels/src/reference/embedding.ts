@@ -3,7 +3,7 @@ import { checkEmbeddingBackward, checkEmbeddingForward } from '../checks/embeddi
 import type { Engine, RealArray } from '../engine.ts';
 
 /**
- * target[tokens[r], :] += source[r, :] for each row r. The rows of one token are summed in double in their order, then added once, so
+ * target[tokens[r], :] += source[r, :] for each row r whose token is not −1. The rows of one token are summed in double in their order, then added once, so
  * that a frequent token loses nothing; the sort by counting keeps the order.
  */
 export function scatterAdd(
@@ -19,11 +19,11 @@ export function scatterAdd(
   targetStride: number,
 ): void {
   const starts = engine.scratchInts('scatter starts', count + 1).fill(0, 0, count + 1);
-  for (let r = 0; r < tokens.length; r++) starts[tokens[r]! + 1]!++;
+  for (let r = 0; r < tokens.length; r++) if (tokens[r]! >= 0) starts[tokens[r]! + 1]!++;
   for (let token = 0; token < count; token++) starts[token + 1] = starts[token + 1]! + starts[token]!;
   // Filling moves each start to its token's end, which is the next token's start.
   const order = engine.scratchInts('scatter order', tokens.length);
-  for (let r = 0; r < tokens.length; r++) order[starts[tokens[r]!]!++] = r;
+  for (let r = 0; r < tokens.length; r++) if (tokens[r]! >= 0) order[starts[tokens[r]!]!++] = r;
   const sums = engine.scratchDoubles('scatter sums', columns);
   for (let token = 0, next = 0; token < count; token++) {
     const end = starts[token]!;
@@ -43,7 +43,8 @@ export function embeddingForward(engine: Engine, call: EmbeddingForward): void {
   const { C, tokens, table, rows } = checkEmbeddingForward(engine, call);
   for (let r = 0; r < tokens.length; r++) {
     const from = tokens[r]! * C;
-    for (let k = 0; k < C; k++) rows[r * C + k] = table[from + k]!;
+    if (from < 0) rows.fill(0, r * C, (r + 1) * C);
+    else for (let k = 0; k < C; k++) rows[r * C + k] = table[from + k]!;
   }
 }
 

@@ -4,7 +4,7 @@ import { exponential, logarithm } from '../elementary.ts';
 import type { Engine, RealArray } from '../engine.ts';
 
 /** The largest element of a row; what it does with NaN does not matter, since NaN then spreads through the sum. */
-function largest(logits: RealArray, at: number, V: number): number {
+export function largest(logits: RealArray, at: number, V: number): number {
   let max = logits[at]!;
   for (let v = 1; v < V; v++) if (logits[at + v]! > max) max = logits[at + v]!;
   return max;

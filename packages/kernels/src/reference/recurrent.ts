@@ -1,6 +1,7 @@
 import type { RecurrentForward, RecurrentLayer, RecurrentStep } from '../backend.ts';
 import { checkForward, checkStep, type Saved, type Weights } from '../checks/recurrent.ts';
 import type { Engine, RealArray } from '../engine.ts';
+import { featuresOfCall, UnsupportedFeatureError } from '../features.ts';
 import { gateRows } from '../roles.ts';
 import type { Cell, Frame } from './cell.ts';
 import { multiply } from './product.ts';
@@ -128,13 +129,19 @@ export function copyPart(target: RealArray, source: RealArray, from: number, siz
   for (let i = 0; i < size; i++) target[i] = source[from + i]!;
 }
 
+function refuseMissing(call: RecurrentForward | RecurrentStep): void {
+  for (const feature of featuresOfCall(call)) throw new UnsupportedFeatureError('reference', feature);
+}
+
 export function recurrentForward(engine: Engine, call: RecurrentForward): void {
+  refuseMissing(call);
   const { layer, T, N, weights, input, output, saved, ...states } = checkForward(engine, call);
   run(engine, layer, weights, T, N, input, output, states, saved);
   if (saved) saved.pass = { T, N, input: call.input, output };
 }
 
 export function recurrentStep(engine: Engine, call: RecurrentStep): void {
+  refuseMissing(call);
   const { layer, T, N, weights, input, ...states } = checkStep(engine, call);
   const output = engine.scratch('step output', N * layer.hiddenSize);
   run(engine, layer, weights, T, N, input, output, states, null);

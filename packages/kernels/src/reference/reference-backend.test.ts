@@ -59,7 +59,7 @@ test('misuse is refused with what was expected and what came', () => {
   const tokens = backend.createTensor([1], 'int');
   backend.upload(tokens, [4]);
   expect(() => backend.embeddingForward({ table, tokens, output: backend.createTensor([1, 2]) })).toThrow(
-    'Expected tokens from 0 to 3 for embedding tokens but received 4 at 0.',
+    'Expected tokens from -1 to 3 for embedding tokens but received 4 at 0.',
   );
 
   const held = backend.view(a, 0, 1);

@@ -8,10 +8,12 @@ import { pack, unpack } from './layout.ts';
 import { logSoftmax, softmaxCrossEntropy } from './loss.ts';
 import { denseBackward, denseForward, matmul } from './matmul.ts';
 import { clipByNorm, clipByValue, countNonFinite, globalNorm } from './norm.ts';
-import { adamStep, sgdStep } from './optimizer.ts';
+import { adagradStep, adamStep, rmspropStep, sgdStep } from './optimizer.ts';
 import { recurrentForward, recurrentStep } from './recurrent.ts';
 import { recurrentBackward } from './recurrent-backward.ts';
 import { createSaved } from './recurrent-layer.ts';
+import { bernoulliCrossEntropy, softmax, softmaxBackward, squaredError } from './row-loss.ts';
+import { concatenate, gatherRows, scaleRows, scatterAddRows, split, tanh, tanhBackward } from './rows.ts';
 
 /**
  * The reference: the Backend interface in plain TypeScript on one thread. Everything runs at the call. Elements are stored in
@@ -57,13 +59,26 @@ export function createReference({ precision = 'float32' }: { precision?: Precisi
     recurrentStep: (call) => recurrentStep(engine, call),
     softmaxCrossEntropy: (call) => softmaxCrossEntropy(engine, call),
     logSoftmax: (call) => logSoftmax(engine, call),
+    squaredError: (call) => squaredError(engine, call),
+    bernoulliCrossEntropy: (call) => bernoulliCrossEntropy(engine, call),
+    softmax: (call) => softmax(engine, call),
+    softmaxBackward: (call) => softmaxBackward(engine, call),
     dropout: (call) => dropout(engine, call),
     sgdStep: (call) => sgdStep(engine, call),
     adamStep: (call) => adamStep(engine, call),
+    rmspropStep: (call) => rmspropStep(engine, call),
+    adagradStep: (call) => adagradStep(engine, call),
     globalNorm: (call) => globalNorm(engine, call),
     clipByNorm: (call) => clipByNorm(engine, call),
     clipByValue: (call) => clipByValue(engine, call),
     countNonFinite: (call) => countNonFinite(engine, call),
+    gatherRows: (call) => gatherRows(engine, call),
+    scatterAddRows: (call) => scatterAddRows(engine, call),
+    concatenate: (call) => concatenate(engine, call),
+    split: (call) => split(engine, call),
+    scaleRows: (call) => scaleRows(engine, call),
+    tanh: (call) => tanh(engine, call),
+    tanhBackward: (call) => tanhBackward(engine, call),
     zero(...zeroed) {
       for (const tensor of zeroed) own(tensor, 'zero').array.fill(0);
     },

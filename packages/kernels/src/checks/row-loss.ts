@@ -1,0 +1,75 @@
+import type { BernoulliCrossEntropy, Softmax, SoftmaxBackward, SquaredError, Tensor } from '../backend.ts';
+import { columnsOf, type Engine, expectNumber, expectSeparate, type RealArray, rowsOf } from '../engine.ts';
+
+/** A loss over rows of D numbers. */
+export interface CheckedRowLoss {
+  readonly rows: number;
+  readonly D: number;
+  readonly predictions: RealArray;
+  readonly targets: RealArray;
+  readonly mask: Int32Array | null;
+  readonly count: number;
+  readonly accumulate: boolean;
+  readonly loss: Float64Array;
+  readonly losses: RealArray | null;
+  readonly dPredictions: RealArray | null;
+}
+
+function checkRowLoss(
+  engine: Engine,
+  name: string,
+  call: SquaredError | BernoulliCrossEntropy,
+  values: Tensor,
+  gradient: Tensor | null,
+): CheckedRowLoss {
+  const { count, accumulate = false } = call;
+  const lead = values.shape.slice(0, -1);
+  const predictions = engine.reals(values, `${name} predictions`);
+  const targets = engine.reals(call.targets, `${name} targets`, values.shape);
+  const mask = call.mask ? engine.ints(call.mask, `${name} mask`, lead) : null;
+  const loss = engine.doubles(call.loss, `${name} loss`);
+  const losses = call.losses && engine.reals(call.losses, `${name} losses`, lead);
+  const dPredictions = gradient && engine.reals(gradient, `${name} gradient`, values.shape);
+  expectNumber(count, `${name} count`, count > 0, 'a number above 0');
+  if (gradient !== values) expectSeparate(gradient, `${name} gradient`, [values]);
+  expectSeparate(gradient, `${name} gradient`, [call.targets]);
+  return {
+    rows: rowsOf(values),
+    D: columnsOf(values),
+    predictions,
+    targets,
+    mask,
+    count,
+    accumulate,
+    loss,
+    losses,
+    dPredictions,
+  };
+}
+
+export function checkSquaredError(engine: Engine, call: SquaredError): CheckedRowLoss {
+  return checkRowLoss(engine, 'squared error', call, call.predictions, call.dPredictions);
+}
+
+export function checkBernoulli(engine: Engine, call: BernoulliCrossEntropy): CheckedRowLoss {
+  return checkRowLoss(engine, 'Bernoulli cross-entropy', call, call.logits, call.dLogits);
+}
+
+export function checkSoftmax(engine: Engine, call: Softmax) {
+  const logits = engine.reals(call.logits, 'softmax logits');
+  const output = engine.reals(call.output, 'softmax output', call.logits.shape);
+  if (call.output !== call.logits) expectSeparate(call.output, 'softmax output', [call.logits]);
+  return { rows: rowsOf(call.logits), V: columnsOf(call.logits), logits, output };
+}
+
+export function checkSoftmaxBackward(engine: Engine, call: SoftmaxBackward) {
+  const { accumulate = false } = call;
+  const { shape } = call.output;
+  const output = engine.reals(call.output, 'softmax output');
+  const dOutput = engine.reals(call.dOutput, 'softmax dOutput', shape);
+  const dLogits = engine.reals(call.dLogits, 'softmax dLogits', shape);
+  if (accumulate || call.dLogits !== call.dOutput)
+    expectSeparate(call.dLogits, 'softmax dLogits', [call.dOutput]);
+  expectSeparate(call.dLogits, 'softmax dLogits', [call.output]);
+  return { rows: rowsOf(call.output), V: columnsOf(call.output), output, dOutput, dLogits, accumulate };
+}
