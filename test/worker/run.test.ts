@@ -1,7 +1,7 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFinal } from '@unfold/contracts';
-import { createBackend, inspectWeights } from '@unfold/rnn';
+import { createBackend, inspectWeights, LanguageModel } from '@unfold/rnn';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../support/process.ts';
 import {
@@ -56,6 +56,38 @@ describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }
     expect(await lab.store.models.get(project, data[0]!.id)).toMatchObject({ parameters });
     expect(await strayFiles(lab, id)).toEqual([]);
   });
+
+  it.skipIf(missing)(
+    'rolls a diverging run back three times, then fails it with a usable checkpoint',
+    async () => {
+      const fragile = {
+        clip: null,
+        optimizer: { type: 'sgd' as const, learning_rate: 100, weight_decay: 1 },
+        evaluate_every: 1000,
+        checkpoint_every: 5,
+      };
+      const { id } = await lab.submit(
+        smallSpec(file, fragile, {
+          model: { cell: 'elman', activation: 'relu', hidden_size: 16, num_layers: 1 },
+        }),
+      );
+      const job = await lab.reaches(id, 'failed');
+      expect(job.error).toMatchObject({
+        code: 'diverged',
+        message: expect.stringMatching(/diverged at step \d+/),
+      });
+      const frames = await lab.frames(id);
+      const restarts = frames.filter((frame) => frame.type === 'restart');
+      expect(restarts.map((frame) => frame.reason)).toEqual(['rolled_back', 'rolled_back', 'rolled_back']);
+      const { steps } = await curveOf(lab, id);
+      expect(steps).toEqual([...new Set(steps)].sort((a, b) => a - b));
+      const [newest] = (await lab.store.checkpoints.list(project, id, { limit: 1 })).data;
+      const located = await lab.store.models.locate(project, newest!.id);
+      const weights = await readFile(lab.store.artifacts.absolute(located.path));
+      const model = await LanguageModel.load(weights, await createBackend('auto'));
+      expect((await model.score('the whale')).total).toBeLessThan(0);
+    },
+  );
 
   it.skipIf(missing)('publishes the best checkpoint when training stops early', async () => {
     const early = { early_stopping: { patience: 2 }, evaluate_every: 20, optimizer: { learning_rate: 0.3 } };

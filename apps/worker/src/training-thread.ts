@@ -53,6 +53,8 @@ const toFrame = (event: LoggedEvent, attempt: number): FrameBody => {
       const values = Object.entries(event.values).map(([name, value]) => [name, finite(value)] as const);
       return { type: 'metric', step: event.step, attempt, values: Object.fromEntries(values) };
     }
+    case 'restart':
+      return { type: 'restart', attempt, from_step: event.from_step, reason: event.reason };
     case 'sample':
       return { type: 'sample', step: event.step, text: storable(event.text) };
     case 'log':

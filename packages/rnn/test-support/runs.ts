@@ -6,6 +6,7 @@ import { createReference } from '@unfold/kernels';
 import { afterAll } from 'vitest';
 import type { ControlAnswer, TrainingEvent, TrainingOutcome } from '../src/training/events.ts';
 import { type TrainOptions, train } from '../src/training/train.ts';
+import { readHeader, readTensor } from '../src/weights/safetensors.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -87,3 +88,25 @@ export const curveOf = ({ events }: Recorded): unknown[] =>
     const { tokens_per_second: _, eta_seconds: __, ...values } = event.values;
     return [{ step: event.step, values }];
   });
+
+/** What stands of a run's events in the end: a restart takes back the points after its step. */
+export const withdrawRestarted = (events: TrainingEvent[]): TrainingEvent[] => {
+  let kept: TrainingEvent[] = [];
+  for (const event of events) {
+    if (event.type === 'restart')
+      kept = kept.filter((earlier) => !('step' in earlier) || earlier.step <= event.from_step);
+    else kept.push(event);
+  }
+  return kept;
+};
+
+/** Every tensor of a checkpoint, bit by bit: parameters, moments, carried state. */
+export const tensorsOf = (bytes: Uint8Array): Record<string, Uint8Array> => {
+  const header = readHeader(bytes);
+  return Object.fromEntries(
+    [...header.tensors.keys()].map((name) => [
+      name,
+      new Uint8Array(readTensor(bytes, header, name, Float32Array).buffer),
+    ]),
+  );
+};

@@ -4,7 +4,14 @@ import { type Network, upload } from '../model/network.ts';
 import type { RecurrentState } from '../model/recurrent-state.ts';
 import { createTokenizer } from '../text/create-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { readHeader, readTensor, type SafetensorsHeader, writeSafetensors } from '../weights/safetensors.ts';
+import {
+  readHeader,
+  readTensor,
+  type SafetensorsHeader,
+  type TensorToWrite,
+  writeSafetensors,
+  writeSafetensorsSync,
+} from '../weights/safetensors.ts';
 import type { Optimizer } from './optimizer.ts';
 import type { CheckpointRecord } from './training-state.ts';
 
@@ -22,26 +29,62 @@ export const checkpointTensors = (
   ...carried.c.flatMap((tensor, k) => (tensor === null ? [] : [{ name: `carried.c_l${k}`, tensor }])),
 ];
 
-/** A checkpoint's bytes: all tensors at the backend's precision, everything else in the metadata. */
+const rollbackPrefix = 'rollback.';
+
+interface CheckpointContent {
+  spec: JobSpec;
+  tokenizer: Tokenizer;
+  record: CheckpointRecord;
+}
+
+const metadataOf = ({ spec, tokenizer, record }: CheckpointContent): Record<string, string> => ({
+  spec: JSON.stringify(spec),
+  tokenizer: JSON.stringify(tokenizer),
+  training: JSON.stringify(record),
+});
+
+/** A tensor of a checkpoint as it is written again, under another name. */
+const copied = ({ bytes, header }: Checkpoint, from: string, name: string) => {
+  const { dtype, shape } = header.tensors.get(from)!;
+  return dtype === 'F64'
+    ? { name, shape, dtype, values: () => readTensor(bytes, header, from, Float64Array) }
+    : { name, shape, dtype: 'F32' as const, values: () => readTensor(bytes, header, from, Float32Array) };
+};
+
+/**
+ * A checkpoint's bytes: all tensors at the backend's precision, everything else in the metadata.
+ * @param rollbackPoint is carried along; null: this checkpoint is one itself
+ */
 export const writeCheckpoint = (
   network: Network,
   tensors: { name: string; tensor: Tensor }[],
-  content: { spec: JobSpec; tokenizer: Tokenizer; record: CheckpointRecord },
+  content: CheckpointContent,
+  rollbackPoint: Checkpoint | null,
 ): Promise<Uint8Array<ArrayBuffer>> => {
   const { backend } = network;
   const dtype = backend.describe().precision === 'float64' ? 'F64' : 'F32';
-  return writeSafetensors(
-    tensors.map(({ name, tensor }) => ({
-      name,
-      dtype,
-      shape: tensor.shape,
-      values: () => backend.download(tensor),
-    })),
-    {
-      spec: JSON.stringify(content.spec),
-      tokenizer: JSON.stringify(content.tokenizer),
-      training: JSON.stringify(content.record),
-    },
+  const own = tensors.map(({ name, tensor }) => ({
+    name,
+    dtype,
+    shape: tensor.shape,
+    values: () => backend.download(tensor),
+  })) satisfies TensorToWrite[];
+  if (rollbackPoint === null) return writeSafetensors(own, metadataOf(content));
+  const carried = [...rollbackPoint.header.tensors.keys()].map((name) =>
+    copied(rollbackPoint, name, rollbackPrefix + name),
+  );
+  const record = { ...content.record, rollback_point: rollbackPoint.record.state };
+  return writeSafetensors([...own, ...carried], metadataOf({ ...content, record }));
+};
+
+/** The rollback point that a checkpoint carries or is, as the bytes of a checkpoint. */
+export const rollbackPointOf = (checkpoint: Checkpoint): Uint8Array => {
+  const { rollback_point: state, ...record } = checkpoint.record;
+  if (state === undefined) return checkpoint.bytes;
+  const names = [...checkpoint.header.tensors.keys()].filter((name) => name.startsWith(rollbackPrefix));
+  return writeSafetensorsSync(
+    names.map((name) => copied(checkpoint, name, name.slice(rollbackPrefix.length))),
+    metadataOf({ ...checkpoint, record: { ...record, state } }),
   );
 };
 
@@ -67,6 +110,8 @@ export const readCheckpoint = (bytes: Uint8Array): Checkpoint => {
   };
   const spec = entry('spec') as JobSpec;
   const record = entry('training') as CheckpointRecord;
+  // Written before runs could roll back.
+  record.state.rollbacks ??= 0;
   if (record.version !== 1)
     throw new UnfoldError(
       'invalid_weights',

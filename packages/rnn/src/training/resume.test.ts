@@ -8,26 +8,15 @@ import {
   record,
   scratchFolder,
   sentence,
+  tensorsOf,
   textFile,
   tinySpec,
 } from '../../test-support/runs.ts';
 import { exportWeights } from '../weights/export.ts';
-import { readHeader, readTensor } from '../weights/safetensors.ts';
 import { readCheckpoint } from './checkpoint.ts';
 import type { ControlAnswer, TrainingEvent } from './events.ts';
 
 const lastCheckpoint = (run: Recorded) => checkpointsOf(run).at(-1)!;
-
-/** Every tensor of a checkpoint, bit by bit: parameters, moments, carried state. */
-const tensorsOf = (bytes: Uint8Array): Record<string, Uint8Array> => {
-  const header = readHeader(bytes);
-  return Object.fromEntries(
-    [...header.tensors.keys()].map((name) => [
-      name,
-      new Uint8Array(readTensor(bytes, header, name, Float32Array).buffer),
-    ]),
-  );
-};
 
 const untimed = (bytes: Uint8Array): unknown => ({ ...readCheckpoint(bytes).record.state, seconds: 0 });
 

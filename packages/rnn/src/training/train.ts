@@ -14,7 +14,7 @@ export interface TrainOptions {
   /** Path of a text to validate on instead of the tail of `data`. */
   validation?: string | null;
   backend: Backend;
-  /** An existing folder for the token file. */
+  /** An existing folder for the token file and the rollback point. */
   scratch: string;
   /** A checkpoint to go on from. */
   resume?: Uint8Array;
@@ -26,6 +26,10 @@ export interface TrainOptions {
  * Trains a language model. Events of a step come in the order metric, sample, checkpoint; a run that goes on from any checkpoint gives the
  * same events with later steps, and the same bits in its checkpoints, as if it had never been interrupted (`tokens_per_second`,
  * `eta_seconds` and `max_seconds` excepted, since they depend on the clock).
+ *
+ * A run that diverges (a loss, parameter or moment that is no finite number) tells `restart` and goes on from its last rollback point at
+ * half the learning rate, three times at most. Rollback points are the start and the checkpoints that `checkpoint_every` or an evaluation
+ * asked for, never those that hang on the clock or on a request, so that interruptions change nothing.
  *
  * The last event of a completed run is its `final` checkpoint. With early stopping the model to publish is the checkpoint that was `best`
  * last, which is always written; without, the final one. Stopped while the data is still being read, a run writes no checkpoint.
@@ -48,8 +52,10 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainingEven
   });
   if (data === null) return { type: 'stopped', step: checkpoint?.record.state.step ?? 0 };
 
-  const run = new TrainingRun(spec, backend, data, checkpoint);
+  const start = { checkpoint, scratch: options.scratch };
+  const run = new TrainingRun(spec, backend, data, start);
   try {
+    await run.begin(start);
     yield* openingRemarks(run, backend, checkpoint);
     return yield* new TrainingLoop(run, control).run(checkpoint);
   } finally {

@@ -1,6 +1,7 @@
-import type { JobSpec } from '@unfold/contracts';
+import type { JobSpec, UnfoldError } from '@unfold/contracts';
 import { nextTurn } from '../event-loop.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import { finalDivergence, isDivergence, mostRollbacks } from './divergence.ts';
 import { observeEvaluation } from './early-stopping.ts';
 import type { CheckpointReason, ControlAnswer, TrainingEvent, TrainingOutcome } from './events.ts';
 import { windowMetrics } from './metrics.ts';
@@ -22,9 +23,9 @@ const wasExtended = (spec: JobSpec, earlier: JobSpec): boolean =>
 export class TrainingLoop {
   readonly #run: TrainingRun;
   readonly #control: () => ControlAnswer;
-  readonly #secondsBefore: number;
-  readonly #startedAt = performance.now();
-  readonly #stepsBefore: number;
+  #secondsBefore: number;
+  #startedAt = performance.now();
+  #stepsBefore: number;
   /** Of the metric window, as far as this attempt saw it: optimizer steps and the time they took, evaluations left out. */
   #window = { seconds: 0, steps: 0 };
   #checkpointAt = performance.now();
@@ -45,17 +46,50 @@ export class TrainingLoop {
       state.early_stopping.bad = 0;
     }
     for (;;) {
-      if (state.pending) {
-        const outcome = yield* this.#afterStep();
+      try {
+        const outcome = yield* this.#advance();
         if (outcome) return outcome;
-      } else if (this.#isOver()) return yield* this.#finish();
-      const startedAt = performance.now();
-      await this.#run.step();
-      this.#window.seconds += (performance.now() - startedAt) / 1000;
-      this.#window.steps += 1;
-      state.seconds = this.#seconds();
-      await nextTurn();
+      } catch (error) {
+        if (!isDivergence(error)) throw error;
+        yield* this.#rollBack(error);
+      }
     }
+  }
+
+  /** What is left to do after the last step, then the next one. */
+  async *#advance(): AsyncGenerator<TrainingEvent, TrainingOutcome | null> {
+    if (this.#run.state.pending) {
+      const outcome = yield* this.#afterStep();
+      if (outcome) return outcome;
+    } else if (this.#isOver()) return yield* this.#finish();
+    const startedAt = performance.now();
+    await this.#run.step();
+    this.#window.seconds += (performance.now() - startedAt) / 1000;
+    this.#window.steps += 1;
+    this.#run.state.seconds = this.#seconds();
+    await nextTurn();
+    return null;
+  }
+
+  /** Goes back to the last rollback point. The checkpoint written there again saves a killed run from diverging anew. */
+  async *#rollBack(error: UnfoldError): AsyncGenerator<TrainingEvent> {
+    const run = this.#run;
+    const exhausted = run.state.rollbacks >= mostRollbacks;
+    run.state.seconds = this.#seconds();
+    await run.rollBack();
+    const { step, seconds } = run.state;
+    if (exhausted) throw finalDivergence(error, step);
+    this.#secondsBefore = seconds;
+    this.#startedAt = performance.now();
+    this.#stepsBefore = step;
+    this.#window = { seconds: 0, steps: 0 };
+    yield { type: 'restart', from_step: step, reason: 'rolled_back' };
+    yield {
+      type: 'log',
+      level: 'warning',
+      message: `${error.message} Going on from step ${step} at half the learning rate.`,
+    };
+    yield await this.#checkpoint('scheduled', true);
   }
 
   #seconds(): number {
@@ -97,7 +131,7 @@ export class TrainingLoop {
     const validationLoss = evaluates ? await this.#run.evaluate(this.#interrupted) : null;
     const sample = samples && this.#wish !== 'stop' ? await this.#run.sample(this.#interrupted) : null;
     // What was interrupted is done again by the next attempt, so that nothing of it may be told or remembered yet.
-    if (this.#wish === 'stop' && (evaluates || samples)) return yield* this.#stop();
+    if (this.#wish === 'stop' && (evaluates || samples)) return yield* this.#stop(false);
 
     const stopsEarly = validationLoss !== null && this.#remember(validationLoss);
     const ends = over || stopsEarly;
@@ -175,31 +209,34 @@ export class TrainingLoop {
     const { state, spec } = this.#run;
     const { checkpoint_every, early_stopping } = spec.training;
     const wish = this.#ask();
-    if (wish === 'stop') return yield* this.#stop();
     const bestToKeep = early_stopping !== null && state.best?.step === state.step;
     const timed = performance.now() - this.#checkpointAt >= 1000 * checkpointSeconds;
-    const scheduled = checkpoint_every === null ? timed : state.step % checkpoint_every === 0;
-    if (wish === 'checkpoint') yield await this.#checkpoint('requested');
-    else if ((evaluated && checkpoint_every === null) || bestToKeep)
-      yield await this.#checkpoint('evaluation');
-    else if (scheduled) yield await this.#checkpoint('scheduled');
+    const scheduled = checkpoint_every !== null && state.step % checkpoint_every === 0;
+    const afterEvaluation = (evaluated && checkpoint_every === null) || bestToKeep;
+    // What every run of this spec writes, whatever the clock and the wishes.
+    const isRollbackPoint = afterEvaluation || scheduled;
+    if (wish === 'stop') return yield* this.#stop(isRollbackPoint);
+    if (wish === 'checkpoint') yield await this.#checkpoint('requested', isRollbackPoint);
+    else if (afterEvaluation) yield await this.#checkpoint('evaluation', true);
+    else if (scheduled) yield await this.#checkpoint('scheduled', true);
+    else if (timed && checkpoint_every === null) yield await this.#checkpoint('scheduled', false);
     return null;
   }
 
-  async *#stop(): AsyncGenerator<TrainingEvent, TrainingOutcome> {
-    yield await this.#checkpoint('requested');
+  async *#stop(isRollbackPoint: boolean): AsyncGenerator<TrainingEvent, TrainingOutcome> {
+    yield await this.#checkpoint('requested', isRollbackPoint);
     return { type: 'stopped', step: this.#run.state.step };
   }
 
   async *#finish(): AsyncGenerator<TrainingEvent, TrainingOutcome> {
-    yield await this.#checkpoint('final');
+    yield await this.#checkpoint('final', true);
     return { type: 'completed', step: this.#run.state.step };
   }
 
-  async #checkpoint(reason: CheckpointReason): Promise<TrainingEvent> {
+  async #checkpoint(reason: CheckpointReason, isRollbackPoint: boolean): Promise<TrainingEvent> {
     const { state } = this.#run;
     state.seconds = this.#seconds();
-    const data = await this.#run.checkpoint();
+    const data = await this.#run.checkpoint(isRollbackPoint);
     this.#checkpointAt = performance.now();
     this.#wish = 'continue';
     return {

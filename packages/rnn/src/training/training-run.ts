@@ -12,9 +12,18 @@ import {
 import { countParameters } from '../model/parameter-table.ts';
 import { createState, type RecurrentState, releaseState, resetState } from '../model/recurrent-state.ts';
 import { TrainingPass } from '../model/training-pass.ts';
-import { type Checkpoint, checkpointTensors, restoreTensors, writeCheckpoint } from './checkpoint.ts';
+import {
+  type Checkpoint,
+  checkpointTensors,
+  readCheckpoint,
+  restoreTensors,
+  rollbackPointOf,
+  writeCheckpoint,
+} from './checkpoint.ts';
+import { expectFinite, rollbackFactor } from './divergence.ts';
 import { Evaluation } from './evaluation.ts';
 import { createOptimizer, type Optimizer } from './optimizer.ts';
+import { RollbackPoint } from './rollback-point.ts';
 import type { RunData } from './run-data.ts';
 import { learningRateAt } from './schedule.ts';
 import { initialState, type TrainingState } from './training-state.ts';
@@ -32,6 +41,14 @@ const expectSize = (spec: JobSpec, vocabularySize: number): void => {
       { param: 'model.hidden_size' },
     );
 };
+
+/** Where a run begins. */
+export interface RunStart {
+  /** null: at the beginning. */
+  checkpoint: Checkpoint | null;
+  /** An existing folder. */
+  scratch: string;
+}
 
 /** One run's network, optimizer, data and counters on a backend: knows how to do a step, not when to do what. */
 export class TrainingRun {
@@ -54,8 +71,10 @@ export class TrainingRun {
   readonly #hostTargets: Int32Array;
   readonly #norm: Tensor;
   readonly #nonFinite: Tensor;
+  readonly #rollbackPoint: RollbackPoint;
 
-  constructor(spec: JobSpec, backend: Backend, data: RunData, checkpoint: Checkpoint | null) {
+  constructor(spec: JobSpec, backend: Backend, data: RunData, start: RunStart) {
+    const { checkpoint } = start;
     const { training } = spec;
     const { lanes, sequenceLength, windows } = data.training;
     const vocabularySize = data.file.tokenizer.tokens.length;
@@ -81,6 +100,7 @@ export class TrainingRun {
       data.validation &&
       new Evaluation(this.#network, new BatchReader(data.file, data.validation), training.bptt.stateful);
 
+    this.#rollbackPoint = new RollbackPoint(start.scratch);
     if (checkpoint === null) {
       initializeNetwork(this.#network, spec.seed);
       this.state = initialState(spec);
@@ -97,6 +117,20 @@ export class TrainingRun {
 
   get parameters(): number {
     return countParameters(this.spec.model, this.#network.vocabularySize);
+  }
+
+  /** Remembers where a run that diverges goes back to. Call it once, before the first step. */
+  async begin({ checkpoint }: RunStart): Promise<void> {
+    if (checkpoint === null) await this.checkpoint(true);
+    else await this.#rollbackPoint.save(rollbackPointOf(checkpoint));
+  }
+
+  /** Goes back to the last rollback point, at half the learning rate. */
+  async rollBack(): Promise<void> {
+    const { rollbacks, seconds } = this.state;
+    const point = readCheckpoint(await this.#rollbackPoint.load());
+    restoreTensors(this.#network, this.#tensors(), point);
+    this.state = { ...point.record.state, rollbacks: rollbacks + 1, seconds };
   }
 
   /**
@@ -151,7 +185,9 @@ export class TrainingRun {
 
   #rateAt(step: number): number {
     const { schedule, optimizer } = this.spec.training;
-    return learningRateAt(schedule, optimizer.learning_rate, step, this.totalSteps, this.state.plateau);
+    const { plateau, rollbacks } = this.state;
+    const scheduled = learningRateAt(schedule, optimizer.learning_rate, step, this.totalSteps, plateau);
+    return scheduled * rollbackFactor(rollbacks);
   }
 
   #clip(): void {
@@ -185,9 +221,10 @@ export class TrainingRun {
 
   /**
    * Everything that a bit-identical continuation needs.
+   * @param isRollbackPoint from now on a run that diverges goes back to here; else the file carries the earlier point
    * @throws UnfoldError `diverged` rather than writing numbers that are none
    */
-  async checkpoint(): Promise<Uint8Array> {
+  async checkpoint(isRollbackPoint: boolean): Promise<Uint8Array> {
     const tensors = this.#tensors();
     this.#backend.countNonFinite({ tensors: tensors.map(({ tensor }) => tensor), count: this.#nonFinite });
     const [bad] = await this.#backend.download(this.#nonFinite);
@@ -196,16 +233,20 @@ export class TrainingRun {
         'diverged',
         `Training diverged at step ${this.state.step}: ${bad} numbers of the parameters and the optimizer are not finite.`,
       );
-    return writeCheckpoint(this.#network, tensors, {
+    const content = {
       spec: this.spec,
       tokenizer: this.data.file.tokenizer,
       record: {
-        version: 1,
+        version: 1 as const,
         state: this.state,
         source: this.data.file.source,
         engine: this.#backend.describe().engine,
       },
-    });
+    };
+    const carried = isRollbackPoint ? null : readCheckpoint(await this.#rollbackPoint.load());
+    const bytes = await writeCheckpoint(this.#network, tensors, content, carried);
+    if (isRollbackPoint) await this.#rollbackPoint.save(bytes);
+    return bytes;
   }
 
   #tensors(): { name: string; tensor: Tensor }[] {
@@ -223,11 +264,3 @@ export class TrainingRun {
     this.#backend.release(this.#inputs, this.#targets, this.#norm, this.#nonFinite);
   }
 }
-
-const expectFinite = (value: number, what: string, step: number): void => {
-  if (!Number.isFinite(value))
-    throw new UnfoldError(
-      'diverged',
-      `Training diverged at step ${step}: the ${what} is ${value}. A lower learning rate or a tighter clip may help.`,
-    );
-};

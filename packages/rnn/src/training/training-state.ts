@@ -40,6 +40,8 @@ export interface TrainingState {
   best: Evaluated | null;
   last_evaluation: Evaluated | null;
   sums: MetricSums;
+  /** How often the run went back after it had diverged. Each time halves the learning rate. */
+  rollbacks: number;
   /** Training time, summed over attempts. */
   seconds: number;
 }
@@ -59,6 +61,7 @@ export const initialState = (spec: JobSpec): TrainingState => ({
   best: null,
   last_evaluation: null,
   sums: emptySums(),
+  rollbacks: 0,
   seconds: 0,
 });
 
@@ -69,4 +72,10 @@ export interface CheckpointRecord {
   source: DataSource;
   /** `BackendDescription.engine` of the backend that wrote it. */
   engine: string;
+  /**
+   * The state of the rollback point, whose tensors the file holds under `rollback.`; absent where the checkpoint itself is one. A
+   * checkpoint that the clock or a request asked for carries the point with it, since the run must roll back to the same step
+   * whether it was interrupted or not.
+   */
+  rollback_point?: TrainingState;
 }

@@ -161,7 +161,7 @@ describe('a run', () => {
     });
     const run = await record({ spec });
     const seen = run.events.flatMap((event) =>
-      event.type === 'log' || event.type === 'progress'
+      event.type === 'log' || event.type === 'progress' || event.type === 'restart'
         ? []
         : [`${event.step} ${event.type === 'checkpoint' ? event.reason : event.type}`],
     );

@@ -29,7 +29,7 @@ export interface DescribedWeights extends InspectedWeights {
 }
 
 /** Tensors that a checkpoint holds beside the parameters. */
-const isTrainingTensor = (name: string): boolean => /^(optimizer|carried)\./.test(name);
+const isTrainingTensor = (name: string): boolean => /^(optimizer|carried|rollback)\./.test(name);
 
 const parseJson = (header: SafetensorsHeader, name: string): unknown => {
   const text = header.metadata.get(name);
