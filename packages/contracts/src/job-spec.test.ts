@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { UnfoldError } from './errors.ts';
-import { type JobSpec, jobSpec } from './job-spec.ts';
+import { designedJobSpec, type JobSpec, jobSpec } from './job-spec.ts';
+import { findNotBuilt } from './spec/not-built-yet.ts';
 import { parseRequest } from './validation.ts';
 
 const file = `file-${'0'.repeat(32)}`;
@@ -93,14 +94,18 @@ describe('a job spec', () => {
       'invalid_value',
       'training.schedule.type',
     ],
-    ['clipping to nothing', training({ clip: { norm: 0 } }), 'invalid_value', 'training.clip.norm'],
     ['no log', training({ log_every: 0 }), 'invalid_value', 'training.log_every'],
     ['a beta of one', training({ optimizer: { beta1: 1 } }), 'invalid_value', 'training.optimizer.beta1'],
     ['an unknown cell', model({ cell: 'qrnn' }), 'invalid_value', 'model.cell'],
     ['no hidden units', model({ hidden_size: 0 }), 'invalid_value', 'model.hidden_size'],
     ['too many layers', model({ num_layers: 9 }), 'invalid_value', 'model.num_layers'],
     ['all units dropped', model({ dropout: 1 }), 'invalid_value', 'model.dropout'],
-    ['a recurrence not built yet', model({ recurrence: 'both' }), 'invalid_value', 'model.recurrence'],
+    [
+      'a recurrence not built yet',
+      model({ cell: 'elman', recurrence: 'output' }),
+      'invalid_value',
+      'model.recurrence',
+    ],
     ['a vocabulary of one', { file, text: { max_vocab: 1 } }, 'invalid_value', 'text.max_vocab'],
     ['a priority beyond the range', { file, priority: 101 }, 'invalid_value', 'priority'],
     ['a negative seed', { file, seed: -1 }, 'invalid_value', 'seed'],
@@ -109,37 +114,6 @@ describe('a job spec', () => {
     ['metadata that is not text', { file, metadata: { a: 1 } }, 'invalid_value', 'metadata.a'],
     ['metadata with U+0000', { file, metadata: { a: '\u0000' } }, 'invalid_value', 'metadata.a'],
     ['a lone surrogate', { file, device: '\ud800' }, 'invalid_value', 'device'],
-    ['tied weights of two sizes', model({ tie_weights: true }), 'contradictory_options', 'model.tie_weights'],
-    [
-      'dropout with nothing between',
-      model({ num_layers: 1, dropout: 0.5 }),
-      'contradictory_options',
-      'model.dropout',
-    ],
-    [
-      'an activation that LSTMs lack',
-      model({ activation: 'relu' }),
-      'contradictory_options',
-      'model.activation',
-    ],
-    [
-      'gradients cut beyond the window',
-      training({ bptt: { window: 65 } }),
-      'contradictory_options',
-      'training.bptt.window',
-    ],
-    [
-      'stopping early on no evidence',
-      training({ validation_fraction: 0, early_stopping: {} }),
-      'contradictory_options',
-      'training.early_stopping',
-    ],
-    [
-      'a plateau of nothing',
-      training({ validation_fraction: 0, schedule: { type: 'plateau' } }),
-      'contradictory_options',
-      'training.schedule',
-    ],
     [
       'clipping by norm and by value',
       training({ clip: { norm: 1, value: 1 } }),
@@ -147,24 +121,6 @@ describe('a job spec', () => {
       'training.clip',
     ],
     ['clipping to nothing', training({ clip: { norm: 0 } }), 'invalid_value', 'training.clip.norm'],
-    [
-      'Nesterov without momentum',
-      training({ optimizer: { type: 'sgd', nesterov: true } }),
-      'contradictory_options',
-      'training.optimizer.nesterov',
-    ],
-    [
-      'lower-case bytes',
-      { file, text: { level: 'byte', lowercase: true } },
-      'contradictory_options',
-      'text.lowercase',
-    ],
-    [
-      'a cap on bytes',
-      { file, text: { level: 'byte', max_vocab: 9 } },
-      'contradictory_options',
-      'text.max_vocab',
-    ],
   ])('is refused for %s, naming the field', (_, input, code, param) => {
     const error = refusal(input);
     expect(error).toMatchObject({ code, param, status: 400 });
@@ -176,7 +132,7 @@ describe('a job spec', () => {
       'training.batch_size: expected at least 1, but received 0.',
     );
     expect(refusal(training({ optimizer: { type: 'lion' } })).message).toBe(
-      'training.optimizer.type: expected one of "adam", "sgd", but received "lion".',
+      'training.optimizer.type: expected one of "adam", "adamw", "rmsprop", "adagrad", "sgd", but received "lion".',
     );
     expect(refusal(training({ clip: 3 })).message).toContain('training.clip: expected');
     expect(refusal(training({ clip: {} })).message).toBe(
@@ -186,15 +142,12 @@ describe('a job spec', () => {
   });
 
   it('tells what is not there yet from what is wrong', () => {
-    expect(refusal(model({ recurrence: 'both' })).message).toBe(
-      'model.recurrence: not supported yet: expected "hidden", but received "both".',
-    );
-    for (const [input, field] of [
-      [training({ diagnostics_every: 5 }), 'training.diagnostics_every'],
-      [model({ context: 5 }), 'model.context'],
-      [{ file, start_from: 5 }, 'start_from'],
-    ] as const)
-      expect(refusal(input).message).toBe(`${field}: not supported yet: expected null, but received 5.`);
+    // Options that will be built soon leave this list as they are.
+    for (const { path, message } of findNotBuilt(
+      parseRequest(designedJobSpec, { file, start_from: { model: 'm' } }),
+    ))
+      expect(`${path.join('.')}: ${message}`).toMatch(/^start_from: not supported yet: expected null$/);
+    expect(refusal(training({ precision: 'fp8' })).message).toContain('training.precision: ');
   });
 
   it('says once what is wrong with a text', () => {

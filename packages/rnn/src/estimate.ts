@@ -36,8 +36,19 @@ const vocabularyBound = ({ text }: JobSpec, { characters, bytes }: TextSize): nu
   }
 };
 
-const slotsOf = ({ training: { optimizer } }: JobSpec): number =>
-  optimizer.type === 'adam' ? 2 : optimizer.momentum > 0 ? 1 : 0;
+/** Numbers that an optimizer keeps for each parameter. */
+const slotsOf = ({ training: { optimizer } }: JobSpec): number => {
+  switch (optimizer.type) {
+    case 'adam':
+    case 'adamw':
+      return 2;
+    case 'rmsprop':
+    case 'adagrad':
+      return 1;
+    case 'sgd':
+      return optimizer.momentum > 0 ? 1 : 0;
+  }
+};
 
 /** float32 numbers that a training step keeps: per layer output, gates and cell state, then logits and gradients. */
 const activationCount = ({ model, training }: JobSpec, lanes: number, vocabularySize: number): number => {

@@ -18,7 +18,8 @@ export interface ParameterEntry {
 export const recurrentLayers = (model: ModelOptions, vocabularySize: number): RecurrentLayer[] =>
   Array.from({ length: model.num_layers }, (_, k) => ({
     cell: model.cell,
-    activation: model.activation,
+    // The schema of jobs is ahead of the kernels; what they lack, it refuses.
+    activation: model.activation as NonNullable<RecurrentLayer['activation']>,
     inputSize: k > 0 ? model.hidden_size : (model.embedding_size ?? vocabularySize),
     hiddenSize: model.hidden_size,
     input: k === 0 && model.embedding_size === null ? 'tokens' : 'dense',

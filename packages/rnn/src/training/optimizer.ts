@@ -53,5 +53,7 @@ export const createOptimizer = (
         apply: (learningRate) => backend.sgdStep({ entries, learningRate, momentum, nesterov }),
       };
     }
+    default:
+      throw new RangeError(`The optimizer ${options.type} is not built yet.`);
   }
 };

@@ -1,0 +1,20 @@
+import type { CompletedSpec } from '../../job-spec.ts';
+import { dataRules } from './data.ts';
+import { networkRules } from './network.ts';
+import { quoted, writesText } from './rule.ts';
+import { trainingRules } from './training.ts';
+
+/** Every pair of options of a spec that exclude each other, or the task. */
+export const findContradictions = (spec: CompletedSpec): { path: string[]; message: string }[] =>
+  [...networkRules, ...dataRules, ...trainingRules].flatMap((rule) => {
+    const found = rule(spec);
+    return found === null ? [] : [{ path: found[0].split('.'), message: found[1] }];
+  });
+
+/** What is allowed but probably not meant, in sentences for the log. */
+export const specWarnings = (spec: CompletedSpec): string[] =>
+  spec.model.recurrence === 'output' && writesText(spec)
+    ? [
+        `model.recurrence "output" with task ${quoted(spec.task)} is a bigram model: each token depends on the one before it alone.`,
+      ]
+    : [];
