@@ -56,6 +56,12 @@ export class ForwardPass {
     return below;
   }
 
+  /** What the network expects after `hidden`'s outputs [T,N,H], before the softmax: [T,N,V] into `output`. */
+  logits(hidden: Tensor, output: Tensor): void {
+    const { backend, parameters } = this.#network;
+    backend.denseForward({ input: hidden, ...parameters.decoder, output });
+  }
+
   /**
    * Losses of targets under the outputs of `hidden`.
    * @param into `loss`, double [1], and `correct`, double [1], are added to (the loss divided by `count`); `losses`, real [T,N],
@@ -67,16 +73,12 @@ export class ForwardPass {
     count: number,
     into: { loss: Tensor; correct: Tensor | null; losses: Tensor | null },
   ): void {
-    const { backend, parameters } = this.#network;
+    const { backend } = this.#network;
     const steps = hidden.shape[0]!;
     for (let first = 0; first < steps; first += this.#outputSteps) {
       const size = Math.min(this.#outputSteps, steps - first);
       const logits = backend.view(this.#logits, 0, size);
-      backend.denseForward({
-        input: backend.view(hidden, first, size),
-        ...parameters.decoder,
-        output: logits,
-      });
+      this.logits(backend.view(hidden, first, size), logits);
       backend.softmaxCrossEntropy({
         logits,
         targets: backend.view(targets, first, size),

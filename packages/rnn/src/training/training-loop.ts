@@ -128,7 +128,8 @@ export class TrainingLoop {
     const evaluates = due(training.evaluate_every, state.window === 0) || over;
     const samples = due(training.sample_every, evaluates);
 
-    const validationLoss = evaluates ? await this.#run.evaluate(this.#interrupted) : null;
+    const evaluated = evaluates ? await this.#run.evaluate(this.#interrupted) : null;
+    const validationLoss = evaluated?.validation_loss ?? null;
     const sample = samples && this.#wish !== 'stop' ? await this.#run.sample(this.#interrupted) : null;
     // What was interrupted is done again by the next attempt, so that nothing of it may be told or remembered yet.
     if (this.#wish === 'stop' && (evaluates || samples)) return yield* this.#stop(false);
@@ -139,7 +140,7 @@ export class TrainingLoop {
     const values: Record<string, number> = {};
     if ((step % training.log_every === 0 || ends) && state.sums.steps > 0)
       Object.assign(values, this.#takeMetrics());
-    if (validationLoss !== null) values.validation_loss = validationLoss;
+    Object.assign(values, evaluated);
     if (Object.keys(values).length > 0) {
       yield { type: 'metric', step, values };
       yield this.#progress();

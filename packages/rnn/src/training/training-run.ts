@@ -22,6 +22,7 @@ import {
 } from './checkpoint.ts';
 import { expectFinite, rollbackFactor } from './divergence.ts';
 import { Evaluation } from './evaluation.ts';
+import { FreeRunning } from './free-running.ts';
 import { createOptimizer, type Optimizer } from './optimizer.ts';
 import { RollbackPoint } from './rollback-point.ts';
 import type { RunData } from './run-data.ts';
@@ -50,6 +51,13 @@ export interface RunStart {
   scratch: string;
 }
 
+/** What an evaluation tells. */
+export interface EvaluationMetrics {
+  validation_loss: number;
+  free_running_loss?: number;
+  free_running_gap?: number;
+}
+
 /** One run's network, optimizer, data and counters on a backend: knows how to do a step, not when to do what. */
 export class TrainingRun {
   readonly spec: JobSpec;
@@ -65,6 +73,7 @@ export class TrainingRun {
   readonly #carried: RecurrentState;
   readonly #reader: BatchReader;
   readonly #evaluation: Evaluation | null;
+  readonly #freeRunning: FreeRunning | null;
   readonly #inputs: Tensor;
   readonly #targets: Tensor;
   readonly #hostInputs: Int32Array;
@@ -99,6 +108,8 @@ export class TrainingRun {
     this.#evaluation =
       data.validation &&
       new Evaluation(this.#network, new BatchReader(data.file, data.validation), training.bptt.stateful);
+    this.#freeRunning =
+      data.validation && FreeRunning.over(this.#network, data.file, data.validation, spec.seed);
 
     this.#rollbackPoint = new RollbackPoint(start.scratch);
     if (checkpoint === null) {
@@ -198,12 +209,24 @@ export class TrainingRun {
     else this.#backend.clipByValue({ tensors, maximum: clip.value });
   }
 
-  /** Null if nothing is held out, or if it was interrupted. */
-  async evaluate(interrupted: () => Promise<boolean>): Promise<number | null> {
+  /**
+   * `validation_loss`; `free_running_loss`, and by how much it exceeds the forced loss of the same positions (`free_running_gap`), unless the
+   * validation part is too short for them. Null if nothing is held out, or if it was interrupted.
+   */
+  async evaluate(interrupted: () => Promise<boolean>): Promise<EvaluationMetrics | null> {
     if (this.#evaluation === null) return null;
-    const loss = await this.#evaluation.run(interrupted);
-    if (loss !== null) expectFinite(loss, 'validation loss', this.state.step);
-    return loss;
+    const validation_loss = await this.#evaluation.run(interrupted);
+    if (validation_loss === null) return null;
+    expectFinite(validation_loss, 'validation loss', this.state.step);
+    if (this.#freeRunning === null) return { validation_loss };
+    const losses = await this.#freeRunning.run(interrupted);
+    if (losses === null) return null;
+    expectFinite(losses.free, 'free-running loss', this.state.step);
+    return {
+      validation_loss,
+      free_running_loss: losses.free,
+      free_running_gap: losses.free - losses.forced,
+    };
   }
 
   /** Text from an empty prompt, drawn from a stream of its own. Null if it was interrupted. */
@@ -256,6 +279,7 @@ export class TrainingRun {
   release(): void {
     this.#reader.close();
     this.#evaluation?.release();
+    this.#freeRunning?.release();
     this.#pass.release();
     releaseParameters(this.#backend, this.#pass.gradients);
     releaseParameters(this.#backend, this.#network.parameters);

@@ -174,7 +174,11 @@ describe('a run', () => {
       '6 metric',
       '6 final',
     ]);
-    expect(Object.keys(metricsOf(run)[0]!.values)).toEqual(['validation_loss']);
+    expect(Object.keys(metricsOf(run)[0]!.values)).toEqual([
+      'validation_loss',
+      'free_running_loss',
+      'free_running_gap',
+    ]);
   });
 
   test('needs no validation data', async () => {
