@@ -96,8 +96,9 @@ export function createTensors(engine: Engine, storage: Storage) {
         if (saved.released) continue;
         saved.released = true;
         saved.pass = null;
-        for (const array of [saved.gates, saved.cells, saved.first]) storage.free(array);
-        saved.gates = saved.cells = saved.first = nothing;
+        for (const array of [saved.gates, saved.cells, saved.first, saved.normalized, saved.inverses])
+          storage.free(array);
+        saved.gates = saved.cells = saved.first = saved.normalized = saved.inverses = nothing;
         living.delete(saved);
         continue;
       }

@@ -1,10 +1,7 @@
 import type {
-  CellKind,
   RecurrentBackward,
   RecurrentForward,
-  RecurrentGradients,
   RecurrentLayer,
-  RecurrentParameters,
   RecurrentStep,
   SavedActivations,
   Tensor,
@@ -12,6 +9,15 @@ import type {
 import { type Engine, expectNumber, expectSeparate, expectShape, type RealArray } from '../engine.ts';
 import { gateRows } from '../roles.ts';
 import { expectTokens } from './embedding.ts';
+import { checkLayer } from './layer.ts';
+import {
+  type CheckedKey,
+  checkFirstStep,
+  checkKey,
+  checkStatistics,
+  type StatisticsArrays,
+} from './recurrent-options.ts';
+import { checkGradients, checkParameters, type Weights } from './weights.ts';
 
 /** What the last forward pass into a `Saved` was: its size and the tensors that backward will read. */
 export interface Pass {
@@ -19,6 +25,10 @@ export interface Pass {
   readonly N: number;
   readonly input: Tensor;
   readonly output: RealArray;
+  /** How its masks were drawn, and from which step on. */
+  readonly training: CheckedKey | null;
+  readonly firstStep: number;
+  readonly statistics: StatisticsArrays | null;
 }
 
 /** Saved activations of an engine that runs on this machine's processor; the layout of gates and cells is its own. */
@@ -29,6 +39,9 @@ export interface Saved extends SavedActivations {
   cells: RealArray;
   /** h_0, [N,H]. */
   first: RealArray;
+  /** What normalised layers keep beyond the gates: their normalised products, and what divided them. Else empty. */
+  normalized: RealArray;
+  inverses: RealArray;
   /** null: backward has consumed it, or there was no forward. */
   pass: Pass | null;
   released: boolean;
@@ -39,61 +52,14 @@ export function ownSaved(engine: Engine, layer: RecurrentLayer, saved: SavedActi
   const own = saved as Saved;
   if (own.engine !== engine || own.released)
     throw new TypeError('Expected living activations of this backend.');
-  const { cell, hiddenSize } = own.layer;
+  const { cell, hiddenSize, norm = 'none' } = own.layer;
   if (cell !== layer.cell || hiddenSize !== layer.hiddenSize)
     throw new TypeError(
       `Expected activations of ${layer.cell} ${layer.hiddenSize} but received ${cell} ${hiddenSize}.`,
     );
+  if (norm !== (layer.norm ?? 'none'))
+    throw new TypeError(`Expected activations of norm ${layer.norm ?? 'none'} but received ${norm}.`);
   return own;
-}
-
-/** Arrays of a layer's parameters, or of their gradients, of which some may be null. */
-export interface Weights<Array = RealArray> {
-  readonly weightIh: Array;
-  readonly weightHh: Array;
-  readonly biasIh: Array;
-  readonly biasHh: Array;
-}
-
-const uses = {
-  weightIh: 'weight_ih',
-  weightHh: 'weight_hh',
-  biasIh: 'recurrent_bias',
-  biasHh: 'recurrent_bias',
-} as const;
-
-function checkWeights<P extends RecurrentParameters | RecurrentGradients>(
-  engine: Engine,
-  layer: RecurrentLayer,
-  parameters: P,
-  prefix: string,
-) {
-  const { inputSize, hiddenSize } = layer;
-  const rows = gateRows(layer);
-  const shapes = {
-    weightIh: [rows, inputSize],
-    weightHh: [rows, hiddenSize],
-    biasIh: [rows],
-    biasHh: [rows],
-  };
-  function check(name: keyof typeof uses): RealArray | null {
-    const parameter = parameters[name];
-    if (parameter === null) return null;
-    const label = prefix === '' ? name : `${prefix}${name[0]!.toUpperCase()}${name.slice(1)}`;
-    const { role } = parameter;
-    const expected: CellKind = layer.cell;
-    if (role.use !== uses[name] || role.layer.cell !== expected)
-      throw new TypeError(`Expected a parameter of use ${uses[name]} of an ${expected} layer for ${label}.`);
-    if (name === 'weightIh' && role.layer.input !== layer.input)
-      throw new TypeError(`Expected ${label} of a layer that reads ${layer.input}.`);
-    return engine.reals(parameter, label, shapes[name]);
-  }
-  return {
-    weightIh: check('weightIh'),
-    weightHh: check('weightHh'),
-    biasIh: check('biasIh'),
-    biasHh: check('biasHh'),
-  };
 }
 
 /** T and N from the shape of an input, with or without its time dimension. */
@@ -122,6 +88,12 @@ export interface CheckedForward {
   readonly N: number;
   readonly weights: Weights;
   readonly input: RealArray | Int32Array;
+  readonly injected: RealArray | null;
+  readonly training: CheckedKey | null;
+  readonly firstStep: number;
+  readonly statistics: StatisticsArrays | null;
+  /** t of each row, where they differ. */
+  readonly positions: Int32Array | null;
   readonly h0: RealArray | null;
   readonly c0: RealArray | null;
   readonly hT: RealArray | null;
@@ -133,10 +105,21 @@ export function checkForward(
   call: RecurrentForward,
 ): CheckedForward & { readonly output: RealArray; readonly saved: Saved | null } {
   const { layer } = call;
+  checkLayer(layer);
   const [T, N] = sizes(layer, call.input, true);
   const H = layer.hiddenSize;
   const input = inputOf(engine, layer, call.input, [T, N]);
-  const weights = checkWeights(engine, layer, call.parameters, '') as Weights;
+  const weights = checkParameters(engine, layer, call.parameters);
+  expectNoStates(layer, [call.h0, call.hT]);
+  const options = {
+    injected: call.injected
+      ? engine.reals(call.injected, 'recurrent injected', [T, N, gateRows(layer)])
+      : null,
+    training: checkKey(engine, call.training, N),
+    firstStep: checkFirstStep(call.firstStep),
+    statistics: checkStatistics(engine, layer, call.statistics),
+    positions: null,
+  };
   const output = engine.reals(call.output, 'recurrent output', [T, N, H]);
   const state = (tensor: Tensor | null, label: string) => tensor && engine.reals(tensor, label, [N, H]);
   const states = {
@@ -150,24 +133,45 @@ export function checkForward(
     throw new RangeError(
       `Expected at most ${saved.steps} × ${saved.sequences} for saved activations but received ${T} × ${N}.`,
     );
-  expectSeparate(call.output, 'recurrent output', [call.input, call.h0, call.c0, call.hT, call.cT]);
+  expectSeparate(call.output, 'recurrent output', [
+    call.input,
+    call.injected ?? null,
+    call.h0,
+    call.c0,
+    call.hT,
+    call.cT,
+  ]);
   expectSeparate(call.hT, 'hT', [call.input, call.c0, call.cT]);
-  return { layer, T, N, weights, input, output, ...states, saved };
+  return { layer, T, N, weights, input, ...options, output, ...states, saved };
 }
 
 /** A step is a forward pass of T = 1 whose states flow on; it has no output of its own. */
 export function checkStep(engine: Engine, call: RecurrentStep): CheckedForward {
   const { layer } = call;
+  checkLayer(layer);
   const [, N] = sizes(layer, call.input, false);
   const H = layer.hiddenSize;
   const input = inputOf(engine, layer, call.input, [N]);
-  const weights = checkWeights(engine, layer, call.parameters, '') as Weights;
+  const weights = checkParameters(engine, layer, call.parameters);
+  const statistics = checkStatistics(engine, layer, call.statistics);
+  const positions = statistics && call.positions ? engine.ints(call.positions, 'positions', [N]) : null;
+  if (statistics && !positions)
+    throw new TypeError('Expected the positions of a step of a layer with batch normalisation.');
+  const injected = call.injected ? engine.reals(call.injected, 'injected', [N, gateRows(layer)]) : null;
+  const options = { injected, training: null, firstStep: 0, statistics, positions };
   const h = engine.reals(call.h, 'h', [N, H]);
   const c = call.c && engine.reals(call.c, 'c', [N, H]);
   if (layer.cell === 'lstm' && c === null)
     throw new TypeError('Expected a cell state for c of an LSTM step.');
-  expectSeparate(call.h, 'h', [call.input, call.c]);
-  return { layer, T: 1, N, weights, input, h0: h, c0: c, hT: h, cT: c };
+  expectSeparate(call.h, 'h', [call.input, call.injected ?? null, call.c]);
+  const h0 = layer.recurrent === false ? null : h;
+  return { layer, T: 1, N, weights, input, ...options, h0, c0: c, hT: h, cT: c };
+}
+
+/** A layer without recurrence has no states. */
+function expectNoStates(layer: RecurrentLayer, states: readonly (Tensor | null)[]): void {
+  if (layer.recurrent === false && states.some((state) => state !== null))
+    throw new TypeError('Expected no states of a layer without recurrence.');
 }
 
 export interface CheckedBackward {
@@ -182,6 +186,7 @@ export interface CheckedBackward {
   readonly dhT: RealArray | null;
   readonly dcT: RealArray | null;
   readonly dInput: RealArray | null;
+  readonly dInjected: RealArray | null;
   readonly dh0: RealArray | null;
   readonly dc0: RealArray | null;
 }
@@ -196,8 +201,9 @@ export function checkBackward(engine: Engine, call: RecurrentBackward): CheckedB
   const H = layer.hiddenSize;
   const input = inputOf(engine, layer, pass.input, [T, N]);
   expectShape({ type: 'real', shape: [pass.output.length] }, "the forward pass's output", [T * N * H]);
-  const weights = checkWeights(engine, layer, call.parameters, '') as Weights;
-  const gradients = checkWeights(engine, layer, call.gradients, 'd');
+  const weights = checkParameters(engine, layer, call.parameters);
+  const gradients = checkGradients(engine, layer, call.gradients);
+  expectNoStates(layer, [call.dhT, call.dh0]);
   const state = (tensor: Tensor | null, label: string) => tensor && engine.reals(tensor, label, [N, H]);
   const dOutput = call.dOutput && engine.reals(call.dOutput, 'recurrent dOutput', [T, N, H]);
   const states = {
@@ -209,7 +215,19 @@ export function checkBackward(engine: Engine, call: RecurrentBackward): CheckedB
   if (call.dInput && layer.input === 'tokens')
     throw new TypeError('Expected no dInput: tokens have no gradient.');
   const dInput = call.dInput && engine.reals(call.dInput, 'recurrent dInput', [T, N, layer.inputSize]);
+  const dInjected = call.dInjected
+    ? engine.reals(call.dInjected, 'recurrent dInjected', [T, N, gateRows(layer)])
+    : null;
+  expectSeparate(call.dInjected ?? null, 'recurrent dInjected', [
+    pass.input,
+    call.dOutput,
+    call.dInput,
+    call.dhT,
+    call.dcT,
+    call.dh0,
+    call.dc0,
+  ]);
   if (call.dInput !== call.dOutput) expectSeparate(call.dInput, 'recurrent dInput', [call.dOutput]);
   expectSeparate(call.dInput, 'recurrent dInput', [pass.input, call.dhT, call.dcT, call.dh0, call.dc0]);
-  return { layer, saved, pass, input, weights, gradients, dOutput, ...states, dInput };
+  return { layer, saved, pass, input, weights, gradients, dOutput, ...states, dInput, dInjected };
 }

@@ -1,10 +1,14 @@
 import type { Backend } from '../backend.ts';
+import type { Feature } from '../features.ts';
 import { NativeUnavailableError } from '../native/addon.ts';
+import { missingFeatures } from '../native/missing.ts';
 import { createNative, nativeInstructionSets } from '../native/native-backend.ts';
 import { createReference } from '../reference/reference-backend.ts';
 
 export interface EngineUnderTest {
   readonly name: string;
+  /** Options that it does not have yet, and is held to refusing. */
+  readonly lacks: ReadonlySet<Feature>;
   create(): Promise<Backend>;
 }
 
@@ -20,6 +24,7 @@ function nativeEngines(): EngineUnderTest[] {
   return sets.flatMap((instructionSet) =>
     [1, 2].map((threads) => ({
       name: `native, ${instructionSet}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+      lacks: missingFeatures,
       create: async () => createNative({ instructionSet, threads }),
     })),
   );
@@ -27,7 +32,7 @@ function nativeEngines(): EngineUnderTest[] {
 
 /** Every engine that must conform. A new one is added here and nowhere else. */
 export const engines: readonly EngineUnderTest[] = [
-  { name: 'reference', create: async () => createReference() },
+  { name: 'reference', lacks: new Set(), create: async () => createReference() },
   ...nativeEngines(),
 ];
 

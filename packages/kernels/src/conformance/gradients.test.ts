@@ -1,47 +1,9 @@
-import { expect, test } from 'vitest';
+import { test } from 'vitest';
 import type { Backend, ParameterRole, RecurrentLayer, Tensor } from '../backend.ts';
 import { cells } from './cases.ts';
 import { createTruth } from './engines.ts';
+import { checkGradients, dot } from './finite-differences.ts';
 import { countOf, valuesOf } from './harness.ts';
-
-/** Inputs by name; how a parameter's differs from a tensor's is its role. */
-type Inputs = Readonly<Record<string, Tensor>>;
-
-/** A function of the inputs, L, and its gradient by every input. */
-interface Problem {
-  readonly inputs: Inputs;
-  loss(): Promise<number>;
-  gradients(): Promise<Readonly<Record<string, Tensor>>>;
-}
-
-const step = 1e-4;
-
-/** Compares with the central difference of fourth order, (8 (L(h) − L(−h)) − (L(2h) − L(−2h))) / 12 h. */
-async function check(backend: Backend, problem: Problem): Promise<void> {
-  const gradients = await problem.gradients();
-  expect(Object.keys(gradients).toSorted()).toEqual(Object.keys(problem.inputs).toSorted());
-  for (const [name, tensor] of Object.entries(problem.inputs)) {
-    const gradient = await backend.download(gradients[name]!);
-    const values = Float64Array.from(await backend.download(tensor));
-    const numeric = new Float64Array(values.length);
-    for (let i = 0; i < values.length; i++) {
-      const center = values[i]!;
-      const at = async (offset: number) => {
-        values[i] = center + offset * step;
-        backend.upload(tensor, values);
-        return problem.loss();
-      };
-      const near = (await at(1)) - (await at(-1));
-      const far = (await at(2)) - (await at(-2));
-      numeric[i] = (8 * near - far) / (12 * step);
-      values[i] = center;
-    }
-    backend.upload(tensor, values);
-    const size = Math.max(1e-3, ...numeric.map(Math.abs));
-    for (const [i, value] of numeric.entries())
-      expect(Math.abs(gradient[i]! - value) / size, `${name}[${i}]`).toBeLessThan(1e-7);
-  }
-}
 
 function maker(backend: Backend) {
   const fill = <K extends Tensor>(tensor: K, label: string) => {
@@ -57,16 +19,6 @@ function maker(backend: Backend) {
       return tensor;
     },
   };
-}
-
-/** Σ a · b, the loss that gives output a the gradient b. */
-async function dot(backend: Backend, pairs: readonly (readonly [Tensor, Tensor])[]): Promise<number> {
-  let sum = 0;
-  for (const [a, b] of pairs) {
-    const [x, y] = [await backend.download(a), await backend.download(b)];
-    for (let i = 0; i < x.length; i++) sum += x[i]! * y[i]!;
-  }
-  return sum;
 }
 
 const sizes = [
@@ -114,7 +66,7 @@ test.each(recurrentTable)(
     const forward = () =>
       backend.recurrentForward({ layer, parameters, input, h0, c0, output, hT, cT, saved });
 
-    await check(backend, {
+    await checkGradients(backend, {
       inputs: { ...parameters, h0, ...(isDense && { x: input }), ...(c0 && { c0 }) },
       async loss() {
         forward();
@@ -163,7 +115,7 @@ test.each(['dense', 'embedding'] as const)(
     const input = make.real('x', [rows, inputs]);
     const output = backend.createTensor([rows, outputs]);
     const dOutput = make.real('dy', [rows, outputs]);
-    await check(backend, {
+    await checkGradients(backend, {
       inputs: { weight, bias, input },
       async loss() {
         backend.denseForward({ input, weight, bias, output });
@@ -189,7 +141,7 @@ test('the gradient of an embedding is that of finite differences', async () => {
   const tokens = make.ids([2, 0, 2, 3, 2, 0], [3, 2]);
   const output = backend.createTensor([3, 2, 3]);
   const dOutput = make.real('dy', [3, 2, 3]);
-  await check(backend, {
+  await checkGradients(backend, {
     inputs: { table },
     async loss() {
       backend.embeddingForward({ table, tokens, output });
@@ -210,7 +162,7 @@ test('the gradient of softmax–cross-entropy is that of finite differences, als
   const targets = make.ids([0, -1, 4, 2, -1, 1], [2, 3]);
   const loss = backend.createTensor([1], 'double');
   const dLogits = backend.createTensor([2, 3, 5]);
-  await check(backend, {
+  await checkGradients(backend, {
     inputs: { logits },
     async loss() {
       backend.softmaxCrossEntropy({ logits, targets, count: 4, loss, losses: null, dLogits: null });
@@ -230,7 +182,7 @@ test('the gradient of dropout is that of finite differences', async () => {
   const output = backend.createTensor([3, 2, 5]);
   const dOutput = make.real('dy', [3, 2, 5]);
   const key = { rate: 0.3, seed: 1, purpose: 2, step: 3, layer: 0, sequences: null };
-  await check(backend, {
+  await checkGradients(backend, {
     inputs: { input },
     async loss() {
       backend.dropout({ input, output, ...key });

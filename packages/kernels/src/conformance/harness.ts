@@ -1,5 +1,6 @@
 import type {
   Backend,
+  NormStatistics,
   Parameter,
   ParameterRole,
   RecurrentLayer,
@@ -22,6 +23,8 @@ export function countOf(shape: readonly number[]): number {
 
 /** What a case leaves behind, by name; null or absent: nothing. */
 export type Outputs = Readonly<Record<string, Tensor | null | undefined>>;
+
+type LayerUse = Exclude<Extract<ParameterRole, { layer: RecurrentLayer }>['use'], 'norm_statistics'>;
 
 /** Makes a case's tensors on one backend. Inputs are filled by label; the one called `poison` gets a NaN as its first element. */
 export class Harness {
@@ -69,13 +72,43 @@ export class Harness {
     return this.backend.createTensor([1], 'double');
   }
 
+  /** The parameters that a layer's options call for. */
   recurrent(label: string, layer: RecurrentLayer, size = 0.7): RecurrentParameters {
+    const make = (name: string, use: LayerUse) => this.parameter(`${label}.${name}`, { use, layer }, size);
+    const isRecurrent = layer.recurrent !== false;
+    const isNormalized = (layer.norm ?? 'none') !== 'none';
     return {
-      weightIh: this.parameter(`${label}.weightIh`, { use: 'weight_ih', layer }, size),
-      weightHh: this.parameter(`${label}.weightHh`, { use: 'weight_hh', layer }, size),
-      biasIh: this.parameter(`${label}.biasIh`, { use: 'recurrent_bias', layer }, size),
-      biasHh: this.parameter(`${label}.biasHh`, { use: 'recurrent_bias', layer }, size),
+      weightIh: make('weightIh', 'weight_ih'),
+      weightHh: isRecurrent ? make('weightHh', 'weight_hh') : null,
+      biasIh: make('biasIh', 'recurrent_bias'),
+      biasHh: isRecurrent ? make('biasHh', 'recurrent_bias') : null,
+      ...(layer.peephole && { peephole: make('peephole', 'peephole') }),
+      ...(isNormalized && { gainIh: make('gainIh', 'recurrent_gain') }),
+      ...(isNormalized && isRecurrent && { gainHh: make('gainHh', 'recurrent_gain') }),
+      ...(isNormalized &&
+        layer.cell === 'lstm' && {
+          gainCell: make('gainCell', 'cell_norm'),
+          biasCell: make('biasCell', 'cell_norm'),
+        }),
     };
+  }
+
+  /** Running statistics that have seen a few batches at every step but the last; null where the layer has none. */
+  statistics(label: string, layer: RecurrentLayer): NormStatistics | null {
+    if (layer.norm !== 'batch') return null;
+    const role = { use: 'norm_statistics', layer, of: 'moments' } as const;
+    const mean = this.parameter(`${label}.mean`, role, 0.3);
+    const variance = this.parameter(`${label}.variance`, role, 0.3);
+    const ones = this.backend.like(variance);
+    this.backend.upload(ones, new Float32Array(countOf(ones.shape)).fill(1));
+    this.backend.add({ source: ones, target: variance });
+    const batches = this.backend.createParameter({ ...role, of: 'batches' });
+    const steps = countOf(batches.shape);
+    this.backend.upload(
+      batches,
+      Float32Array.from({ length: steps }, (_, t) => (t < steps - 1 || t === 0 ? 3 : 0)),
+    );
+    return { mean, variance, batches };
   }
 
   async read(tensors: Outputs): Promise<Record<string, number[]>> {

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Backend, RecurrentLayer } from '../backend.ts';
+import { checkLayer } from '../checks/layer.ts';
 import type { Saved } from '../checks/recurrent.ts';
 import { createEngine, expectNumber, type RealArray, sizeOf } from '../engine.ts';
 import { shapeOfRole } from '../roles.ts';
@@ -40,6 +41,7 @@ function createSaved(
     [sequences, 'sequences'],
   ] as const)
     expectNumber(count, `${label} to save`, Number.isSafeInteger(count) && count >= 0, 'a whole number');
+  checkLayer(layer);
   const cell = cellCode(layer);
   return {
     layer,
@@ -48,6 +50,8 @@ function createSaved(
     gates: allocate(steps * sequences * native.gateColumns(cell, layer.hiddenSize)),
     cells: allocate((steps + 1) * sequences * native.cellColumns(cell, layer.hiddenSize)),
     first: allocate(sequences * layer.hiddenSize),
+    normalized: allocate(0),
+    inverses: allocate(0),
     pass: null,
     released: false,
   };

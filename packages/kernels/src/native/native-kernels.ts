@@ -118,7 +118,7 @@ export function createKernels(
     recurrentForward(call) {
       refuseMissing(featuresOfCall(call));
       const checked = checkForward(engine, call);
-      const { T, N, saved, h0, c0, output, hT, cT } = checked;
+      const { T, N, saved, h0, c0, output, hT, cT, training, firstStep, statistics } = checked;
       const kept: SavedArrays<Float32Array | null> = saved
         ? [f32(saved.gates), f32(saved.cells), f32(saved.first)]
         : [null, null, null];
@@ -131,7 +131,7 @@ export function createKernels(
         maybe(hT),
         maybe(cT),
       );
-      if (saved) saved.pass = { T, N, input: call.input, output };
+      if (saved) saved.pass = { T, N, input: call.input, output, training, firstStep, statistics };
     },
     recurrentStep(call) {
       refuseMissing(featuresOfCall(call));
@@ -150,6 +150,7 @@ export function createKernels(
       );
     },
     recurrentBackward(call) {
+      if (call.dInjected) refuseMissing(['injected']);
       const checked = checkBackward(engine, call);
       const { saved, pass, gradients } = checked;
       saved.pass = null;

@@ -1,5 +1,6 @@
 import type { CellKind } from '../backend.ts';
 import type { RealArray } from '../engine.ts';
+import type { LstmOptions } from './lstm-options.ts';
 
 /**
  * One time step as the pointwise part of a cell sees it: [N,H] matrices given as an array and the index of their first element. The drivers
@@ -8,10 +9,12 @@ import type { RealArray } from '../engine.ts';
 export interface Frame {
   N: number;
   H: number;
+  /** Where this step's activations are kept: t, or 0 where no backward pass will follow. */
+  slot: number;
   /** [N, blocks·H]: forward finds U x + W h (see `Cell.blocks`) and leaves the gates; backward finds the gates and leaves their gradients. */
   gates: RealArray;
   gatesAt: number;
-  /** [G·H]. */
+  /** [G·H]; `biasHh` is zeros where the layer has none. */
   biasIh: RealArray;
   biasHh: RealArray;
   /** h_{t−1}. */
@@ -28,6 +31,10 @@ export interface Frame {
   dh: RealArray;
   /** Backward, LSTM: in ∂L/∂c_t without what comes through h_t, out ∂L/∂c_{t−1}. */
   dc: RealArray;
+  /** [N,H], what recurrent dropout multiplies the candidate by; null: none. */
+  mask: RealArray | null;
+  /** What an LSTM with options needs beyond this; null: the plain cell. */
+  lstm: LstmOptions | null;
 }
 
 /** Blocks of H columns: `count` blocks of the input's product, from block `row` of weightIh, stand at block `column` of the gates. */
@@ -37,13 +44,24 @@ export interface InputSegment {
   readonly count: number;
 }
 
+/** The same for weightHh. `source`: the block of the gates that is multiplied; null: h_{t−1}. */
+export interface HiddenSegment extends InputSegment {
+  readonly source: number | null;
+}
+
 /** The pointwise half of a recurrent cell; the products around it are the same for all cells. */
 export interface Cell {
   readonly kind: CellKind;
-  /** Blocks of H columns that a step keeps. The first G of them take the product W h, in weightHh's order. */
+  /** Blocks of H columns that a step keeps. */
   readonly blocks: number;
   /** Where the product U x goes. */
   readonly input: readonly InputSegment[];
+  /** Where the product W h goes; a second segment waits for `reset`. */
+  readonly hidden: readonly HiddenSegment[];
   forward(frame: Frame): void;
   backward(frame: Frame): void;
+  /** Makes the source of the second hidden segment, before `forward`. */
+  reset?(frame: Frame): void;
+  /** After `backward`, given the gradient of that source, [N,H]: the rest of the gates' gradients and of `dh`. */
+  resetBackward?(frame: Frame, dSource: RealArray): void;
 }

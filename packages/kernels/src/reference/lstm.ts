@@ -6,6 +6,7 @@ export const lstm: Cell = {
   kind: 'lstm',
   blocks: 4,
   input: [{ column: 0, row: 0, count: 4 }],
+  hidden: [{ column: 0, row: 0, count: 4, source: null }],
   forward(frame) {
     const { N, H, gates, gatesAt, biasIh, biasHh, output, outputAt, cells, cellsPreviousAt, cellsAt } = frame;
     for (let n = 0; n < N; n++) {

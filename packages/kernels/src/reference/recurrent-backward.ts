@@ -2,11 +2,27 @@ import type { RecurrentBackward } from '../backend.ts';
 import { type CheckedBackward, checkBackward } from '../checks/recurrent.ts';
 import type { Engine, RealArray } from '../engine.ts';
 import { gateRows } from '../roles.ts';
-import type { Frame } from './cell.ts';
-import { scatterAdd } from './embedding.ts';
-import { addColumnSums, addOuterProduct, multiply, transpose } from './product.ts';
-import { copyPart, setOrZero } from './recurrent.ts';
+import type { Cell } from './cell.ts';
+import {
+  type HiddenProduct,
+  hiddenBackward,
+  hiddenBiasGradient,
+  hiddenWeightGradient,
+} from './hidden-product.ts';
+import { collectFromGates, inputColumns, inputGradient, inputWeightGradient } from './input-product.ts';
+import { returnCarry, takeCarry } from './noise.ts';
+import { addColumnSums, transpose } from './product.ts';
+import { copyPart, createFrame, setOrZero } from './recurrent.ts';
 import { cellOf } from './recurrent-layer.ts';
+import { createPassOptions, type PassOptions } from './recurrent-options.ts';
+
+/** What the two halves of a backward pass share. */
+interface Work extends CheckedBackward {
+  readonly cell: Cell;
+  readonly options: PassOptions;
+  readonly hidden: HiddenProduct;
+  readonly dGainIh: Float64Array;
+}
 
 /**
  * Backpropagation through time. First the time loop, which turns the saved gates into their gradients dZ [T,N,blocks·H]; then the
@@ -20,43 +36,43 @@ export function recurrentBackward(engine: Engine, call: RecurrentBackward): void
   const dc = engine.scratch('dc', unit);
   setOrZero(dh, checked.dhT, unit);
   setOrZero(dc, checked.dcT, unit);
-  throughTime(engine, checked, dh, dc);
+  const work = createWork(engine, checked);
+  throughTime(engine, work, dh, dc);
   saved.pass = null;
-  parameterGradients(engine, checked);
-  if (checked.dInput) inputGradient(engine, checked, checked.dInput);
+  parameterGradients(engine, work);
   if (dh0) copyPart(dh0, dh, 0, unit);
   if (dc0) copyPart(dc0, dc, 0, unit);
 }
 
-function throughTime(engine: Engine, checked: CheckedBackward, dh: RealArray, dc: RealArray): void {
-  const { layer, saved, weights, dOutput } = checked;
-  const { T, N, output } = checked.pass;
+function createWork(engine: Engine, checked: CheckedBackward): Work {
+  const { layer, weights, saved, pass } = checked;
   const cell = cellOf(layer);
+  const G = gateRows(layer);
+  const { normalized, inverses } = saved;
+  const shape = { layer, cell, weights, slots: pass.T, normalized, inverses, positions: null };
+  const options = createPassOptions(engine, { ...shape, ...pass });
+  const dGain = engine.scratchDoubles('dGainHh', G).fill(0, 0, G);
+  const hidden = { cell, norm: options.hidden, gain: weights.gainHh, dGain };
+  return { ...checked, cell, options, hidden, dGainIh: engine.scratchDoubles('dGainIh', G).fill(0, 0, G) };
+}
+
+function throughTime(engine: Engine, work: Work, dh: RealArray, dc: RealArray): void {
+  const { layer, saved, weights, dOutput, cell, options, hidden } = work;
+  const { T, N, output, firstStep } = work.pass;
   const H = layer.hiddenSize;
   const G = gateRows(layer);
   const unit = N * H;
   const width = cell.blocks * H;
   const transposed = engine.scratch('weightHh', H * G);
-  transpose(G, H, weights.weightHh, 0, H, transposed);
-  const { gates, cells, first } = saved;
-  const frame: Frame = {
-    N,
-    H,
-    gates,
-    gatesAt: 0,
-    biasIh: first,
-    biasHh: first,
-    previous: output,
-    previousAt: 0,
-    output,
-    outputAt: 0,
-    cells,
-    cellsPreviousAt: 0,
-    cellsAt: 0,
-    dh,
-    dc,
-  };
+  if (cell.hidden.length > 0) transpose(G, H, weights.weightHh, 0, H, transposed);
+  const dSource = engine.scratch('dSource', unit);
+  const dProduct = engine.scratch('dProduct', options.input ? N * G : 0);
+  const { gates, first } = saved;
+  const { noise } = options;
+  const frame = createFrame(engine, work, N, saved, output, dh, dc);
+  frame.lstm = options.lstm;
   for (let t = T - 1; t >= 0; t--) {
+    frame.slot = t;
     frame.gatesAt = t * N * width;
     frame.outputAt = t * unit;
     frame.previous = t > 0 ? output : first;
@@ -64,68 +80,45 @@ function throughTime(engine: Engine, checked: CheckedBackward, dh: RealArray, dc
     frame.cellsPreviousAt = t * unit;
     frame.cellsAt = (t + 1) * unit;
     if (dOutput) for (let i = 0; i < unit; i++) dh[i] = dh[i]! + dOutput[t * unit + i]!;
+    noise?.go(firstStep + t, frame);
+    if (noise?.hidden) takeCarry(noise.hidden, unit, dh);
+    if (noise?.cell) takeCarry(noise.cell, unit, dc);
     cell.backward(frame);
-    // dh₋₁ = what the cell passed on directly + dZ W.
-    multiply(N, H, G, gates, frame.gatesAt, width, transposed, 0, G, dh, 0, H, true);
+    hiddenBackward(hidden, frame, transposed, G, dSource);
+    if (options.input) {
+      collectFromGates(cell, H, N, gates, frame.gatesAt, dProduct);
+      options.input.backward(t, 0, dProduct, 0, G, weights.gainIh, work.dGainIh);
+    }
+    if (noise?.hidden) returnCarry(noise.hidden, unit, dh);
+    if (noise?.cell) returnCarry(noise.cell, unit, dc);
   }
 }
 
-function parameterGradients(engine: Engine, { layer, saved, pass, input, gradients }: CheckedBackward): void {
+function parameterGradients(engine: Engine, work: Work): void {
+  const { layer, saved, pass, gradients, cell, options, hidden } = work;
   const { T, N, output } = pass;
-  const { weightIh, weightHh, biasIh, biasHh } = gradients;
-  const cell = cellOf(layer);
   const H = layer.hiddenSize;
-  const C = layer.inputSize;
-  const G = gateRows(layer);
   const width = cell.blocks * H;
-  const dZ = saved.gates;
   const rows = T * N;
-  if (weightHh) {
-    addOuterProduct(engine, N, dZ, 0, width, G, saved.first, 0, H, H, weightHh, 0);
-    addOuterProduct(engine, rows - N, dZ, N * width, width, G, output, 0, H, H, weightHh, 0);
-  }
-  if (biasHh) addColumnSums(engine, rows, dZ, 0, width, G, biasHh, 0);
-  for (const segment of cell.input) {
-    const from = segment.column * H;
-    const to = segment.row * H;
-    const count = segment.count * H;
-    if (biasIh) addColumnSums(engine, rows, dZ, from, width, count, biasIh, to);
-    if (!weightIh) continue;
-    if (layer.input === 'tokens')
-      scatterAdd(engine, input as Int32Array, C, dZ, from, width, count, weightIh, to, G);
-    else addOuterProduct(engine, rows, dZ, from, width, count, input as RealArray, 0, C, C, weightIh, to * C);
-  }
+  const { gates } = saved;
+  const sequence = { N, H, rows, gates, first: saved.first, output };
+  if (gradients.weightHh) hiddenWeightGradient(engine, hidden, sequence, gradients.weightHh);
+  if (gradients.biasHh) hiddenBiasGradient(engine, cell.hidden, sequence, width, gradients.biasHh);
+  if (gradients.biasIh)
+    for (const { column, row, count } of cell.input)
+      addColumnSums(engine, rows, gates, column * H, width, count * H, gradients.biasIh, row * H);
+  const columns = inputColumns(layer, cell, gates, options.input);
+  if (gradients.weightIh) inputWeightGradient(engine, work, columns, gradients.weightIh);
+  if (work.dInput) inputGradient(engine, work, columns, work.dInput);
+  if (work.dInjected) collectFromGates(cell, H, rows, gates, 0, work.dInjected);
+  addSums(gradients.gainIh, work.dGainIh);
+  addSums(gradients.gainHh, hidden.dGain);
+  if (!options.lstm) return;
+  addSums(gradients.peephole, options.lstm.dPeephole);
+  addSums(gradients.gainCell, options.lstm.dGain);
+  addSums(gradients.biasCell, options.lstm.dBias);
 }
 
-/** dx = dZ U, over the columns that the input feeds. */
-function inputGradient(
-  engine: Engine,
-  { layer, saved, pass, weights }: CheckedBackward,
-  dInput: RealArray,
-): void {
-  const { T, N } = pass;
-  const cell = cellOf(layer);
-  const H = layer.hiddenSize;
-  const C = layer.inputSize;
-  const G = gateRows(layer);
-  const width = cell.blocks * H;
-  const transposed = engine.scratch('weightIh', C * G);
-  transpose(G, C, weights.weightIh, 0, C, transposed);
-  cell.input.forEach(({ column, row, count }, index) => {
-    multiply(
-      T * N,
-      C,
-      count * H,
-      saved.gates,
-      column * H,
-      width,
-      transposed,
-      row * H,
-      G,
-      dInput,
-      0,
-      C,
-      index > 0,
-    );
-  });
+function addSums(target: RealArray | null, sums: Float64Array): void {
+  if (target) for (let i = 0; i < target.length; i++) target[i] = target[i]! + sums[i]!;
 }

@@ -1,84 +1,48 @@
-import type { RecurrentForward, RecurrentLayer, RecurrentStep } from '../backend.ts';
-import { checkForward, checkStep, type Saved, type Weights } from '../checks/recurrent.ts';
+import type { RecurrentForward, RecurrentStep } from '../backend.ts';
+import { type CheckedForward, checkForward, checkStep, type Saved } from '../checks/recurrent.ts';
 import type { Engine, RealArray } from '../engine.ts';
-import { featuresOfCall, UnsupportedFeatureError } from '../features.ts';
 import { gateRows } from '../roles.ts';
-import type { Cell, Frame } from './cell.ts';
-import { multiply } from './product.ts';
-import { cellOf } from './recurrent-layer.ts';
+import type { Frame } from './cell.ts';
+import { hiddenForward } from './hidden-product.ts';
+import { addToGates, inputColumns, projectInput } from './input-product.ts';
+import { zoneout } from './noise.ts';
+import { cellOf, normalizedSizes } from './recurrent-layer.ts';
+import { createPassOptions } from './recurrent-options.ts';
 
-/** gates [rows, blocks·H] = the input's product for `rows` rows from row `first` on, 0 in columns that the input does not feed. */
-function projectInput(
-  layer: RecurrentLayer,
-  cell: Cell,
-  weightIh: RealArray,
-  input: RealArray | Int32Array,
-  first: number,
-  rows: number,
-  gates: RealArray,
-  gatesAt: number,
-): void {
-  const H = layer.hiddenSize;
-  const C = layer.inputSize;
-  const width = cell.blocks * H;
-  const G = gateRows(layer);
-  if (cell.input.length > 1) gates.fill(0, gatesAt, gatesAt + rows * width);
-  for (const segment of cell.input) {
-    const to = gatesAt + segment.column * H;
-    const count = segment.count * H;
-    if (layer.input === 'dense') {
-      const x = input as RealArray;
-      multiply(rows, count, C, x, first * C, C, weightIh, segment.row * H * C, C, gates, to, width, false);
-    } else {
-      for (let r = 0; r < rows; r++) {
-        const from = input[first + r]! * G + segment.row * H;
-        for (let k = 0; k < count; k++) gates[to + r * width + k] = weightIh[from + k]!;
-      }
-    }
-  }
+/** Where a pass keeps its activations: all steps, or one. */
+type Room = Pick<Saved, 'gates' | 'cells' | 'first' | 'normalized' | 'inverses'>;
+
+function scratchRoom(engine: Engine, { layer, N }: CheckedForward): Room {
+  const unit = N * layer.hiddenSize;
+  const [normalized, inverses] = normalizedSizes(layer, 1, N);
+  return {
+    gates: engine.scratch('gates', unit * cellOf(layer).blocks),
+    cells: engine.scratch('cells', layer.cell === 'lstm' ? 2 * unit : 0),
+    first: engine.scratch('first state', unit),
+    normalized: engine.scratch('normalized', normalized),
+    inverses: engine.scratch('inverses', inverses),
+  };
 }
 
-/** States as arrays: null in the call means zeros in, nothing out. */
-interface States {
-  h0: RealArray | null;
-  c0: RealArray | null;
-  hT: RealArray | null;
-  cT: RealArray | null;
-}
-
-/** The time loop: with `saved` the gates and cells of all steps are kept, without it those of one step only; the bits are the same. */
-function run(
+/** A frame before its first step. */
+export function createFrame(
   engine: Engine,
-  layer: RecurrentLayer,
-  weights: Weights,
-  T: number,
+  { layer, weights }: Pick<CheckedForward, 'layer' | 'weights'>,
   N: number,
-  input: RealArray | Int32Array,
+  { gates, cells, first }: Room,
   output: RealArray,
-  states: States,
-  saved: Saved | null,
-): void {
-  const cell = cellOf(layer);
-  const H = layer.hiddenSize;
-  const G = gateRows(layer);
-  const unit = N * H;
-  const width = cell.blocks * H;
-  const isLstm = cell.kind === 'lstm';
-  const cellSlots = saved ? T + 1 : 2;
-  const gates = saved ? saved.gates : engine.scratch('gates', N * width);
-  const cells = saved ? saved.cells : engine.scratch('cells', isLstm ? 2 * unit : 0);
-  const first = saved ? saved.first : engine.scratch('first state', unit);
-  setOrZero(first, states.h0, unit);
-  if (isLstm) setOrZero(cells, states.c0, unit);
-  if (saved) projectInput(layer, cell, weights.weightIh, input, 0, T * N, gates, 0);
-
-  const frame: Frame = {
+  dh: RealArray,
+  dc: RealArray,
+): Frame {
+  const noBias = layer.recurrent === false;
+  return {
     N,
-    H,
+    H: layer.hiddenSize,
+    slot: 0,
     gates,
     gatesAt: 0,
     biasIh: weights.biasIh,
-    biasHh: weights.biasHh,
+    biasHh: noBias ? engine.scratch('no bias', gateRows(layer)).fill(0) : weights.biasHh,
     previous: first,
     previousAt: 0,
     output,
@@ -86,36 +50,60 @@ function run(
     cells,
     cellsPreviousAt: 0,
     cellsAt: 0,
-    dh: first,
-    dc: first,
+    dh,
+    dc,
+    mask: null,
+    lstm: null,
   };
+}
+
+/** The time loop: with `saved` the activations of all steps are kept, without it those of one step only; the bits are the same. */
+function run(engine: Engine, checked: CheckedForward, output: RealArray, saved: Saved | null): void {
+  const { layer, T, N, weights, input, injected, firstStep } = checked;
+  const cell = cellOf(layer);
+  const H = layer.hiddenSize;
+  const G = gateRows(layer);
+  const unit = N * H;
+  const width = cell.blocks * H;
+  const isLstm = cell.kind === 'lstm';
+  const slots = saved ? T : 1;
+  const room = saved ?? scratchRoom(engine, checked);
+  const { gates, cells, first, normalized, inverses } = room;
+  setOrZero(first, checked.h0, unit);
+  if (isLstm) setOrZero(cells, checked.c0, unit);
+
+  const options = createPassOptions(engine, { ...checked, cell, slots, normalized, inverses });
+  const { statistics, noise } = options;
+  const hidden = { cell, norm: options.hidden, gain: weights.gainHh, dGain: new Float64Array(0) };
+  const columns = inputColumns(layer, cell, gates, options.input);
+  if (saved) projectInput(layer, weights.weightIh, input, 0, T * N, columns, 0);
+  const frame = createFrame(engine, checked, N, room, output, first, first);
+  frame.lstm = options.lstm;
   for (let t = 0; t < T; t++) {
-    frame.gatesAt = saved ? t * N * width : 0;
+    const slot = saved ? t : 0;
+    frame.slot = slot;
+    frame.gatesAt = slot * N * width;
     frame.outputAt = t * unit;
-    frame.cellsPreviousAt = (t % cellSlots) * unit;
-    frame.cellsAt = ((t + 1) % cellSlots) * unit;
-    if (!saved) projectInput(layer, cell, weights.weightIh, input, t * N, N, gates, 0);
-    multiply(
-      N,
-      G,
-      H,
-      frame.previous,
-      frame.previousAt,
-      H,
-      weights.weightHh,
-      0,
-      H,
-      gates,
-      frame.gatesAt,
-      width,
-      true,
-    );
+    frame.cellsPreviousAt = (t % (slots + 1)) * unit;
+    frame.cellsAt = ((t + 1) % (slots + 1)) * unit;
+    statistics?.go(firstStep + t, N);
+    noise?.go(firstStep + t, frame);
+    if (!saved) projectInput(layer, weights.weightIh, input, t * N, N, columns, 0);
+    if (options.input) {
+      options.input.forward(slot, 0);
+      gates.fill(0, frame.gatesAt, frame.gatesAt + N * width);
+      addToGates(cell, H, N, options.input.values, slot * N * G, weights.gainIh, gates, frame.gatesAt);
+    }
+    if (injected) addToGates(cell, H, N, injected, t * N * G, null, gates, frame.gatesAt);
+    hiddenForward(hidden, frame, weights.weightHh);
     cell.forward(frame);
+    if (noise?.hidden) zoneout(noise.hidden, unit, frame.previous, frame.previousAt, output, frame.outputAt);
+    if (noise?.cell) zoneout(noise.cell, unit, cells, frame.cellsPreviousAt, cells, frame.cellsAt);
     frame.previous = output;
     frame.previousAt = t * unit;
   }
-  if (states.hT) copyPart(states.hT, output, (T - 1) * unit, unit);
-  if (states.cT && isLstm) copyPart(states.cT, cells, (T % cellSlots) * unit, unit);
+  if (checked.hT) copyPart(checked.hT, output, (T - 1) * unit, unit);
+  if (checked.cT && isLstm) copyPart(checked.cT, cells, (T % (slots + 1)) * unit, unit);
 }
 
 /** target[0 … size) ← source, or zeros. */
@@ -129,20 +117,15 @@ export function copyPart(target: RealArray, source: RealArray, from: number, siz
   for (let i = 0; i < size; i++) target[i] = source[from + i]!;
 }
 
-function refuseMissing(call: RecurrentForward | RecurrentStep): void {
-  for (const feature of featuresOfCall(call)) throw new UnsupportedFeatureError('reference', feature);
-}
-
 export function recurrentForward(engine: Engine, call: RecurrentForward): void {
-  refuseMissing(call);
-  const { layer, T, N, weights, input, output, saved, ...states } = checkForward(engine, call);
-  run(engine, layer, weights, T, N, input, output, states, saved);
-  if (saved) saved.pass = { T, N, input: call.input, output };
+  const checked = checkForward(engine, call);
+  const { T, N, output, saved, training, firstStep, statistics } = checked;
+  run(engine, checked, output, saved);
+  if (saved) saved.pass = { T, N, input: call.input, output, training, firstStep, statistics };
 }
 
 export function recurrentStep(engine: Engine, call: RecurrentStep): void {
-  refuseMissing(call);
-  const { layer, T, N, weights, input, ...states } = checkStep(engine, call);
-  const output = engine.scratch('step output', N * layer.hiddenSize);
-  run(engine, layer, weights, T, N, input, output, states, null);
+  const checked = checkStep(engine, call);
+  const output = engine.scratch('step output', checked.N * checked.layer.hiddenSize);
+  run(engine, checked, output, null);
 }
