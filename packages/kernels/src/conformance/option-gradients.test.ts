@@ -6,13 +6,14 @@ import { optionCells, optionPass, type Sizes } from './option-cells.ts';
 
 const sizes: readonly Sizes[] = [
   [1, 1, 1, 1],
-  [4, 3, 2, 5],
-  [3, 4, 5, 3],
+  [4, 3, 2, 4],
+  [3, 4, 5, 2],
 ];
 
-const table = optionCells.flatMap((cell) =>
-  sizes.flatMap((shape) => (['dense', 'tokens'] as const).map((reads) => ({ ...cell, cell, shape, reads }))),
-);
+const table = optionCells.flatMap((cell) => [
+  ...sizes.map((shape) => ({ ...cell, cell, shape, reads: 'dense' as const })),
+  { ...cell, cell, shape: sizes[1]!, reads: 'tokens' as const },
+]);
 
 test.each(table)(
   'every gradient of $title is that of finite differences: $shape, $reads',

@@ -1,0 +1,213 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Backend, RecurrentLayer, Tensor } from '../backend.ts';
+import { featuresOf, UnsupportedFeatureError } from '../features.ts';
+import { gateRows } from '../roles.ts';
+import { createTruth, type EngineUnderTest, engines } from './engines.ts';
+import { Harness, valuesOf } from './harness.ts';
+import { type OptionCell, optionCells, optionPass, type Sizes } from './option-cells.ts';
+
+const layerOf = ({ options }: OptionCell, C: number, H: number): RecurrentLayer => ({
+  ...options,
+  inputSize: C,
+  hiddenSize: H,
+  input: 'dense',
+});
+
+/** Something is injected in every case. */
+function lackOf({ lacks }: EngineUnderTest, cell: OptionCell): boolean {
+  return lacks.has('injected') || featuresOf(layerOf(cell, 1, 1)).some((feature) => lacks.has(feature));
+}
+
+const sizes: readonly Sizes[] = [
+  [1, 1, 1, 1],
+  [5, 3, 7, 9],
+  [4, 12, 5, 16],
+];
+const [T, N, C, H] = [7, 3, 5, 19];
+
+describe.each(engines)('$name', (engine) => {
+  let backend: Backend;
+  const truth = createTruth();
+  beforeAll(async () => {
+    backend = await engine.create();
+  });
+  afterAll(() => {
+    backend.close();
+    truth.close();
+  });
+  const present = optionCells.filter((cell) => !lackOf(engine, cell));
+  const missing = optionCells.filter((cell) => lackOf(engine, cell));
+
+  if (missing.length > 0)
+    test('refuses the options that it lacks, by name', () => {
+      for (const cell of missing)
+        expect(
+          () => optionPass(new Harness(backend), cell, [2, 2, 2, 2], 'dense').forward(),
+          cell.title,
+        ).toThrow(UnsupportedFeatureError);
+    });
+
+  async function results(on: Backend, cell: OptionCell, shape: Sizes, poison: string | null = null) {
+    const h = new Harness(on, poison);
+    const pass = optionPass(h, cell, shape, 'dense', 1 / Math.sqrt(shape[3]));
+    pass.forward();
+    const outputs = await h.read(pass.outputs);
+    return { outputs: { ...outputs, ...(await h.read(pass.backward())) }, labels: h.labels };
+  }
+
+  describe.each(present)('$title', (cell) => {
+    test('agrees with the truth', async () => {
+      for (const shape of sizes) {
+        // Of one row, batch normalisation leaves only rounding errors.
+        if (cell.options.norm === 'batch' && cell.training && shape[1] === 1) continue;
+        const { outputs } = await results(backend, cell, shape);
+        const { outputs: expected } = await results(truth, cell, shape);
+        for (const [name, values] of Object.entries(expected)) {
+          const size = Math.max(1e-3, ...values.map(Math.abs));
+          const worst = Math.max(0, ...values.map((value, i) => Math.abs(value - outputs[name]![i]!)));
+          expect(outputs[name], name).toHaveLength(values.length);
+          expect(worst / size, name).toBeLessThanOrEqual(1e-5);
+        }
+      }
+    });
+
+    test('NaN in any input comes out', async () => {
+      const { outputs, labels } = await results(backend, cell, [3, 3, 2, 4]);
+      for (const [name, values] of Object.entries(outputs))
+        expect(values.some(Number.isNaN), name).toBe(false);
+      for (const label of labels) {
+        const { outputs: poisoned } = await results(backend, cell, [3, 3, 2, 4], label);
+        expect(Object.values(poisoned).flat().some(Number.isNaN), label).toBe(true);
+      }
+    });
+
+    /** Inputs and states of the rows given, taken from one batch of N, and the pass over some of its steps. */
+    function rowsOf(rows: readonly number[]) {
+      const layer = layerOf(cell, C, H);
+      const h = new Harness(backend);
+      const parameters = h.recurrent('p', layer);
+      const statistics = h.statistics('running', layer);
+      const sequences = backend.createTensor([rows.length], 'int');
+      backend.upload(
+        sequences,
+        rows.map((row) => 5 * row + 1),
+      );
+      const training = cell.training ? { seed: 3, step: 9, layer: 2, sequences } : null;
+      const pick = (label: string, width: number, steps: number): Tensor => {
+        const all = valuesOf(label, steps * N * width);
+        const tensor = backend.createTensor(steps === 1 ? [rows.length, width] : [steps, rows.length, width]);
+        const values = Array.from({ length: steps }, (_, t) =>
+          rows.map((row) => [...all.subarray((t * N + row) * width, (t * N + row + 1) * width)]),
+        );
+        backend.upload(tensor, values.flat(2));
+        return tensor;
+      };
+      const hasStates = layer.recurrent !== false;
+      const isLstm = layer.cell === 'lstm';
+      return {
+        layer,
+        parameters,
+        statistics,
+        training,
+        x: pick('x', C, T),
+        injected: pick('injected', gateRows(layer), T),
+        state: hasStates ? pick('h', H, 1) : null,
+        cells: isLstm ? pick('c', H, 1) : null,
+        output: h.empty([T, rows.length, H]),
+        dOutput: pick('dOutput', H, T),
+        dState: hasStates ? pick('dh', H, 1) : null,
+        dCells: isLstm ? pick('dc', H, 1) : null,
+        dInput: h.empty([T, rows.length, C]),
+      };
+    }
+
+    /** Forward over chunks of these lengths with the states handed on, then backward over them. */
+    async function chunked(rows: readonly number[], lengths: readonly number[]) {
+      const r = rowsOf(rows);
+      const { layer, parameters, statistics, training } = r;
+      let at = 0;
+      const chunks = lengths.map((length) => {
+        const first = at;
+        at += length;
+        return { first, length, saved: backend.createSaved(layer, length, rows.length) };
+      });
+      for (const { first, length, saved } of chunks)
+        backend.recurrentForward({
+          layer,
+          parameters,
+          statistics,
+          training,
+          firstStep: first,
+          input: backend.view(r.x, first, length),
+          injected: backend.view(r.injected, first, length),
+          h0: r.state,
+          c0: r.cells,
+          output: backend.view(r.output, first, length),
+          hT: r.state,
+          cT: r.cells,
+          saved,
+        });
+      const none = { weightIh: null, biasIh: null, weightHh: null, biasHh: null };
+      for (const { first, length, saved } of chunks.toReversed())
+        backend.recurrentBackward({
+          layer,
+          parameters,
+          gradients: none,
+          saved,
+          dOutput: backend.view(r.dOutput, first, length),
+          dhT: r.dState,
+          dcT: r.dCells,
+          dInput: backend.view(r.dInput, first, length),
+          dh0: r.dState,
+          dc0: r.dCells,
+        });
+      const outputs = { output: r.output, h: r.state, c: r.cells, dInput: r.dInput, dh0: r.dState };
+      return new Harness(backend).read(outputs);
+    }
+
+    test('chunks give the bits of the whole sequence, forward and back', async () => {
+      const rows = [0, 1, 2];
+      expect(await chunked(rows, [2, 1, 4])).toEqual(await chunked(rows, [T]));
+      expect(await chunked(rows, [1, 1, 1, 1, 1, 1, 1])).toEqual(await chunked(rows, [T]));
+    });
+
+    const dependsOnBatch = cell.options.norm === 'batch' && cell.training;
+    if (!dependsOnBatch)
+      test('a row has the same bits alone, among others and in any order', async () => {
+        const all = await chunked([2, 0, 1], [T]);
+        for (const row of [0, 1, 2]) {
+          const alone = await chunked([row], [T]);
+          const place = [2, 0, 1].indexOf(row);
+          for (const [name, values] of Object.entries(alone)) {
+            const steps = name === 'output' || name === 'dInput' ? T : 1;
+            const width = values.length / steps;
+            for (let t = 0; t < steps; t++)
+              expect(
+                all[name]!.slice((t * 3 + place) * width, (t * 3 + place + 1) * width),
+                `${name} of row ${row} at ${t}`,
+              ).toEqual(values.slice(t * width, (t + 1) * width));
+          }
+        }
+      });
+
+    if (!cell.training)
+      test('single steps give the bits of the whole sequence', async () => {
+        const r = rowsOf([0, 1, 2]);
+        const { layer, parameters, statistics } = r;
+        const whole = await chunked([0, 1, 2], [T]);
+        const h = r.state ?? backend.createTensor([N, H]);
+        const [x, injected] = [await backend.download(r.x), await backend.download(r.injected)];
+        const G = gateRows(layer);
+        for (let t = 0; t < T; t++) {
+          const [input, extra] = [backend.createTensor([N, C]), backend.createTensor([N, G])];
+          backend.upload(input, x.slice(t * N * C, (t + 1) * N * C));
+          backend.upload(extra, injected.slice(t * N * G, (t + 1) * N * G));
+          const positions = backend.createTensor([N], 'int');
+          backend.upload(positions, new Int32Array(N).fill(t));
+          const call = { layer, parameters, statistics, positions, input, injected: extra };
+          backend.recurrentStep({ ...call, h, c: r.cells });
+          expect([...(await backend.download(h))]).toEqual(whole.output!.slice(t * N * H, (t + 1) * N * H));
+        }
+      });
+  });
+});
