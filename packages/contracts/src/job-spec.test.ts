@@ -144,9 +144,11 @@ describe('a job spec', () => {
   it('tells what is not there yet from what is wrong', () => {
     // Options that will be built soon leave this list as they are.
     for (const { path, message } of findNotBuilt(
-      parseRequest(designedJobSpec, { file, start_from: { model: 'm' } }),
+      parseRequest(designedJobSpec, { file, model: { initial_state: 'learned' } }),
     ))
-      expect(`${path.join('.')}: ${message}`).toMatch(/^start_from: not supported yet: expected null$/);
+      expect(`${path.join('.')}: ${message}`).toMatch(
+        /^model\.initial_state: not supported yet: expected "zeros"$/,
+      );
     expect(refusal(training({ precision: 'fp8' })).message).toContain('training.precision: ');
   });
 

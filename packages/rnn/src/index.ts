@@ -20,6 +20,7 @@ export type {
   TrainingOutcome,
 } from './training/events.ts';
 export { type TrainOptions, train } from './training/train.ts';
+export { expectTransferable } from './training/transfer.ts';
 export { exportWeights } from './weights/export.ts';
 export { type InspectedWeights, inspectWeights, type WeightLimits } from './weights/inspect.ts';
 export { defaultHeaderBytes, readHeader, readTensor } from './weights/safetensors.ts';

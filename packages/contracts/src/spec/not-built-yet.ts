@@ -16,16 +16,13 @@ const builtValues: Record<string, readonly unknown[]> = {
   'model.variational_dropout': [0],
   'model.recurrent_dropout': [0],
   'model.zoneout': [0],
-  'model.init': ['orthogonal', 'pytorch'],
   'model.initial_state': ['zeros'],
   'model.context': [null],
   'model.length': ['eos'],
   'model.bidirectional': [false],
   'training.loss': ['squared_error'],
-  'training.optimizer.type': ['adam', 'sgd'],
   'training.teacher_forcing.mode': ['always'],
   'training.diagnostics_every': [null],
-  start_from: [null],
 };
 
 const valueAt = (spec: CompletedSpec, path: readonly string[]): unknown =>

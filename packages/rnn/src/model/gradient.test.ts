@@ -2,7 +2,7 @@ import { createReference, type Parameter } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
 import { tinySpec } from '../../test-support/runs.ts';
 import { ForwardPass } from './forward-pass.ts';
-import { createNetwork, initializeNetwork, likeParameters } from './network.ts';
+import { createGradients, createNetwork, initializeNetwork } from './network.ts';
 import { createState, resetState, stateTensors } from './recurrent-state.ts';
 import { TrainingPass } from './training-pass.ts';
 
@@ -17,7 +17,7 @@ const setUp = (model: Record<string, unknown>, cutEvery: number) => {
   const options = tinySpec({ model: { hidden_size: 3, ...model } }).model;
   const network = createNetwork(backend, options, V);
   initializeNetwork(network, 7);
-  const gradients = likeParameters(network);
+  const gradients = createGradients(network);
   const pass = new TrainingPass(network, gradients, cutEvery, N);
   const state = createState(network, N);
   const inputTensor = backend.createTensor([T, N], 'int');
@@ -129,14 +129,14 @@ describe('the gradient of the whole language model', () => {
         state,
         dropout: { rate: 0, seed: 3, step: 11 },
       });
-      for (const [k, tensor] of pass.gradients.all.entries())
+      for (const [k, tensor] of pass.gradients.trained.entries())
         (await backend.download(tensor)).forEach((value, i) => {
           sums[k]![i]! += (value * steps) / T;
         });
     }
     const uncut = setUp({ ...model, dropout: 0 }, 2);
     await uncut.loss();
-    for (const [k, tensor] of uncut.gradients.all.entries())
+    for (const [k, tensor] of uncut.gradients.trained.entries())
       (await uncut.backend.download(tensor)).forEach((value, i) => {
         expect(value).toBeCloseTo(sums[k]![i]!, 12);
       });

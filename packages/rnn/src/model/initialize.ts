@@ -38,6 +38,13 @@ export const orthogonalMatrix = (n: number, random: RandomStream): Float64Array 
   return matrix;
 };
 
+/** Le, Jaitly and Hinton 2015: with relu and zero biases a network (IRNN) then begins by copying its state. */
+const identityMatrix = (n: number): Float64Array => {
+  const matrix = new Float64Array(n * n);
+  for (let k = 0; k < n; k++) matrix[k * n + k] = 1;
+  return matrix;
+};
+
 const orthogonalStart = (
   { name, shape, role }: ParameterEntry,
   model: ModelOptions,
@@ -54,7 +61,7 @@ const orthogonalStart = (
       break;
     case 'weight_hh':
       for (let gate = 0; gate < gateCount[model.cell]; gate++)
-        values.set(orthogonalMatrix(H, random), gate * H * H);
+        values.set(model.init === 'identity' ? identityMatrix(H) : orthogonalMatrix(H, random), gate * H * H);
       break;
     case 'recurrent_bias':
       // Jozefowicz et al. 2015: an LSTM should begin by remembering. The forget gate is block 1.
@@ -92,5 +99,5 @@ export const initialValues = (
   seed: number,
 ): Float64Array => {
   const random = createRandomStream({ seed, purpose: randomPurposes.initialization, layer: index });
-  return (model.init === 'orthogonal' ? orthogonalStart : pytorchStart)(entry, model, random);
+  return (model.init === 'pytorch' ? pytorchStart : orthogonalStart)(entry, model, random);
 };

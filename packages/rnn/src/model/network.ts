@@ -1,9 +1,16 @@
 import type { ModelOptions } from '@unfold/contracts';
-import type { Backend, Parameter, RecurrentLayer, RecurrentParameters, Tensor } from '@unfold/kernels';
+import type {
+  Backend,
+  Parameter,
+  RecurrentGradients,
+  RecurrentLayer,
+  RecurrentParameters,
+  Tensor,
+} from '@unfold/kernels';
 import { initialValues } from './initialize.ts';
 import { type ParameterEntry, parameterTable, recurrentLayers } from './parameter-table.ts';
 
-/** A language model's parameters, or their gradients, on a backend. */
+/** A language model's parameters on a backend. */
 export interface ParameterSet {
   /** Null without an embedding. */
   encoder: Parameter | null;
@@ -11,6 +18,17 @@ export interface ParameterSet {
   decoder: { weight: Parameter; bias: Parameter };
   /** Every parameter once, in the order of the network's table. */
   all: Parameter[];
+}
+
+/** Gradients in the places of their parameters; null: frozen, nothing is computed. */
+export interface GradientSet {
+  encoder: Parameter | null;
+  recurrent: RecurrentGradients[];
+  decoder: { weight: Parameter | null; bias: Parameter | null };
+  /** In the order of the network's table. */
+  all: (Parameter | null)[];
+  /** Those that are not null. */
+  trained: Parameter[];
 }
 
 /**
@@ -26,7 +44,7 @@ export interface Network {
   parameters: ParameterSet;
 }
 
-const arrange = (table: ParameterEntry[], all: Parameter[], model: ModelOptions): ParameterSet => {
+const arrange = <P extends Parameter | null>(table: ParameterEntry[], all: P[], model: ModelOptions) => {
   const named = new Map(table.map(({ name }, k) => [name, all[k]!]));
   const encoder = named.get('encoder.weight') ?? null;
   return {
@@ -38,7 +56,7 @@ const arrange = (table: ParameterEntry[], all: Parameter[], model: ModelOptions)
       biasHh: named.get(`rnn.bias_hh_l${k}`)!,
     })),
     decoder: {
-      weight: model.tie_weights ? encoder! : named.get('decoder.weight')!,
+      weight: (model.tie_weights ? encoder : named.get('decoder.weight')) as P,
       bias: named.get('decoder.bias')!,
     },
     all,
@@ -66,15 +84,20 @@ export const initializeNetwork = (network: Network, seed: number): void => {
   });
 };
 
-/** Zeros of the parameters' layout, for gradients; a tied weight has one gradient. */
-export const likeParameters = (network: Network): ParameterSet =>
-  arrange(
-    network.table,
-    network.parameters.all.map((parameter) => network.backend.like(parameter)),
-    network.model,
-  );
+/**
+ * Zeros of the parameters' layout, for gradients; a tied weight has one gradient.
+ * @param frozen names of the parameters that have none
+ */
+export const createGradients = (network: Network, frozen: ReadonlySet<string> = new Set()): GradientSet => {
+  const { backend, table, parameters, model } = network;
+  const all = table.map(({ name }, k) => (frozen.has(name) ? null : backend.like(parameters.all[k]!)));
+  return { ...arrange(table, all, model), trained: all.filter((gradient) => gradient !== null) };
+};
 
-export const releaseParameters = (backend: Backend, { all }: ParameterSet): void => backend.release(...all);
+export const releaseParameters = (
+  backend: Backend,
+  { all }: { readonly all: readonly (Parameter | null)[] },
+): void => backend.release(...all.filter((tensor) => tensor !== null));
 
 /** Uploads real numbers at the backend's precision. */
 export const upload = (backend: Backend, tensor: Tensor, values: Float32Array | Float64Array): void => {

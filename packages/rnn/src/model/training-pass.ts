@@ -1,5 +1,5 @@
 import { randomPurposes, type SavedActivations, type Tensor } from '@unfold/kernels';
-import type { Network, ParameterSet } from './network.ts';
+import type { GradientSet, Network } from './network.ts';
 import type { RecurrentState } from './recurrent-state.ts';
 
 /** Most logits that are alive at once: the output layer works through a window in pieces of whole steps. */
@@ -32,7 +32,7 @@ export class TrainingPass {
   readonly loss: Tensor;
   /** double [1]: targets that got the highest probability. */
   readonly correct: Tensor;
-  readonly gradients: ParameterSet;
+  readonly gradients: GradientSet;
   #network: Network;
   #sequences: number;
   #embedded: Tensor | null;
@@ -45,9 +45,11 @@ export class TrainingPass {
   /** Gradient on its way down, [T,N,H]. */
   #dHidden: Tensor;
   #dEmbedded: Tensor | null;
+  /** The lowest layer that gradients must reach; all below is frozen. */
+  #lowest: number;
 
   /** @param longest steps between two cuts */
-  constructor(network: Network, gradients: ParameterSet, longest: number, sequences: number) {
+  constructor(network: Network, gradients: GradientSet, longest: number, sequences: number) {
     const { backend, model, layers, vocabularySize } = network;
     const hidden = (): Tensor => backend.createTensor([longest, sequences, model.hidden_size]);
     const embedded = (): Tensor | null =>
@@ -58,7 +60,9 @@ export class TrainingPass {
     this.loss = backend.createTensor([1], 'double');
     this.correct = backend.createTensor([1], 'double');
     this.#embedded = embedded();
-    this.#dEmbedded = embedded();
+    this.#dEmbedded = gradients.encoder === null ? null : embedded();
+    const trains = gradients.recurrent.map((layer) => Object.values(layer).some(Boolean));
+    this.#lowest = this.#dEmbedded ? 0 : trains.includes(true) ? trains.indexOf(true) : layers.length;
     this.#outputs = layers.map(hidden);
     this.#dropped = this.#outputs.map((output, k) =>
       model.dropout > 0 && k < layers.length - 1 ? hidden() : output,
@@ -72,7 +76,7 @@ export class TrainingPass {
   /** Zeroes the gradients, then computes loss and gradients of the whole window. */
   run(pass: WindowPass): void {
     const { backend } = this.#network;
-    backend.zero(this.loss, this.correct, ...this.gradients.all);
+    backend.zero(this.loss, this.correct, ...this.gradients.trained);
     for (let first = 0; first < pass.steps; first += pass.cutEvery) {
       const steps = Math.min(pass.cutEvery, pass.steps - first);
       const inputs = backend.view(pass.inputs, first, steps);
@@ -155,7 +159,7 @@ export class TrainingPass {
         input,
         weight,
         dOutput: logits,
-        dInput: backend.view(this.#dHidden, first, size),
+        dInput: this.#lowest < this.#saved.length ? backend.view(this.#dHidden, first, size) : null,
         dWeight: this.gradients.decoder.weight,
         dBias: this.gradients.decoder.bias,
       });
@@ -166,7 +170,7 @@ export class TrainingPass {
     const { backend, layers, parameters } = this.#network;
     const dHidden = backend.view(this.#dHidden, 0, steps);
     const dEmbedded = this.#dEmbedded && backend.view(this.#dEmbedded, 0, steps);
-    for (let k = layers.length - 1; k >= 0; k--) {
+    for (let k = layers.length - 1; k >= this.#lowest; k--) {
       if (this.#dropped[k] !== this.#outputs[k]) this.#dropout(dHidden, dHidden, k, first, dropout);
       backend.recurrentBackward({
         layer: layers[k]!,
@@ -176,7 +180,7 @@ export class TrainingPass {
         dOutput: dHidden,
         dhT: null,
         dcT: null,
-        dInput: k > 0 ? dHidden : dEmbedded,
+        dInput: k === 0 ? dEmbedded : k > this.#lowest ? dHidden : null,
         dh0: null,
         dc0: null,
       });

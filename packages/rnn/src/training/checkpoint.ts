@@ -23,7 +23,7 @@ export const checkpointTensors = (
 ): { name: string; tensor: Tensor }[] => [
   ...network.table.map(({ name }, k) => ({ name, tensor: network.parameters.all[k]! })),
   ...optimizer.slots.flatMap(({ slot, tensors }) =>
-    network.table.map(({ name }, k) => ({ name: `optimizer.${slot}.${name}`, tensor: tensors[k]! })),
+    tensors.map(({ parameter, tensor }) => ({ name: `optimizer.${slot}.${parameter}`, tensor })),
   ),
   ...carried.h.map((tensor, k) => ({ name: `carried.h_l${k}`, tensor })),
   ...carried.c.flatMap((tensor, k) => (tensor === null ? [] : [{ name: `carried.c_l${k}`, tensor }])),
@@ -155,6 +155,7 @@ const fixedFields = (spec: JobSpec): Record<string, unknown> => ({
   text: spec.text,
   model: spec.model,
   seed: spec.seed,
+  start_from: spec.start_from,
   'training.batch_size': spec.training.batch_size,
   'training.sequence_length': spec.training.sequence_length,
   'training.optimizer.type': spec.training.optimizer.type,

@@ -62,6 +62,10 @@ describe('a run that goes on from a checkpoint', () => {
 
   test.each<[string, Variant]>([
     ['gru with sgd', { model: { cell: 'gru' }, optimizer: { type: 'sgd', momentum: 0.9, nesterov: true } }],
+    ['rmsprop with decay', { optimizer: { type: 'rmsprop', weight_decay: 0.01 } }],
+    ['adagrad', { optimizer: { type: 'adagrad' } }],
+    ['adamw', { optimizer: { type: 'adamw', weight_decay: 0.1 } }],
+    ['an identity start', { model: { cell: 'elman', activation: 'relu', init: 'identity' } }],
     ['elman without a carried state', { model: { cell: 'elman' }, bptt: { stateful: false } }],
     ['words with a cosine', { text: { level: 'word' }, schedule: { type: 'cosine' } }],
     ['tied bytes', { text: { level: 'byte' }, model: { embedding_size: 6, tie_weights: true } }],

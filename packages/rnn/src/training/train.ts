@@ -1,4 +1,4 @@
-import type { JobSpec } from '@unfold/contracts';
+import { type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { Backend } from '@unfold/kernels';
 import { type Checkpoint, expectSameRun, readCheckpoint } from './checkpoint.ts';
 import type { ControlAnswer, TrainingEvent, TrainingOutcome } from './events.ts';
@@ -16,6 +16,8 @@ export interface TrainOptions {
   backend: Backend;
   /** An existing folder for the token file and the rollback point. */
   scratch: string;
+  /** The weights file of `start_from.model`: an export, a checkpoint, or one made by PyTorch. Not needed with `resume`. */
+  start?: Uint8Array;
   /** A checkpoint to go on from. */
   resume?: Uint8Array;
   /** Asked after every step, and now and then within long evaluations. */
@@ -34,12 +36,20 @@ export interface TrainOptions {
  * The last event of a completed run is its `final` checkpoint. With early stopping the model to publish is the checkpoint that was `best`
  * last, which is always written; without, the final one. Stopped while the data is still being read, a run writes no checkpoint.
  * @throws UnfoldError `empty_file`, `invalid_utf8`, `text_too_short`, `data_missing`, `data_changed`, `limit_exceeded`, `storage_full`,
- * `invalid_weights`, `diverged`
+ * `invalid_weights`, `impossible_with_data`, `diverged`
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainingEvent, TrainingOutcome> {
   const { spec, backend, control = () => 'continue' } = options;
   const checkpoint = options.resume ? readCheckpoint(options.resume) : null;
   if (checkpoint) expectSameRun(spec, checkpoint.spec);
+  else if ((spec.start_from === null) !== (options.start === undefined))
+    throw new UnfoldError(
+      'invalid_value',
+      'start_from.model and its weights are given together or not at all.',
+      {
+        param: 'start_from.model',
+      },
+    );
   let stopped = false;
   const interrupted = (): boolean => (stopped ||= control() === 'stop');
   const data = await openRunData({
@@ -52,7 +62,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainingEven
   });
   if (data === null) return { type: 'stopped', step: checkpoint?.record.state.step ?? 0 };
 
-  const start = { checkpoint, scratch: options.scratch };
+  const start = { checkpoint, scratch: options.scratch, weights: options.start ?? null };
   const run = new TrainingRun(spec, backend, data, start);
   try {
     await run.begin(start);

@@ -3,12 +3,13 @@ import { type Backend, randomPurposes, type Tensor } from '@unfold/kernels';
 import { BatchReader } from '../data/batch-reader.ts';
 import { generateTokens } from '../generation/generate.ts';
 import {
+  createGradients,
   createNetwork,
   initializeNetwork,
-  likeParameters,
   type Network,
   releaseParameters,
 } from '../model/network.ts';
+import { selectParameters } from '../model/parameter-groups.ts';
 import { countParameters } from '../model/parameter-table.ts';
 import { createState, type RecurrentState, releaseState, resetState } from '../model/recurrent-state.ts';
 import { TrainingPass } from '../model/training-pass.ts';
@@ -28,6 +29,7 @@ import { RollbackPoint } from './rollback-point.ts';
 import type { RunData } from './run-data.ts';
 import { learningRateAt } from './schedule.ts';
 import { initialState, type TrainingState } from './training-state.ts';
+import { transferWeights } from './transfer.ts';
 
 /** Tokens of a sample, by level: about three lines of text. */
 const sampleTokens = { char: 240, byte: 240, word: 60 } as const;
@@ -47,6 +49,8 @@ const expectSize = (spec: JobSpec, vocabularySize: number): void => {
 export interface RunStart {
   /** null: at the beginning. */
   checkpoint: Checkpoint | null;
+  /** What `start_from` names; null: random weights. */
+  weights: Uint8Array | null;
   /** An existing folder. */
   scratch: string;
 }
@@ -94,7 +98,8 @@ export class TrainingRun {
     this.tokensPerStep = lanes * sequenceLength;
     this.#backend = backend;
     this.#network = createNetwork(backend, spec.model, vocabularySize);
-    const gradients = likeParameters(this.#network);
+    const frozen = selectParameters(this.#network.table, spec.model, spec.start_from?.freeze ?? []);
+    const gradients = createGradients(this.#network, frozen);
     this.#optimizer = createOptimizer(this.#network, gradients, training.optimizer);
     this.#pass = new TrainingPass(this.#network, gradients, training.bptt.window ?? sequenceLength, lanes);
     this.#carried = createState(this.#network, lanes);
@@ -114,6 +119,7 @@ export class TrainingRun {
     this.#rollbackPoint = new RollbackPoint(start.scratch);
     if (checkpoint === null) {
       initializeNetwork(this.#network, spec.seed);
+      if (start.weights) transferWeights(this.#network, spec, data.file.tokenizer, start.weights);
       this.state = initialState(spec);
     } else {
       restoreTensors(this.#network, this.#tensors(), checkpoint);
@@ -168,7 +174,7 @@ export class TrainingRun {
     });
 
     const step = state.step + 1;
-    const gradients = this.#pass.gradients.all;
+    const gradients = this.#pass.gradients.trained;
     backend.globalNorm({ tensors: gradients, norm: this.#norm });
     this.#clip();
     const learningRate = this.#rateAt(step);
@@ -203,7 +209,7 @@ export class TrainingRun {
 
   #clip(): void {
     const { clip } = this.spec.training;
-    const tensors = this.#pass.gradients.all;
+    const tensors = this.#pass.gradients.trained;
     if (clip === null) return;
     if ('norm' in clip) this.#backend.clipByNorm({ tensors, norm: this.#norm, maximum: clip.norm });
     else this.#backend.clipByValue({ tensors, maximum: clip.value });
@@ -284,7 +290,9 @@ export class TrainingRun {
     releaseParameters(this.#backend, this.#pass.gradients);
     releaseParameters(this.#backend, this.#network.parameters);
     releaseState(this.#backend, this.#carried);
-    this.#backend.release(...this.#optimizer.slots.flatMap(({ tensors }) => tensors));
+    this.#backend.release(
+      ...this.#optimizer.slots.flatMap(({ tensors }) => tensors.map(({ tensor }) => tensor)),
+    );
     this.#backend.release(this.#inputs, this.#targets, this.#norm, this.#nonFinite);
   }
 }

@@ -298,6 +298,15 @@ describe('the start', () => {
     expect(bias('rnn.bias_hh_l0')).toEqual(Array(32).fill(0));
   });
 
+  test('of an IRNN copies the state', () => {
+    const irnn = tinySpec({
+      model: { cell: 'elman', activation: 'relu', init: 'identity', hidden_size: 3 },
+    }).model;
+    const table = parameterTable(irnn, 5);
+    const index = table.findIndex(({ name }) => name === 'rnn.weight_hh_l0');
+    expect([...initialValues(table[index]!, index, irnn, 1)]).toEqual([1, 0, 0, 0, 1, 0, 0, 0, 1]);
+  });
+
   test('as PyTorch does it is uniform within 1 / √H', () => {
     const pytorch = { ...model, init: 'pytorch' as const };
     parameterTable(pytorch, 5).forEach((entry, k) => {

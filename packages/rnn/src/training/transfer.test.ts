@@ -1,0 +1,191 @@
+import { describe, expect, test } from 'vitest';
+import {
+  checkpointsOf,
+  record,
+  scratchFolder,
+  sentence,
+  tensorsOf,
+  textFile,
+  tinySpec,
+} from '../../test-support/runs.ts';
+import { exportWeights } from '../weights/export.ts';
+import { inspectWeights } from '../weights/inspect.ts';
+import { readHeader, readTensor, writeSafetensorsSync } from '../weights/safetensors.ts';
+import type { ControlAnswer, TrainingEvent } from './events.ts';
+import { expectTransferable } from './transfer.ts';
+
+const shape = { cell: 'lstm', hidden_size: 5, num_layers: 2 };
+const short = { epochs: 1, max_steps: 4, checkpoint_every: 1, optimizer: { weight_decay: 0.1 } };
+
+const from = (fields: Parameters<typeof tinySpec>[0], start: object) =>
+  ({ ...tinySpec(fields), start_from: { model: 'base', freeze: [], reset: [], ...start } }) as ReturnType<
+    typeof tinySpec
+  >;
+
+const finalOf = async (options: Parameters<typeof record>[0]): Promise<Uint8Array> =>
+  checkpointsOf(await record(options)).at(-1)!.data;
+
+const trainBase = (model: object = shape) =>
+  finalOf({ spec: tinySpec({ model: { ...model }, training: short }), data: textFile(sentence.repeat(2)) });
+
+const valuesOf = (bytes: Uint8Array, name: string): number[] => [
+  ...readTensor(bytes, readHeader(bytes), name, Float64Array),
+];
+
+describe('a run that starts from a model', () => {
+  test.each([
+    ['layers.0', /_l0$/],
+    ['layers.1', /_l1$/],
+    ['head', /^decoder\./],
+    ['embedding', /^encoder\./],
+    ['rnn.weight_hh_l1', /^rnn\.weight_hh_l1$/],
+  ])('leaves the bytes of frozen %s alone, and has no moments of them', async (group, names) => {
+    const model = { ...shape, embedding_size: 4 };
+    const data = textFile(sentence.repeat(2));
+    const base = await trainBase(model);
+    const end = await finalOf({
+      spec: from({ model, training: short }, { freeze: [group] }),
+      data,
+      start: base,
+    });
+    const before = tensorsOf(exportWeights(base));
+    const after = tensorsOf(exportWeights(end));
+    for (const name of Object.keys(before)) {
+      if (names.test(name)) expect(after[name], name).toEqual(before[name]);
+      else expect(after[name], name).not.toEqual(before[name]);
+      expect(readHeader(end).tensors.has(`optimizer.first.${name}`), name).toBe(!names.test(name));
+    }
+  });
+
+  test('trains what is not frozen as if nothing were', async () => {
+    // With plain SGD and no clipping the head's first step hangs on nothing but the head's own gradient.
+    const training = { max_steps: 1, clip: null, optimizer: { type: 'sgd', learning_rate: 0.1 } };
+    const data = textFile(sentence.repeat(2));
+    const start = await trainBase();
+    const all = await finalOf({ spec: from({ model: shape, training }, {}), data, start });
+    const freeze = ['layers.0', 'layers.1'];
+    const head = await finalOf({ spec: from({ model: shape, training }, { freeze }), data, start });
+    expect(valuesOf(head, 'decoder.weight')).toEqual(valuesOf(all, 'decoder.weight'));
+    const top = await finalOf({
+      spec: from({ model: shape, training }, { freeze: ['layers.0', 'head'] }),
+      data,
+      start,
+    });
+    expect(valuesOf(top, 'rnn.weight_ih_l1')).toEqual(valuesOf(all, 'rnn.weight_ih_l1'));
+  });
+
+  test('keeps the rows of tokens that both vocabularies have', async () => {
+    const base = await trainBase();
+    const data = textFile('fox and ox: 0123 foxes box six oxen. '.repeat(8));
+    const spec = from({ model: shape, seed: 9, training: { max_steps: 1 } }, {});
+    // A rate of nothing: what the file holds is what it started with.
+    spec.training.optimizer.learning_rate = Number.MIN_VALUE;
+    const end = await finalOf({ spec, data, start: base });
+    const fresh = tinySpec({ model: shape, seed: 9, training: { max_steps: 1 } });
+    fresh.training.optimizer.learning_rate = Number.MIN_VALUE;
+    const random = await finalOf({ spec: fresh, data });
+    const [old, now] = [inspectWeights(base).tokenizer.tokens, inspectWeights(end).tokenizer.tokens];
+    expect(now).toContain('0');
+    expect(now.some((token, k) => token !== old[k] && old.includes(token))).toBe(true);
+    const column = (bytes: Uint8Array, tokens: readonly string[], k: number) =>
+      valuesOf(bytes, 'rnn.weight_ih_l0').filter((_, place) => place % tokens.length === k);
+    const row = (bytes: Uint8Array, k: number) => valuesOf(bytes, 'decoder.weight').slice(5 * k, 5 * k + 5);
+    now.forEach((token, k) => {
+      const place = old.indexOf(token);
+      expect(column(end, now, k), token).toEqual(
+        place < 0 ? column(random, now, k) : column(base, old, place),
+      );
+      expect(row(end, k), token).toEqual(place < 0 ? row(random, k) : row(base, place));
+      expect(valuesOf(end, 'decoder.bias')[k]).toBe(place < 0 ? 0 : valuesOf(base, 'decoder.bias')[place]);
+    });
+    expect(valuesOf(end, 'rnn.weight_hh_l0')).toEqual(valuesOf(base, 'rnn.weight_hh_l0'));
+  });
+
+  test('starts what is reset afresh, whatever its shape was', async () => {
+    const base = await trainBase({ ...shape, num_layers: 1 });
+    const data = textFile(sentence.repeat(2));
+    const spec = from({ model: shape, training: { max_steps: 1 } }, { reset: ['layers.1', 'head'] });
+    spec.training.optimizer.learning_rate = Number.MIN_VALUE;
+    const end = await finalOf({ spec, data, start: base });
+    expect(valuesOf(end, 'rnn.weight_hh_l0')).toEqual(valuesOf(base, 'rnn.weight_hh_l0'));
+    expect(valuesOf(end, 'decoder.weight')).not.toEqual(valuesOf(base, 'decoder.weight'));
+  });
+
+  test('ends with the same bits when it is stopped after every step, without its model', async () => {
+    const spec = from({ model: shape, training: short }, { freeze: ['layers.0'] });
+    const data = textFile(sentence.repeat(2));
+    const start = exportWeights(await trainBase());
+    const whole = await finalOf({ spec, data, start });
+    const stop = (events: TrainingEvent[]): ControlAnswer =>
+      events.some(({ type }) => type === 'metric') ? 'stop' : 'continue';
+    const scratch = scratchFolder();
+    let part = await record({ spec, data, start, scratch, control: stop });
+    while (part.outcome.type === 'stopped')
+      part = await record({ spec, data, scratch, resume: checkpointsOf(part).at(-1)!.data, control: stop });
+    expect(tensorsOf(checkpointsOf(part).at(-1)!.data)).toEqual(tensorsOf(whole));
+  });
+
+  test('takes weights of any float type, as PyTorch saves them', async () => {
+    const base = await trainBase();
+    const header = readHeader(base);
+    const { spec: baseSpec, tokenizer } = inspectWeights(base);
+    const names = Object.keys(tensorsOf(exportWeights(base)));
+    const made = writeSafetensorsSync(
+      names.map((name) => ({
+        name,
+        dtype: 'F64',
+        shape: header.tensors.get(name)!.shape,
+        values: () => readTensor(base, header, name, Float64Array),
+      })),
+      { spec: JSON.stringify({ model: baseSpec.model }), tokenizer: JSON.stringify(tokenizer) },
+    );
+    const spec = from({ model: shape, training: short }, {});
+    const data = textFile(sentence.repeat(2));
+    expect(tensorsOf(await finalOf({ spec, data, start: made }))).toEqual(
+      tensorsOf(await finalOf({ spec, data, start: base })),
+    );
+  });
+});
+
+describe('what does not fit', () => {
+  const base = tinySpec({ model: shape });
+  test.each([
+    ['another size', { hidden_size: 6 }, {}, {}, 'model.hidden_size'],
+    ['another cell', { cell: 'gru' }, {}, {}, 'model.cell'],
+    ['more layers', { num_layers: 3 }, {}, {}, 'model.num_layers'],
+    ['an embedding where there was none', { embedding_size: 3 }, {}, {}, 'model.embedding_size'],
+    ['words for characters', {}, {}, { level: 'word' }, 'text.level'],
+    ['an unknown parameter', {}, { freeze: ['rnn.weight_hh_l7'] }, {}, 'start_from.freeze'],
+    ['nothing left to train', {}, { freeze: ['layers.0', 'layers.1', 'head'] }, {}, 'start_from.freeze'],
+  ])('is refused, naming the field: %s', (_, model, start, text, param) => {
+    const spec = from({ model: { ...shape, ...model }, text }, start);
+    expect(() => expectTransferable(spec, base)).toThrow(
+      expect.objectContaining({
+        code: 'impossible_with_data',
+        param,
+        message: expect.stringContaining(param),
+      }),
+    );
+  });
+
+  test.each([
+    ['a new layer', { num_layers: 3 }, { reset: ['layers.2'] }, {}],
+    ['fewer layers', { num_layers: 1 }, {}, {}],
+    ['an embedding', { embedding_size: 3 }, { reset: ['embedding', 'layers.0'] }, {}],
+    ['another activation', { dropout: 0.2, init: 'pytorch' }, {}, {}],
+    ['other tokens', {}, { reset: ['layers.0', 'head'] }, { level: 'word' }],
+  ])('fits once it is reset or does not matter: %s', (_, model, start, text) => {
+    expect(() =>
+      expectTransferable(from({ model: { ...shape, ...model }, text }, start), base),
+    ).not.toThrow();
+  });
+
+  test('weights without start_from, and start_from without weights', async () => {
+    const data = textFile(sentence);
+    const start = await trainBase();
+    await expect(record({ spec: tinySpec(), data, start })).rejects.toMatchObject({
+      param: 'start_from.model',
+    });
+    await expect(record({ spec: from({}, {}), data })).rejects.toMatchObject({ param: 'start_from.model' });
+  });
+});
