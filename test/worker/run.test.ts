@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isFinal } from '@unfold/contracts';
-import { createBackend, inspectWeights, LanguageModel } from '@unfold/rnn';
+import { isFinal, jobSpec } from '@unfold/contracts';
+import { createBackend, inspectWeights, LanguageModel, readHeader, readTensor } from '@unfold/rnn';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../support/process.ts';
 import {
@@ -86,6 +86,31 @@ describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }
       const weights = await readFile(lab.store.artifacts.absolute(located.path));
       const model = await LanguageModel.load(weights, await createBackend('auto'));
       expect((await model.score('the whale')).total).toBeLessThan(0);
+    },
+  );
+
+  it.skipIf(missing)(
+    'starts from a model that is deleted meanwhile, frozen parameters untouched',
+    async () => {
+      const base = await lab.submit(smallSpec(file));
+      const { model_id } = await lab.reaches(base.id, 'succeeded');
+      const model = await lab.store.models.locate(project, model_id!);
+      const before = await weightsOf(lab, base.id);
+      const start_from = { model: model.id, freeze: ['layers.0'] };
+      const spec = jobSpec.parse(smallSpec(file, {}, { start_from, name: 'tuned' }));
+      const { resource, enqueue } = await lab.store.jobs.create(project, spec, undefined, model);
+      await lab.store.models.remove(project, model.id);
+      await lab.queue.enqueue(enqueue!);
+      await lab.reaches(resource.id, 'succeeded');
+      const after = await weightsOf(lab, resource.id);
+      const read = (weights: Buffer, name: string) =>
+        readTensor(weights, readHeader(weights), name, Float32Array);
+      for (const name of ['rnn.weight_ih_l0', 'rnn.weight_hh_l0', 'rnn.bias_hh_l0'])
+        expect(read(after, name)).toEqual(read(before, name));
+      expect(read(after, 'decoder.weight')).not.toEqual(read(before, 'decoder.weight'));
+      await lab.store.jobs.remove(project, resource.id);
+      const left = await readdir(lab.store.artifacts.absolute(`jobs/${resource.id}`));
+      expect(left).not.toContain('start.safetensors');
     },
   );
 

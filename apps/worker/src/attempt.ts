@@ -10,6 +10,7 @@ import type { Persist } from './persist.ts';
 import { publishedModel } from './published-model.ts';
 import { readResumePoint } from './resume-point.ts';
 import type { Scratch } from './scratch.ts';
+import { readStartWeights } from './start-weights.ts';
 import { removeStrayFiles } from './stray-files.ts';
 import { startTraining, type Training } from './training-host.ts';
 
@@ -93,6 +94,8 @@ export const startAttempt = (services: AttemptServices, claimed: Claimed): Attem
     const strays = await removeStrayFiles(store, claimed);
     if (strays > 0) log.info({ strays }, 'Removed files that an earlier attempt had not recorded.');
     const resume = await readResumePoint(store, claimed, journal);
+    const start =
+      resume === null && spec.start_from !== null ? await readStartWeights(store, claim.job_id) : null;
     abort.signal.throwIfAborted();
     if (stopping || requested === 'pause') return interruption();
     training = startTraining(
@@ -103,6 +106,7 @@ export const startAttempt = (services: AttemptServices, claimed: Claimed): Attem
         validation,
         scratch: folder,
         resume,
+        start,
         engine: spec.engine === 'auto' ? services.engine : spec.engine,
         threads: services.threads,
       },

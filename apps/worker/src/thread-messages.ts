@@ -33,6 +33,8 @@ export interface TrainOrder {
   /** Null: all processors. */
   threads: number | null;
   resume: Uint8Array | null;
+  /** Weights to start from, where there is nothing to resume. */
+  start: Uint8Array | null;
   shared: SharedArrayBuffer;
 }
 

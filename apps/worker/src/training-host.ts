@@ -77,7 +77,7 @@ export interface Training {
   terminate(): Promise<void>;
 }
 
-/** Starts a training. The bytes of `resume` change hands and are gone for the caller. */
+/** Starts a training. The bytes of `resume` and `start` change hands and are gone for the caller. */
 export const startTraining = (
   order: Omit<TrainOrder, 'kind' | 'shared'>,
   handlers: TrainingHandlers,
@@ -88,7 +88,7 @@ export const startTraining = (
   const outcome = new Promise<TrainingOutcome>((resolve) => {
     finished = resolve;
   });
-  const transfer = order.resume ? transferable(order.resume) : [];
+  const transfer = [order.resume, order.start].flatMap((bytes) => (bytes ? transferable(bytes) : []));
   const thread = startThread({ kind: 'train', ...order, shared }, transfer, (message) => {
     if (message.kind === 'frame') handlers.onFrame(message);
     else if (message.kind === 'progress') handlers.onProgress(message);

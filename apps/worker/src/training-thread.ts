@@ -119,6 +119,7 @@ const runTraining = async (order: TrainOrder): Promise<void> => {
     backend: await openBackend(order),
     scratch: order.scratch,
     ...(order.resume ? { resume: order.resume } : {}),
+    ...(order.start ? { start: order.start } : {}),
     control,
   });
   for (;;) {

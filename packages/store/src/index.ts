@@ -5,6 +5,7 @@ export {
   type EmbeddedPostgresOptions,
   startEmbeddedPostgres,
 } from './embedded/embedded-postgres.ts';
+export { startWeightsPath } from './jobs/start-weights.ts';
 export { migrate } from './migrate.ts';
 export { newId } from './new-id.ts';
 export * from './outcome.ts';

@@ -88,11 +88,13 @@ export interface JobRepository {
   /**
    * Stores a queued job, its head and its first frame in one transaction. `not_found` (param `file` or
    * `validation_file`), `queue_full`, and the errors of {@link Idempotency}. `enqueue` is null when replayed.
+   * @param start what `spec.start_from` names: the job gets a copy of its weights
    */
   create(
     project: string,
     spec: JobSpec,
     idempotency?: Idempotency,
+    start?: LocatedModel | null,
   ): Promise<Created<JobResource> & { enqueue: EnqueueTicket | null }>;
   get(project: string, id: string): Promise<JobResource>;
   /** Newest first. */

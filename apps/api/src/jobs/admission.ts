@@ -1,8 +1,9 @@
 import type { Config } from '@unfold/config';
 import { type EstimateResource, type FileResource, type JobSpec, UnfoldError } from '@unfold/contracts';
-import type { Store } from '@unfold/store';
+import type { LocatedModel, Store } from '@unfold/store';
 import { unknown } from '../http/parameters.ts';
 import { estimateTraining } from '../inference/estimate-training.ts';
+import { findStartModel } from './start-model.ts';
 
 type Param = 'file' | 'validation_file';
 
@@ -84,15 +85,15 @@ const requireWithinLimits = (
 
 /**
  * Checks a spec against what the upload recorded, without reading a byte again.
- * @returns what the job would need
- * @throws UnfoldError `not_found`, `empty_file`, `invalid_utf8`, `text_too_short`, `limit_exceeded`
+ * @returns what the job would need, and the model that it starts from
+ * @throws UnfoldError `not_found`, `empty_file`, `invalid_utf8`, `text_too_short`, `limit_exceeded`, `impossible_with_data`
  */
 export const admitJob = async (
   store: Store,
   config: Config,
   project: string,
   spec: JobSpec,
-): Promise<EstimateResource> => {
+): Promise<{ estimate: EstimateResource; start: LocatedModel | null }> => {
   const file = await findFile(store, project, spec.file, 'file');
   requireText(file, spec, 'file');
   if (spec.validation_file !== null)
@@ -100,5 +101,5 @@ export const admitJob = async (
   requireLength(file, spec);
   const estimate = estimateTraining(spec, file);
   requireWithinLimits(spec, estimate, config);
-  return estimate;
+  return { estimate, start: await findStartModel(store, project, spec) };
 };

@@ -46,8 +46,10 @@ const postJob = async ({
   const idempotency = idempotencyOf(request, body);
   const answer = idempotency && (await store.replay<JobResource>(project, idempotency));
   if (answer) return { resource: answer, replayed: true };
-  await admitJob(store, config, project, body);
-  const created = await store.jobs.create(project, body, idempotency);
+  const { start } = await admitJob(store, config, project, body);
+  // A name may belong to another model by the time the job runs.
+  const spec = start ? { ...body, start_from: { ...body.start_from!, model: start.id } } : body;
+  const created = await store.jobs.create(project, spec, idempotency, start);
   await enqueueSoon(context, created.enqueue);
   if (!created.replayed) await announceHead(context, created.resource.id);
   return created;
@@ -60,8 +62,10 @@ const createJob = async (call: Call<{ body: JobSpec }>): Promise<JobResource> =>
   return resource;
 };
 
-const estimateJob = ({ context, project, body }: Call<{ body: JobSpec }>) =>
-  admitJob(context.store, context.config, project, body);
+const estimateJob = async ({ context, project, body }: Call<{ body: JobSpec }>) => {
+  const { estimate } = await admitJob(context.store, context.config, project, body);
+  return estimate;
+};
 
 const listJobs = ({ context, project, query }: Call<{ query: z.output<typeof listQuery> }>) =>
   context.store.jobs.list(project, query);
@@ -104,6 +108,7 @@ export const registerJobRoutes = (app: FastifyInstance, context: ApiContext): vo
     'invalid_utf8',
     'text_too_short',
     'limit_exceeded',
+    'impossible_with_data',
   ] as const;
   defineRoute(app, context, {
     method: 'POST',

@@ -10,6 +10,7 @@ import { createClaim, createFinish } from './job-attempts.ts';
 import { appendLocked, lockJob, statusFrame } from './job-changes.ts';
 import { createRequest, createResume } from './job-requests.ts';
 import { findJob, type JobRow, selectJobs, toJobResource, toTicket } from './job-row.ts';
+import { copyStartWeights } from './start-weights.ts';
 
 /** A log of millions of frames takes a while to delete. */
 const removalTimeout_ms = 600_000;
@@ -35,8 +36,7 @@ const checkDepth = async (queries: Queries, queueDepth: number): Promise<void> =
     );
 };
 
-const insertJob = async (queries: Queries, project: string, spec: JobSpec): Promise<JobRow> => {
-  const id = newId('job');
+const insertJob = async (queries: Queries, project: string, id: string, spec: JobSpec): Promise<JobRow> => {
   // `queued_at` is told by the clock, not by the transaction's begin: who waited for a lock comes later.
   await queries.$executeRaw`
     INSERT INTO jobs (id, project, name, status, spec, metadata, priority, file, validation_file, queued_at)
@@ -62,18 +62,30 @@ export const createJobRepository = (
   artifacts: ArtifactStore,
   queueDepth: number,
 ): JobRepository => ({
-  async create(project, spec, idempotency) {
-    const { created, ticket } = await database.transaction(async (queries) => {
-      let row: JobRow | null = null;
-      const created = await createOnce(queries, project, idempotency, async () => {
-        await lockFiles(queries, project, spec);
-        await checkDepth(queries, queueDepth);
-        row = await insertJob(queries, project, spec);
-        return toJobResource(row);
+  async create(project, spec, idempotency, start = null) {
+    const id = newId('job');
+    if (start) await copyStartWeights(artifacts, id, start);
+    let created = false;
+    try {
+      const answer = await database.transaction(async (queries) => {
+        let row: JobRow | null = null;
+        const once = await createOnce(queries, project, idempotency, async () => {
+          await lockFiles(queries, project, spec);
+          await checkDepth(queries, queueDepth);
+          row = await insertJob(queries, project, id, spec);
+          return toJobResource(row);
+        });
+        return { ...once, enqueue: row && toTicket(row) };
       });
-      return { created, ticket: row && toTicket(row) };
-    });
-    return { ...created, enqueue: ticket };
+      created = !answer.replayed;
+      return answer;
+    } catch (error) {
+      // The answer to a commit may be lost with the connection: a copy whose job may exist must stay.
+      created = error instanceof UnfoldError && error.code === 'unavailable';
+      throw error;
+    } finally {
+      if (start && !created) await artifacts.removeFolder(`jobs/${id}`, []).catch(() => undefined);
+    }
   },
 
   async get(project, id) {
