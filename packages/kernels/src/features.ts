@@ -11,6 +11,7 @@ export type Feature =
   | 'zoneout'
   | 'recurrentDropout'
   | 'injected'
+  | 'lengths'
   | 'variational'
   | 'absentTokens';
 
@@ -31,8 +32,13 @@ export function featuresOf(layer: RecurrentLayer): readonly Feature[] {
 }
 
 /** What a recurrent call needs: its layer's features, and its own. */
-export function featuresOfCall(call: Pick<RecurrentForward, 'layer' | 'injected'>): readonly Feature[] {
-  return [...featuresOf(call.layer), ...(call.injected ? (['injected'] as const) : [])];
+export function featuresOfCall(
+  call: Pick<RecurrentForward, 'layer' | 'injected' | 'lengths'>,
+): readonly Feature[] {
+  const needs: Feature[] = [...featuresOf(call.layer)];
+  if (call.injected) needs.push('injected');
+  if (call.lengths) needs.push('lengths');
+  return needs;
 }
 
 /** An engine does not have an option. Nothing was computed. */

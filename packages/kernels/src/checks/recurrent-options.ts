@@ -17,7 +17,9 @@ export interface StatisticsArrays {
 
 export function checkKey(engine: Engine, key: RandomKey | null | undefined, N: number): CheckedKey | null {
   if (!key) return null;
-  return { ...key, sequences: key.sequences && engine.ints(key.sequences, 'sequences of training', [N]) };
+  // A copy, since callers may fill their tensor for the next batch before backward has run.
+  const sequences = key.sequences && engine.ints(key.sequences, 'sequences of training', [N]).slice();
+  return { ...key, sequences };
 }
 
 /** Statistics of a layer with batch normalisation; null for others. */

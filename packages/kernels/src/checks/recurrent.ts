@@ -25,6 +25,8 @@ export interface Pass {
   readonly N: number;
   readonly input: Tensor;
   readonly output: RealArray;
+  /** A copy, since callers may fill their tensor for the next batch before backward has run. */
+  readonly lengths: Int32Array | null;
   /** How its masks were drawn, and from which step on. */
   readonly training: CheckedKey | null;
   readonly firstStep: number;
@@ -81,6 +83,14 @@ function inputOf(engine: Engine, layer: RecurrentLayer, input: Tensor, lead: rea
   return tokens;
 }
 
+function lengthsOf(engine: Engine, lengths: Tensor | null, T: number, N: number): Int32Array | null {
+  if (lengths === null) return null;
+  const values = engine.ints(lengths, 'recurrent lengths', [N]);
+  for (const [n, length] of values.entries())
+    expectNumber(length, `the length of sequence ${n}`, length >= 0 && length <= T, `from 0 to ${T}`);
+  return values;
+}
+
 /** States as arrays: null means zeros in, nothing out. */
 export interface CheckedForward {
   readonly layer: RecurrentLayer;
@@ -98,6 +108,7 @@ export interface CheckedForward {
   readonly c0: RealArray | null;
   readonly hT: RealArray | null;
   readonly cT: RealArray | null;
+  readonly lengths: Int32Array | null;
 }
 
 export function checkForward(
@@ -128,6 +139,7 @@ export function checkForward(
     hT: state(call.hT, 'hT'),
     cT: state(call.cT, 'cT'),
   };
+  const lengths = lengthsOf(engine, call.lengths ?? null, T, N);
   const saved = call.saved && ownSaved(engine, layer, call.saved);
   if (saved && (saved.steps < T || saved.sequences < N))
     throw new RangeError(
@@ -142,7 +154,7 @@ export function checkForward(
     call.cT,
   ]);
   expectSeparate(call.hT, 'hT', [call.input, call.c0, call.cT]);
-  return { layer, T, N, weights, input, ...options, output, ...states, saved };
+  return { layer, T, N, weights, input, ...options, output, ...states, lengths, saved };
 }
 
 /** A step is a forward pass of T = 1 whose states flow on; it has no output of its own. */
@@ -165,7 +177,7 @@ export function checkStep(engine: Engine, call: RecurrentStep): CheckedForward {
     throw new TypeError('Expected a cell state for c of an LSTM step.');
   expectSeparate(call.h, 'h', [call.input, call.injected ?? null, call.c]);
   const h0 = layer.recurrent === false ? null : h;
-  return { layer, T: 1, N, weights, input, ...options, h0, c0: c, hT: h, cT: c };
+  return { layer, T: 1, N, weights, input, ...options, h0, c0: c, hT: h, cT: c, lengths: null };
 }
 
 /** A layer without recurrence has no states. */

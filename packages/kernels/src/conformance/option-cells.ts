@@ -99,7 +99,7 @@ export function optionPass(
   { options, training: isTraining }: OptionCell,
   [T, N, C, H]: Sizes,
   reads: RecurrentLayer['input'],
-  size = 1,
+  { size = 1, lengths = null }: { size?: number; lengths?: readonly number[] | null } = {},
 ) {
   const { backend } = h;
   const layer: RecurrentLayer = { ...options, inputSize: C, hiddenSize: H, input: reads };
@@ -125,6 +125,8 @@ export function optionPass(
     sequences,
     Int32Array.from({ length: N }, (_, n) => 7 * n + 3),
   );
+  const ragged = lengths && backend.createTensor([N], 'int');
+  if (ragged && lengths) backend.upload(ragged, lengths);
   const training = isTraining ? { seed: 5, step: 2, layer: 1, sequences } : null;
   const chosen = Object.entries(parameters).filter((entry): entry is [string, Parameter] => !!entry[1]);
   return {
@@ -146,8 +148,8 @@ export function optionPass(
     outputs: { output, hT, cT, mean: statistics?.mean, variance: statistics?.variance } as Outputs,
     forward() {
       const states = { h0, c0, hT, cT };
-      const call = { layer, parameters, input, injected, statistics, training, ...states };
-      backend.recurrentForward({ ...call, output, saved });
+      const call = { layer, parameters, input, injected, statistics, training, lengths: ragged };
+      backend.recurrentForward({ ...call, ...states, output, saved });
     },
     backward(): Readonly<Record<string, Tensor>> {
       const gradients = Object.fromEntries(

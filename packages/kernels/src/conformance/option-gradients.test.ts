@@ -11,15 +11,16 @@ const sizes: readonly Sizes[] = [
 ];
 
 const table = optionCells.flatMap((cell) => [
-  ...sizes.map((shape) => ({ ...cell, cell, shape, reads: 'dense' as const })),
-  { ...cell, cell, shape: sizes[1]!, reads: 'tokens' as const },
+  ...sizes.map((shape) => ({ ...cell, cell, shape, reads: 'dense' as const, lengths: null })),
+  { ...cell, cell, shape: sizes[1]!, reads: 'tokens' as const, lengths: null },
+  { ...cell, cell, shape: sizes[2]!, reads: 'dense' as const, lengths: [2, 3, 0, 3] },
 ]);
 
 test.each(table)(
-  'every gradient of $title is that of finite differences: $shape, $reads',
-  async ({ cell, shape, reads }) => {
+  'every gradient of $title is that of finite differences: $shape, $reads, lengths $lengths',
+  async ({ cell, shape, reads, lengths }) => {
     const backend = createTruth();
-    const pass = optionPass(new Harness(backend), cell, shape, reads);
+    const pass = optionPass(new Harness(backend), cell, shape, reads, { lengths });
     await checkGradients(backend, {
       inputs: pass.inputs,
       async loss() {

@@ -49,7 +49,7 @@ describe.each(engines)('$name', (engine) => {
 
   async function results(on: Backend, cell: OptionCell, shape: Sizes, poison: string | null = null) {
     const h = new Harness(on, poison);
-    const pass = optionPass(h, cell, shape, 'dense', 1 / Math.sqrt(shape[3]));
+    const pass = optionPass(h, cell, shape, 'dense', { size: 1 / Math.sqrt(shape[3]) });
     pass.forward();
     const outputs = await h.read(pass.outputs);
     return { outputs: { ...outputs, ...(await h.read(pass.backward())) }, labels: h.labels };
@@ -121,8 +121,18 @@ describe.each(engines)('$name', (engine) => {
       };
     }
 
-    /** Forward over chunks of these lengths with the states handed on, then backward over them. */
-    async function chunked(rows: readonly number[], lengths: readonly number[]) {
+    function lengthsOf(values: readonly number[]): Tensor {
+      const tensor = backend.createTensor([values.length], 'int');
+      backend.upload(tensor, values);
+      return tensor;
+    }
+
+    /** Forward over chunks of so many steps with the states handed on, then backward over them; `ragged`: steps of each sequence. */
+    async function chunked(
+      rows: readonly number[],
+      lengths: readonly number[],
+      ragged: readonly number[] | null = null,
+    ) {
       const r = rowsOf(rows);
       const { layer, parameters, statistics, training } = r;
       let at = 0;
@@ -142,6 +152,7 @@ describe.each(engines)('$name', (engine) => {
           injected: backend.view(r.injected, first, length),
           h0: r.state,
           c0: r.cells,
+          lengths: ragged && lengthsOf(ragged.map((steps) => Math.min(length, Math.max(0, steps - first)))),
           output: backend.view(r.output, first, length),
           hT: r.state,
           cT: r.cells,
@@ -171,24 +182,43 @@ describe.each(engines)('$name', (engine) => {
       expect(await chunked(rows, [1, 1, 1, 1, 1, 1, 1])).toEqual(await chunked(rows, [T]));
     });
 
-    const dependsOnBatch = cell.options.norm === 'batch' && cell.training;
-    if (!dependsOnBatch)
-      test('a row has the same bits alone, among others and in any order', async () => {
-        const all = await chunked([2, 0, 1], [T]);
-        for (const row of [0, 1, 2]) {
-          const alone = await chunked([row], [T]);
-          const place = [2, 0, 1].indexOf(row);
-          for (const [name, values] of Object.entries(alone)) {
-            const steps = name === 'output' || name === 'dInput' ? T : 1;
-            const width = values.length / steps;
-            for (let t = 0; t < steps; t++)
-              expect(
-                all[name]!.slice((t * 3 + place) * width, (t * 3 + place + 1) * width),
-                `${name} of row ${row} at ${t}`,
-              ).toEqual(values.slice(t * width, (t + 1) * width));
-          }
+    /** Expects of each row of `together`, whose order is `rows`, what it has alone; `steps` says how many it has. */
+    async function expectRowsAlone(
+      rows: readonly number[],
+      steps: readonly number[],
+      together: Readonly<Record<string, number[]>>,
+    ) {
+      for (const [place, row] of rows.entries()) {
+        const alone = await chunked([row], [steps[place]!]);
+        for (const [name, values] of Object.entries(alone)) {
+          const count = name === 'output' || name === 'dInput' ? T : 1;
+          const width = values.length / count;
+          for (let t = 0; t < count; t++)
+            expect(
+              together[name]!.slice((t * 3 + place) * width, (t * 3 + place + 1) * width),
+              `${name} of row ${row} at ${t}`,
+            ).toEqual(values.slice(t * width, (t + 1) * width));
         }
+      }
+    }
+
+    const dependsOnBatch = cell.options.norm === 'batch' && cell.training;
+    if (!dependsOnBatch) {
+      test('a row has the same bits alone, among others and in any order', async () => {
+        const rows = [2, 0, 1];
+        await expectRowsAlone(rows, [T, T, T], await chunked(rows, [T]));
       });
+
+      test('sequences of unequal length have the bits that each has alone, also in chunks', async () => {
+        const [rows, steps] = [
+          [1, 0, 2],
+          [4, T, 2],
+        ] as const;
+        const together = await chunked(rows, [T], steps);
+        await expectRowsAlone(rows, steps, together);
+        expect(await chunked(rows, [3, 4], steps)).toEqual(together);
+      });
+    }
 
     if (!cell.training)
       test('single steps give the bits of the whole sequence', async () => {

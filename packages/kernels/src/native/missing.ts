@@ -14,6 +14,7 @@ export const missingFeatures: ReadonlySet<Feature> = new Set<Feature>([
   'zoneout',
   'recurrentDropout',
   'injected',
+  'lengths',
   'variational',
   'absentTokens',
 ]);

@@ -131,7 +131,10 @@ export function createKernels(
         maybe(hT),
         maybe(cT),
       );
-      if (saved) saved.pass = { T, N, input: call.input, output, training, firstStep, statistics };
+      if (saved) {
+        const { lengths } = checked;
+        saved.pass = { T, N, input: call.input, output, lengths, training, firstStep, statistics };
+      }
     },
     recurrentStep(call) {
       refuseMissing(featuresOfCall(call));

@@ -4,51 +4,65 @@ import type { StatisticsArrays } from '../checks/recurrent-options.ts';
 export interface BatchStatistics {
   /** true: the batch's own moments normalise and move the running ones. */
   readonly training: boolean;
-  /** Goes to step t of the sequences; a training pass counts one more batch of `rows` rows there. */
-  go(t: number, rows: number): void;
+  /** Rows that are not padding at this step: the first `count` of `rows`. */
+  readonly rows: Int32Array;
+  readonly count: number;
+  /** Goes to step t of the sequences. `hasEnded` tells which of N rows are padding. */
+  go(t: number, N: number, hasEnded: (n: number) => boolean): void;
+  /** Counts one more batch here, before its columns are moved. */
+  countBatch(): void;
   /** Moves the running moments of a column towards those of the batch. `variance` is biased. */
   move(column: number, mean: number, variance: number): void;
-  /** The running moments of a column, for row n. */
-  running(n: number, column: number): { readonly mean: number; readonly variance: number };
+  /** Where the running moments of a column stand for row n. */
+  place(n: number, column: number): number;
+  readonly moments: StatisticsArrays;
 }
 
 /** `positions`: t of each row by itself, instead of the t of `go`. */
 export function createBatchStatistics(
-  { mean, variance, batches }: StatisticsArrays,
+  moments: StatisticsArrays,
+  N: number,
   training: boolean,
   positions: Int32Array | null,
 ): BatchStatistics {
+  const { mean, variance, batches } = moments;
   const steps = batches.length;
   const columns = mean.length / steps;
-  let row = 0;
+  const rows = new Int32Array(N);
+  let count = 0;
+  let step = 0;
   let share = 0;
-  let unbias = 1;
-
   /** The last step that has seen a batch, so that longer sequences than any in training find something. */
   let last = steps - 1;
   while (last > 0 && !(batches[last]! > 0)) last--;
-  const rowOf = (t: number) => Math.min(t, training ? steps - 1 : last);
+  const stepOf = (t: number) => Math.min(t, training ? steps - 1 : last);
 
   return {
     training,
-    go(t, rows) {
-      row = rowOf(t);
+    moments,
+    rows,
+    get count() {
+      return count;
+    },
+    go(t, all, hasEnded) {
+      step = stepOf(t);
+      count = 0;
+      for (let n = 0; n < all; n++) if (!hasEnded(n)) rows[count++] = n;
+    },
+    countBatch() {
       share = 0;
       // One row says nothing about a variance.
-      if (!training || rows < 2) return;
-      batches[row] = batches[row]! + 1;
-      share = Math.max(0.1, 1 / batches[row]!);
-      unbias = rows / (rows - 1);
+      if (!training || count < 2) return;
+      batches[step] = batches[step]! + 1;
+      share = Math.max(0.1, 1 / batches[step]!);
     },
     move(column, batchMean, batchVariance) {
       if (share === 0) return;
-      const at = row * columns + column;
+      const at = step * columns + column;
+      const unbiased = (batchVariance * count) / (count - 1);
       mean[at] = (1 - share) * mean[at]! + share * batchMean;
-      variance[at] = (1 - share) * variance[at]! + share * unbias * batchVariance;
+      variance[at] = (1 - share) * variance[at]! + share * unbiased;
     },
-    running(n, column) {
-      const at = (positions ? rowOf(positions[n]!) : row) * columns + column;
-      return { mean: mean[at]!, variance: variance[at]! };
-    },
+    place: (n, column) => (positions ? stepOf(positions[n]!) : step) * columns + column,
   };
 }

@@ -42,9 +42,14 @@ export function inverseSize(N: number, columns: number, ranges: number): number 
   return Math.max(N * ranges, columns);
 }
 
-/** Layer normalisation (Ba, Kiros and Hinton 2016): each row by its own mean and variance. */
-export function layerNormalization(room: NormalizationRoom): Normalization {
-  const { N, columns, ranges, values, inverses } = room;
+/** Layer normalisation (Ba, Kiros and Hinton 2016): each row by its own mean and variance. Sums are in double. */
+export function layerNormalization({
+  N,
+  columns,
+  ranges,
+  values,
+  inverses,
+}: NormalizationRoom): Normalization {
   const size = inverseSize(N, columns, ranges.length);
   return {
     columns,
@@ -53,43 +58,78 @@ export function layerNormalization(room: NormalizationRoom): Normalization {
       const { from, count } = ranges[range]!;
       for (let n = 0; n < N; n++) {
         const at = (slot * N + n) * columns + from;
-        inverses[slot * size + range * N + n] = normalizeLine(values, at, 1, count);
+        let sum = 0;
+        for (let k = at; k < at + count; k++) sum += values[k]!;
+        const mean = sum / count;
+        let squares = 0;
+        for (let k = at; k < at + count; k++) squares += (values[k]! - mean) * (values[k]! - mean);
+        const inverse = 1 / Math.sqrt(squares / count + epsilon);
+        for (let k = at; k < at + count; k++) values[k] = (values[k]! - mean) * inverse;
+        inverses[slot * size + range * N + n] = inverse;
       }
     },
+    /** dx = (d − mean(d) − x̂ mean(d x̂)) / √(variance + ε) with d = gain dy. */
     backward(slot, range, dy, dyAt, dyStride, gain, dGain) {
       const { from, count } = ranges[range]!;
       for (let n = 0; n < N; n++) {
         const at = (slot * N + n) * columns + from;
-        gainGradient(values, at, dy, dyAt + n * dyStride, count, from, dGain);
-        lineGradient(
-          values,
-          at,
-          1,
-          count,
-          dy,
-          dyAt + n * dyStride,
-          1,
-          gain,
-          from,
-          1,
-          inverses[slot * size + range * N + n]!,
-        );
+        const dyRow = dyAt + n * dyStride;
+        let sum = 0;
+        let product = 0;
+        for (let k = 0; k < count; k++) {
+          const change = dy[dyRow + k]! * values[at + k]!;
+          dGain[from + k] = dGain[from + k]! + change;
+          sum += gain[from + k]! * dy[dyRow + k]!;
+          product += gain[from + k]! * change;
+        }
+        const inverse = inverses[slot * size + range * N + n]!;
+        for (let k = 0; k < count; k++) {
+          const d = gain[from + k]! * dy[dyRow + k]!;
+          values[at + k] = (d - sum / count - (values[at + k]! * product) / count) * inverse;
+        }
       }
     },
   };
 }
 
 /**
- * Batch normalisation of one time step (Cooijmans et al. 2016): each column by the mean and variance of its rows, which move the running ones, or by
- * the running ones alone.
+ * Batch normalisation of one time step (Cooijmans et al. 2016): each column by the mean and variance of its rows that are not padding, which move the
+ * running ones; or, outside of training, by the running ones. Its columns stand from `offset` on in the statistics. Sums are in double.
  */
 export function batchNormalization(
-  room: NormalizationRoom,
+  { N, columns, ranges, values, inverses }: NormalizationRoom,
   statistics: BatchStatistics,
   offset: number,
 ): Normalization {
-  const { N, columns, ranges, values, inverses } = room;
   const size = inverseSize(N, columns, ranges.length);
+  const { rows, moments } = statistics;
+
+  /** By the batch's moments: column k, whose first element is at `at`; returns 1 / √(variance + ε). */
+  function byBatch(at: number, k: number): number {
+    const { count } = statistics;
+    let sum = 0;
+    for (let r = 0; r < count; r++) sum += values[at + rows[r]! * columns]!;
+    const mean = sum / count;
+    let squares = 0;
+    for (let r = 0; r < count; r++) squares += (values[at + rows[r]! * columns]! - mean) ** 2;
+    const inverse = 1 / Math.sqrt(squares / count + epsilon);
+    for (let r = 0; r < count; r++) {
+      const i = at + rows[r]! * columns;
+      values[i] = (values[i]! - mean) * inverse;
+    }
+    statistics.move(offset + k, mean, squares / count);
+    return inverse;
+  }
+
+  function byRunning(at: number, k: number): number {
+    for (let n = 0; n < N; n++) {
+      const place = statistics.place(n, offset + k);
+      const i = at + n * columns;
+      values[i] = (values[i]! - moments.mean[place]!) / Math.sqrt(moments.variance[place]! + epsilon);
+    }
+    return 1 / Math.sqrt(moments.variance[statistics.place(0, offset + k)]! + epsilon);
+  }
+
   return {
     columns,
     values,
@@ -97,102 +137,34 @@ export function batchNormalization(
       const { from, count } = ranges[range]!;
       for (let k = from; k < from + count; k++) {
         const at = slot * N * columns + k;
-        inverses[slot * size + k] = statistics.training
-          ? normalizeLine(values, at, columns, N, (mean, variance) =>
-              statistics.move(offset + k, mean, variance),
-            )
-          : useRunning(values, at, columns, N, statistics, offset + k);
+        inverses[slot * size + k] = statistics.training ? byBatch(at, k) : byRunning(at, k);
       }
     },
+    /** As by layer, but over rows; running statistics are constants. */
     backward(slot, range, dy, dyAt, dyStride, gain, dGain) {
       const { from, count } = ranges[range]!;
-      for (let n = 0; n < N; n++)
-        gainGradient(values, (slot * N + n) * columns + from, dy, dyAt + n * dyStride, count, from, dGain);
-      for (let k = 0; k < count; k++) {
-        const at = slot * N * columns + from + k;
-        const inverse = inverses[slot * size + from + k]!;
-        if (statistics.training)
-          lineGradient(values, at, columns, N, dy, dyAt + k, dyStride, gain, from + k, 0, inverse);
-        else
-          for (let n = 0; n < N; n++)
-            values[at + n * columns] = inverse * gain[from + k]! * dy[dyAt + n * dyStride + k]!;
+      for (let k = from; k < from + count; k++) {
+        const at = slot * N * columns + k;
+        const dyColumn = dyAt + k - from;
+        let sum = 0;
+        let product = 0;
+        for (let r = 0; r < statistics.count; r++) {
+          const d = dy[dyColumn + rows[r]! * dyStride]!;
+          sum += d;
+          product += d * values[at + rows[r]! * columns]!;
+        }
+        dGain[k] = dGain[k]! + product;
+        const inverse = gain[k]! * inverses[slot * size + k]!;
+        const [mean, slope] = statistics.training
+          ? [sum / statistics.count, product / statistics.count]
+          : [0, 0];
+        for (let n = 0, r = 0; n < N; n++) {
+          const i = at + n * columns;
+          const present = r < statistics.count && rows[r] === n;
+          if (present) r++;
+          values[i] = present ? (dy[dyColumn + n * dyStride]! - mean - values[i]! * slope) * inverse : 0;
+        }
       }
     },
   };
-}
-
-/** x ← x̂ over `count` elements `stride` apart; returns 1 / √(variance + ε). Sums are in double. */
-function normalizeLine(
-  x: RealArray,
-  at: number,
-  stride: number,
-  count: number,
-  seen?: (mean: number, variance: number) => void,
-): number {
-  let sum = 0;
-  for (let k = 0; k < count; k++) sum += x[at + k * stride]!;
-  const mean = sum / count;
-  let squares = 0;
-  for (let k = 0; k < count; k++) squares += (x[at + k * stride]! - mean) * (x[at + k * stride]! - mean);
-  const inverse = 1 / Math.sqrt(squares / count + epsilon);
-  for (let k = 0; k < count; k++) x[at + k * stride] = (x[at + k * stride]! - mean) * inverse;
-  seen?.(mean, squares / count);
-  return inverse;
-}
-
-/** A column by its running statistics, which may differ from row to row; returns what divides the first row. */
-function useRunning(
-  x: RealArray,
-  at: number,
-  stride: number,
-  count: number,
-  statistics: BatchStatistics,
-  column: number,
-): number {
-  for (let n = 0; n < count; n++) {
-    const { mean, variance } = statistics.running(n, column);
-    x[at + n * stride] = (x[at + n * stride]! - mean) / Math.sqrt(variance + epsilon);
-  }
-  return 1 / Math.sqrt(statistics.running(0, column).variance + epsilon);
-}
-
-/** dGain += dy x̂ over one row. */
-function gainGradient(
-  values: RealArray,
-  at: number,
-  dy: RealArray,
-  dyAt: number,
-  count: number,
-  from: number,
-  dGain: Float64Array,
-): void {
-  for (let k = 0; k < count; k++) dGain[from + k] = dGain[from + k]! + dy[dyAt + k]! * values[at + k]!;
-}
-
-/** x̂ ← dx = (d − mean(d) − x̂ mean(d x̂)) · inverse with d = gain dy, over one line of elements that were normalised together. */
-function lineGradient(
-  values: RealArray,
-  at: number,
-  stride: number,
-  count: number,
-  dy: RealArray,
-  dyAt: number,
-  dyStride: number,
-  gain: RealArray,
-  gainAt: number,
-  gainStride: number,
-  inverse: number,
-): void {
-  let sum = 0;
-  let product = 0;
-  for (let k = 0; k < count; k++) {
-    const d = gain[gainAt + k * gainStride]! * dy[dyAt + k * dyStride]!;
-    sum += d;
-    product += d * values[at + k * stride]!;
-  }
-  for (let k = 0; k < count; k++) {
-    const d = gain[gainAt + k * gainStride]! * dy[dyAt + k * dyStride]!;
-    const x = values[at + k * stride]!;
-    values[at + k * stride] = (d - sum / count - (x * product) / count) * inverse;
-  }
 }

@@ -12,7 +12,7 @@ import {
 import { collectFromGates, inputColumns, inputGradient, inputWeightGradient } from './input-product.ts';
 import { returnCarry, takeCarry } from './noise.ts';
 import { addColumnSums, transpose } from './product.ts';
-import { copyPart, createFrame, setOrZero } from './recurrent.ts';
+import { copyPart, createFrame, forEachEnded, hasEnded, setOrZero } from './recurrent.ts';
 import { cellOf } from './recurrent-layer.ts';
 import { createPassOptions, type PassOptions } from './recurrent-options.ts';
 
@@ -57,8 +57,8 @@ function createWork(engine: Engine, checked: CheckedBackward): Work {
 }
 
 function throughTime(engine: Engine, work: Work, dh: RealArray, dc: RealArray): void {
-  const { layer, saved, weights, dOutput, cell, options, hidden } = work;
-  const { T, N, output, firstStep } = work.pass;
+  const { layer, saved, weights, dOutput, dhT, dcT, cell, options, hidden } = work;
+  const { T, N, output, firstStep, lengths } = work.pass;
   const H = layer.hiddenSize;
   const G = gateRows(layer);
   const unit = N * H;
@@ -80,10 +80,16 @@ function throughTime(engine: Engine, work: Work, dh: RealArray, dc: RealArray): 
     frame.cellsPreviousAt = t * unit;
     frame.cellsAt = (t + 1) * unit;
     if (dOutput) for (let i = 0; i < unit; i++) dh[i] = dh[i]! + dOutput[t * unit + i]!;
+    forEachEnded(lengths, t, (n) => {
+      dh.fill(0, n * H, (n + 1) * H);
+      dc.fill(0, n * H, (n + 1) * H);
+    });
+    options.statistics?.go(firstStep + t, N, (n) => hasEnded(lengths, n, t));
     noise?.go(firstStep + t, frame);
     if (noise?.hidden) takeCarry(noise.hidden, unit, dh);
     if (noise?.cell) takeCarry(noise.cell, unit, dc);
     cell.backward(frame);
+    forEachEnded(lengths, t, (n) => gates.fill(0, (t * N + n) * width, (t * N + n + 1) * width));
     hiddenBackward(hidden, frame, transposed, G, dSource);
     if (options.input) {
       collectFromGates(cell, H, N, gates, frame.gatesAt, dProduct);
@@ -91,6 +97,12 @@ function throughTime(engine: Engine, work: Work, dh: RealArray, dc: RealArray): 
     }
     if (noise?.hidden) returnCarry(noise.hidden, unit, dh);
     if (noise?.cell) returnCarry(noise.cell, unit, dc);
+    // What arrives at a final state waits until its sequence's own last step.
+    forEachEnded(lengths, t, (n) => {
+      const row = (array: RealArray) => array.subarray(n * H, (n + 1) * H);
+      setOrZero(row(dh), dhT && row(dhT), H);
+      setOrZero(row(dc), dcT && row(dcT), H);
+    });
   }
 }
 

@@ -44,7 +44,8 @@ export interface PassShape {
 
 export function createPassOptions(engine: Engine, shape: PassShape): PassOptions {
   const statistics =
-    shape.statistics && createBatchStatistics(shape.statistics, shape.training !== null, shape.positions);
+    shape.statistics &&
+    createBatchStatistics(shape.statistics, shape.N, shape.training !== null, shape.positions);
   const norms = createNormalizations(shape, statistics);
   return {
     ...norms,

@@ -59,7 +59,7 @@ export function createFrame(
 
 /** The time loop: with `saved` the activations of all steps are kept, without it those of one step only; the bits are the same. */
 function run(engine: Engine, checked: CheckedForward, output: RealArray, saved: Saved | null): void {
-  const { layer, T, N, weights, input, injected, firstStep } = checked;
+  const { layer, T, N, weights, input, injected, firstStep, lengths, hT } = checked;
   const cell = cellOf(layer);
   const H = layer.hiddenSize;
   const G = gateRows(layer);
@@ -86,7 +86,8 @@ function run(engine: Engine, checked: CheckedForward, output: RealArray, saved: 
     frame.outputAt = t * unit;
     frame.cellsPreviousAt = (t % (slots + 1)) * unit;
     frame.cellsAt = ((t + 1) % (slots + 1)) * unit;
-    statistics?.go(firstStep + t, N);
+    statistics?.go(firstStep + t, N, (n) => hasEnded(lengths, n, t));
+    statistics?.countBatch();
     noise?.go(firstStep + t, frame);
     if (!saved) projectInput(layer, weights.weightIh, input, t * N, N, columns, 0);
     if (options.input) {
@@ -99,11 +100,31 @@ function run(engine: Engine, checked: CheckedForward, output: RealArray, saved: 
     cell.forward(frame);
     if (noise?.hidden) zoneout(noise.hidden, unit, frame.previous, frame.previousAt, output, frame.outputAt);
     if (noise?.cell) zoneout(noise.cell, unit, cells, frame.cellsPreviousAt, cells, frame.cellsAt);
+    forEachEnded(lengths, t, (n) => {
+      output.fill(0, t * unit + n * H, t * unit + (n + 1) * H);
+      const before = frame.cellsPreviousAt + n * H;
+      if (isLstm) cells.copyWithin(frame.cellsAt + n * H, before, before + H);
+    });
     frame.previous = output;
     frame.previousAt = t * unit;
   }
-  if (checked.hT) copyPart(checked.hT, output, (T - 1) * unit, unit);
+  for (let n = 0; n < N && hT; n++) {
+    const length = lengths ? lengths[n]! : T;
+    const [from, at] = length === 0 ? [first, n * H] : [output, (length - 1) * unit + n * H];
+    hT.set(from.subarray(at, at + H), n * H);
+  }
   if (checked.cT && isLstm) copyPart(checked.cT, cells, (T % (slots + 1)) * unit, unit);
+}
+
+/** Whether sequence n has no step t. */
+export function hasEnded(lengths: Int32Array | null, n: number, t: number): boolean {
+  return lengths !== null && t >= lengths[n]!;
+}
+
+/** Calls body(n) for every sequence that has no step t. */
+export function forEachEnded(lengths: Int32Array | null, t: number, body: (n: number) => void): void {
+  if (lengths === null) return;
+  for (let n = 0; n < lengths.length; n++) if (hasEnded(lengths, n, t)) body(n);
 }
 
 /** target[0 … size) ← source, or zeros. */
@@ -121,7 +142,8 @@ export function recurrentForward(engine: Engine, call: RecurrentForward): void {
   const checked = checkForward(engine, call);
   const { T, N, output, saved, training, firstStep, statistics } = checked;
   run(engine, checked, output, saved);
-  if (saved) saved.pass = { T, N, input: call.input, output, training, firstStep, statistics };
+  const lengths = checked.lengths?.slice() ?? null;
+  if (saved) saved.pass = { T, N, input: call.input, output, lengths, training, firstStep, statistics };
 }
 
 export function recurrentStep(engine: Engine, call: RecurrentStep): void {
