@@ -85,11 +85,14 @@ describe.each(rooms)('$folder', (room) => {
 const roomNamed = (name: string): Room => rooms.find((room) => room.name === name) as Room;
 
 describe('the library', () => {
-  it.each(['rnn', 'kernels'])('%s knows no service: nothing but the rooms below it', (name) => {
+  it.each([
+    { name: 'rnn', parsers: ['csv-parse'] },
+    { name: 'kernels', parsers: [] },
+  ])('$name knows no service: nothing but the rooms below it, and parsers', ({ name, parsers }) => {
     const strangers = Object.keys(roomNamed(name).manifest.dependencies ?? {}).filter(
       (dependency) => !dependency.startsWith('@unfold/'),
     );
-    expect(strangers).toEqual([]);
+    expect(strangers).toEqual(parsers);
   });
 
   it('contracts and config need zod and nothing else', () => {

@@ -90,6 +90,7 @@ export const outcomeOfError = (error: unknown): ErrorOutcome => {
     case 'invalid_utf8':
     case 'text_too_short':
     case 'impossible_with_data':
+    case 'invalid_data':
     case 'invalid_weights':
     case 'limit_exceeded':
     case 'malformed_body':

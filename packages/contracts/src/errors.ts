@@ -51,6 +51,7 @@ export const errorCatalogue = {
   invalid_utf8: entry(422, 'invalid_request_error'),
   text_too_short: entry(422, 'invalid_request_error'),
   impossible_with_data: entry(422, 'invalid_request_error'),
+  invalid_data: entry(422, 'invalid_request_error'),
   invalid_weights: entry(422, 'invalid_request_error'),
   idempotency_mismatch: entry(422, 'invalid_request_error'),
   limit_exceeded: entry(422, 'invalid_request_error'),

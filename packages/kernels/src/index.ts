@@ -12,6 +12,7 @@ export {
   createRandomStream,
   inverseNormal,
   philox4x32,
+  purposeWord,
   type RandomAddress,
   type RandomStream,
   randomPurposes,

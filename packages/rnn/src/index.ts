@@ -7,6 +7,8 @@ export {
   NativeUnavailableError,
 } from '@unfold/kernels';
 export { completeSpec } from './complete-spec.ts';
+export { checkData, type DataCheckRequest, type DataSummary } from './data/records/check-data.ts';
+export { dataLimits } from './data/records/data-limits.ts';
 export { estimate, type TextSize } from './estimate.ts';
 export type { GeneratedToken, GenerateOptions } from './generation/generate.ts';
 export type { Score } from './generation/score.ts';

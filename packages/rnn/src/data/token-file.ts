@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TextOptions, UnfoldError } from '@unfold/contracts';
 import { createTokenizer } from '../text/create-tokenizer.ts';
 import type { Tokenizer, TokenizerData } from '../text/tokenizer.ts';
 import { createVocabularyBuilder } from '../text/vocabulary-builder.ts';
-import { type DataPart, type Fingerprint, PartReader, trainingEnd } from './data-part.ts';
+import { type DataPart, PartReader, trainingEnd } from './data-part.ts';
+import { type DataSource, identifyFile, sameSource, sizeOf, writeWhole } from './prepared-file.ts';
 import { storageError } from './storage-error.ts';
 import { TokenWriter, tokenWidth } from './token-writer.ts';
 
@@ -22,12 +23,6 @@ export interface TokenFileRequest {
   resume?: { tokenizer: Tokenizer; source: DataSource };
   /** Asked every quarter of a megabyte. true: give up and answer null. */
   interrupted?: () => boolean;
-}
-
-/** What the tokens were made from, so that a resumed run can tell whether it is still the same. */
-export interface DataSource {
-  data: Fingerprint;
-  validation: Fingerprint | null;
 }
 
 /** Ids on disk, little-endian unsigned integers: the training part, then the validation part. */
@@ -53,23 +48,14 @@ interface Sidecar {
 const formatVersion = 1;
 
 /** What an earlier token file must have been made of to be used again. */
-const requestKey = async (request: TokenFileRequest): Promise<string> => {
-  const identify = async (path: string | null) => {
-    if (path === null) return null;
-    const { size, mtimeMs } = await stat(path);
-    return { path, size, mtimeMs };
-  };
-  return JSON.stringify([
+const requestKey = async (request: TokenFileRequest): Promise<string> =>
+  JSON.stringify([
     formatVersion,
-    await identify(request.data),
-    await identify(request.validation),
+    await identifyFile(request.data),
+    await identifyFile(request.validation),
     request.text,
     request.validationFraction,
   ]);
-};
-
-const sameSource = (a: DataSource, b: DataSource): boolean =>
-  a.data.sha256 === b.data.sha256 && a.validation?.sha256 === b.validation?.sha256;
 
 const reuse = async (request: TokenFileRequest, key: string, paths: Paths): Promise<TokenFile | null> => {
   try {
@@ -97,19 +83,6 @@ interface Paths {
   tokens: string;
   sidecar: string;
 }
-
-/** A file that appears under its name only once it is whole and on the disk. */
-const writeWhole = async (path: string, text: string): Promise<void> => {
-  const temporary = `${path}.${randomUUID()}.tmp`;
-  const file = await open(temporary, 'w');
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-};
 
 const buildVocabulary = async (
   request: TokenFileRequest,
@@ -215,12 +188,4 @@ const locateParts = async (request: TokenFileRequest) => {
         ? { ...training, first: end, end: bytes }
         : null;
   return { bytes, training, validation };
-};
-
-const sizeOf = async (path: string, name: string, param: string): Promise<number> => {
-  const found = await stat(path).catch((cause: unknown) => {
-    throw new UnfoldError('data_missing', `${name} is gone: it cannot be read any more.`, { param, cause });
-  });
-  if (found.size === 0) throw new UnfoldError('empty_file', `${name} is empty.`, { param });
-  return found.size;
 };

@@ -1,4 +1,4 @@
-import { encodeAll, splitSurrogate, tokenizerData } from './encoding.ts';
+import { boundaryOf, encodeAll, splitSurrogate, tokenizerData } from './encoding.ts';
 import type { TokenDecoder, TokenEncoder, Tokenizer } from './tokenizer.ts';
 
 /** Printable ASCII, tab and line breaks are themselves; every other byte is named, `<0xC3>`. */
@@ -9,8 +9,12 @@ const byteText = (byte: number): string =>
 
 export const byteTokens: readonly string[] = Array.from({ length: 256 }, (_, byte) => byteText(byte));
 
-/** One token is one byte of UTF-8; id and byte are the same number. Invalid sequences are decoded to U+FFFD. */
-export const createByteTokenizer = (): Tokenizer => {
+/**
+ * One token is one byte of UTF-8; id and byte are the same number, `<s>` is 256. Invalid sequences are decoded to U+FFFD.
+ * @param tokens those of every byte, and `<s>` if the text is cut in sequences
+ */
+export const createByteTokenizer = (tokens: readonly string[] = byteTokens): Tokenizer => {
+  const boundary = boundaryOf(tokens);
   const encoder = (): TokenEncoder => {
     let held = '';
     return {
@@ -28,6 +32,7 @@ export const createByteTokenizer = (): Tokenizer => {
     const one = new Uint8Array(1);
     return {
       push(id) {
+        if (id === boundary) return '';
         one[0] = id;
         return utf8.decode(one, { stream: true });
       },
@@ -37,11 +42,12 @@ export const createByteTokenizer = (): Tokenizer => {
 
   return {
     level: 'byte',
-    tokens: byteTokens,
+    tokens,
     unknown: null,
+    boundary,
     encoder,
     decoder,
     encode: (text) => encodeAll(text, encoder()),
-    toJSON: () => tokenizerData({ level: 'byte', tokens: byteTokens }),
+    toJSON: () => tokenizerData({ level: 'byte', tokens }),
   };
 };

@@ -1,6 +1,13 @@
-import { encodeAll, refuseUnknown, splitSurrogate, tokenizerData, tokenTextDecoder } from './encoding.ts';
+import {
+  boundaryOf,
+  encodeAll,
+  refuseUnknown,
+  splitSurrogate,
+  tokenizerData,
+  tokenTextDecoder,
+} from './encoding.ts';
 import { lowerCase } from './lower-case.ts';
-import { type TokenEncoder, type Tokenizer, unknownToken } from './tokenizer.ts';
+import { boundaryToken, type TokenEncoder, type Tokenizer, unknownToken } from './tokenizer.ts';
 
 const basicPlane = 0x10000;
 
@@ -10,7 +17,7 @@ export const createCharacterTokenizer = (tokens: readonly string[], lowercase: b
   const basic = new Int32Array(basicPlane).fill(-1);
   const beyond = new Map<number, number>();
   tokens.forEach((token, id) => {
-    if (token === unknownToken) return;
+    if (token === unknownToken || token === boundaryToken) return;
     const point = token.codePointAt(0)!;
     if (point < basicPlane) basic[point] = id;
     else beyond.set(point, id);
@@ -46,6 +53,7 @@ export const createCharacterTokenizer = (tokens: readonly string[], lowercase: b
     level: 'char',
     tokens,
     unknown: unknownId < 0 ? null : unknownId,
+    boundary: boundaryOf(tokens),
     encoder,
     decoder: () => tokenTextDecoder(tokens),
     encode: (text) => encodeAll(text, encoder()),

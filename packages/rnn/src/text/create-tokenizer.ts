@@ -1,7 +1,7 @@
 import { UnfoldError } from '@unfold/contracts';
-import { createByteTokenizer } from './byte-tokenizer.ts';
+import { byteTokens, createByteTokenizer } from './byte-tokenizer.ts';
 import { createCharacterTokenizer } from './character-tokenizer.ts';
-import { type Tokenizer, type TokenizerData, unknownToken } from './tokenizer.ts';
+import { boundaryToken, type Tokenizer, type TokenizerData, unknownToken } from './tokenizer.ts';
 import { createWordTokenizer } from './word-tokenizer.ts';
 
 /**
@@ -18,10 +18,13 @@ export const createTokenizer = (data: unknown, options: { lowercase?: boolean } 
   if (new Set(tokens).size !== tokens.length) throw invalid('expected tokens that differ from each other');
   switch (level) {
     case 'byte':
-      if (tokens.length !== 256) throw invalid(`expected 256 tokens, but received ${tokens.length}`);
-      return createByteTokenizer();
+      if (tokens.length !== 256 && !(tokens.length === 257 && tokens[256] === boundaryToken))
+        throw invalid(`expected 256 tokens and perhaps "${boundaryToken}", but received ${tokens.length}`);
+      return createByteTokenizer([...byteTokens, ...tokens.slice(256)]);
     case 'char': {
-      const odd = tokens.find((token) => token !== unknownToken && [...token].length !== 1);
+      const odd = tokens.find(
+        (token) => token !== unknownToken && token !== boundaryToken && [...token].length !== 1,
+      );
       if (odd !== undefined) throw invalid(`expected single characters, but received ${JSON.stringify(odd)}`);
       return createCharacterTokenizer(tokens, options.lowercase ?? false);
     }

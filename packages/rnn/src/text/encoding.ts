@@ -1,5 +1,5 @@
 import { UnfoldError } from '@unfold/contracts';
-import type { TokenDecoder, TokenEncoder, Tokenizer } from './tokenizer.ts';
+import { boundaryToken, type TokenDecoder, type TokenEncoder, type Tokenizer } from './tokenizer.ts';
 
 /** A whole text through a streaming encoder, in pieces, so that the memory beside the result stays small. */
 export const encodeAll = (text: string, encoder: TokenEncoder): Int32Array => {
@@ -18,9 +18,15 @@ export const encodeAll = (text: string, encoder: TokenEncoder): Int32Array => {
   return ids;
 };
 
+/** The row of `<s>`, or null. */
+export const boundaryOf = (tokens: readonly string[]): number | null => {
+  const id = tokens.indexOf(boundaryToken);
+  return id < 0 ? null : id;
+};
+
 /** Decoder of a vocabulary whose tokens are texts of their own. */
 export const tokenTextDecoder = (tokens: readonly string[]): TokenDecoder => ({
-  push: (id) => tokens[id] ?? '',
+  push: (id) => (tokens[id] === boundaryToken ? '' : (tokens[id] ?? '')),
   finish: () => '',
 });
 

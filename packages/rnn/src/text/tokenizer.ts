@@ -5,6 +5,9 @@ export type TokenLevel = TextOptions['level'];
 /** Stands for every character or word outside the vocabulary. It is read, but never written by a model. */
 export const unknownToken = '<unk>';
 
+/** Begins and ends a sequence. It is in the vocabularies of texts that are cut in sequences, and shown as nothing. */
+export const boundaryToken = '<s>';
+
 /** A tokenizer as a weights file holds it: `tokens[i]` is the text of row i. */
 export interface TokenizerData {
   level: TokenLevel;
@@ -33,6 +36,8 @@ export interface Tokenizer {
   readonly tokens: readonly string[];
   /** The id of `<unk>`; null for bytes, and for imported vocabularies without one. */
   readonly unknown: number | null;
+  /** The id of `<s>`; null for endless texts. */
+  readonly boundary: number | null;
   encoder(): TokenEncoder;
   decoder(): TokenDecoder;
   encode(text: string): Int32Array;

@@ -2,7 +2,7 @@ import type { TextOptions } from '@unfold/contracts';
 import { byteTokens } from './byte-tokenizer.ts';
 import { splitSurrogate } from './encoding.ts';
 import { lowerCase } from './lower-case.ts';
-import { type TokenizerData, unknownToken } from './tokenizer.ts';
+import { boundaryToken, type TokenizerData, unknownToken } from './tokenizer.ts';
 import { createWordSplitter } from './word-splitter.ts';
 
 /** Most words of a vocabulary, `<unk>` among them, when `max_vocab` is null. */
@@ -14,9 +14,11 @@ const mostCountedWords = 1_000_000;
 /** Counts the tokens of the training part and decides which of them get a row. */
 export interface VocabularyBuilder {
   push(chunk: string): void;
+  /** Ends a sequence: what follows begins a word of its own. */
+  endSequence(): void;
   /**
-   * Ends the count. Characters come sorted by code point, words by frequency and then code point, `<unk>` before
-   * them; `max_vocab` counts `<unk>` too.
+   * Ends the count. Characters come sorted by code point, words by frequency and then code point, `<unk>` and, where sequences
+   * end, `<s>` before them; `max_vocab` counts these too. Bytes are followed by `<s>`.
    */
   finish(): TokenizerData;
 }
@@ -24,7 +26,7 @@ export interface VocabularyBuilder {
 type Counts = Map<string, number>;
 
 /** Order of code points, which is not that of UTF-16 units. */
-const byCodePoint = (a: string, b: string): number => {
+export const byCodePoint = (a: string, b: string): number => {
   for (let at = 0; ; at++) {
     const x = a.codePointAt(at);
     const y = b.codePointAt(at);
@@ -33,12 +35,12 @@ const byCodePoint = (a: string, b: string): number => {
   }
 };
 
-const byFrequency = ([a, m]: [string, number], [b, n]: [string, number]): number =>
+export const byFrequency = ([a, m]: [string, number], [b, n]: [string, number]): number =>
   n - m || byCodePoint(a, b);
 
-const mostFrequent = (counts: Counts, limit: number | null): string[] => {
+const mostFrequent = (counts: Counts, limit: number | null, special: number): string[] => {
   const sorted = [...counts].sort(byFrequency).map(([token]) => token);
-  return limit === null ? sorted : sorted.slice(0, limit - 1);
+  return limit === null ? sorted : sorted.slice(0, Math.max(1, limit - special));
 };
 
 /** Drops the rarest words until half the room is free. */
@@ -49,6 +51,8 @@ const forgetRarest = (counts: Counts): void => {
 
 export const createVocabularyBuilder = (options: TextOptions): VocabularyBuilder => {
   const fold = (text: string): string => (options.lowercase ? lowerCase(text) : text);
+  const bounded = options.sequences !== 'whole';
+  const special = bounded ? [unknownToken, boundaryToken] : [unknownToken];
   const counts: Counts = new Map();
   const count = (token: string): void => {
     counts.set(token, (counts.get(token) ?? 0) + 1);
@@ -56,7 +60,11 @@ export const createVocabularyBuilder = (options: TextOptions): VocabularyBuilder
 
   switch (options.level) {
     case 'byte':
-      return { push: () => {}, finish: () => ({ level: 'byte', tokens: [...byteTokens] }) };
+      return {
+        push: () => {},
+        endSequence: () => {},
+        finish: () => ({ level: 'byte', tokens: bounded ? [...byteTokens, boundaryToken] : [...byteTokens] }),
+      };
     case 'char': {
       const basic = new Float64Array(0x10000);
       const countAll = (text: string): void => {
@@ -76,13 +84,17 @@ export const createVocabularyBuilder = (options: TextOptions): VocabularyBuilder
           held = rest;
           countAll(fold(whole));
         },
+        endSequence() {
+          countAll(fold(held));
+          held = '';
+        },
         finish() {
           countAll(fold(held));
           basic.forEach((times, point) => {
             if (times > 0) counts.set(String.fromCharCode(point), times);
           });
-          const kept = mostFrequent(counts, options.max_vocab).sort(byCodePoint);
-          return { level: 'char', tokens: [unknownToken, ...kept] };
+          const kept = mostFrequent(counts, options.max_vocab, special.length).sort(byCodePoint);
+          return { level: 'char', tokens: [...special, ...kept] };
         },
       };
     }
@@ -93,17 +105,25 @@ export const createVocabularyBuilder = (options: TextOptions): VocabularyBuilder
         if (counts.size > mostCountedWords) forgetRarest(counts);
       };
       let held = '';
+      const endSequence = (): void => {
+        countAll([...splitter.push(fold(held)), ...splitter.finish()]);
+        held = '';
+      };
       return {
         push(chunk) {
           const [whole, rest] = splitSurrogate(held + chunk);
           held = rest;
           countAll(splitter.push(fold(whole)));
         },
+        endSequence,
         finish() {
-          countAll([...splitter.push(fold(held)), ...splitter.finish()]);
+          endSequence();
           return {
             level: 'word',
-            tokens: [unknownToken, ...mostFrequent(counts, options.max_vocab ?? defaultMaxWords)],
+            tokens: [
+              ...special,
+              ...mostFrequent(counts, options.max_vocab ?? defaultMaxWords, special.length),
+            ],
           };
         },
       };

@@ -1,4 +1,11 @@
-import { encodeAll, refuseUnknown, splitSurrogate, tokenizerData, tokenTextDecoder } from './encoding.ts';
+import {
+  boundaryOf,
+  encodeAll,
+  refuseUnknown,
+  splitSurrogate,
+  tokenizerData,
+  tokenTextDecoder,
+} from './encoding.ts';
 import { lowerCase } from './lower-case.ts';
 import { type TokenEncoder, type Tokenizer, unknownToken } from './tokenizer.ts';
 import { createWordSplitter } from './word-splitter.ts';
@@ -7,7 +14,7 @@ import { createWordSplitter } from './word-splitter.ts';
 export const createWordTokenizer = (tokens: readonly string[], lowercase: boolean): Tokenizer => {
   const unknownId = tokens.indexOf(unknownToken);
   const ids = new Map(tokens.map((token, id) => [token, id]));
-  // The splitter cuts a literal "<unk>" into three words, so the name below is never looked up by accident.
+  // The splitter cuts a literal "<unk>" or "<s>" into three words, so these names are never looked up by accident.
   const idOf = (word: string): number => ids.get(word) ?? (unknownId >= 0 ? unknownId : refuseUnknown(word));
 
   const encoder = (): TokenEncoder => {
@@ -28,6 +35,7 @@ export const createWordTokenizer = (tokens: readonly string[], lowercase: boolea
     level: 'word',
     tokens,
     unknown: unknownId < 0 ? null : unknownId,
+    boundary: boundaryOf(tokens),
     encoder,
     decoder: () => tokenTextDecoder(tokens),
     encode: (text) => encodeAll(text, encoder()),

@@ -1,5 +1,5 @@
 import type { JobSpec } from '@unfold/contracts';
-import type { DataSource } from '../data/token-file.ts';
+import type { DataSource } from '../data/prepared-file.ts';
 import type { EarlyStoppingState } from './early-stopping.ts';
 import type { PlateauState } from './schedule.ts';
 

@@ -1,0 +1,395 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { designedJobSpec, type JobSpec, parseRequest, UnfoldError } from '@unfold/contracts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkData, type DataSummary } from './check-data.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'check-data-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const specOf = (options: object): JobSpec =>
+  parseRequest(designedJobSpec, { file: `file-${'0'.repeat(26)}`, ...options });
+
+let files = 0;
+const store = async (content: string | Uint8Array): Promise<string> => {
+  const path = join(folder, `${files++}.data`);
+  await writeFile(path, content);
+  return path;
+};
+
+const check = async (
+  options: object,
+  content: string | Uint8Array,
+  validation: string | null = null,
+): Promise<DataSummary | null> =>
+  checkData({
+    spec: specOf(options),
+    data: await store(content),
+    validation: validation === null ? null : await store(validation),
+  });
+
+const refusal = async (
+  options: object,
+  content: string | Uint8Array,
+  validation: string | null = null,
+): Promise<UnfoldError> => {
+  try {
+    await check(options, content, validation);
+  } catch (error) {
+    if (error instanceof UnfoldError) return error;
+    throw error;
+  }
+  throw new Error('The data was accepted.');
+};
+
+const labeling = { task: 'sequence_labeling' };
+const classification = { task: 'classification' };
+const conditional = { task: 'conditional_generation' };
+const lines = { text: { sequences: 'lines' } };
+const jsonText = { text: { sequences: 'json_lines' } };
+const short = { sequence_length: 3, validation_fraction: 0.3 };
+const forecasting = { task: 'forecasting', training: short };
+const good = (line: object) => `${JSON.stringify(line)}\n`;
+const pair = good({ input: ['a', 'b'], output: ['x', null] });
+const series = '1,2\n3,4\n5,6\n7,8\n9,10\n11,12\n13,14\n';
+const noLimit = { validation_fraction: 0 };
+
+describe('data that fits its task', () => {
+  it.each<[string, object, string, Partial<DataSummary>]>([
+    ['lines, whatever their ends', lines, '\ufeffone\r\ntwo\n\nthree', { records: 3, steps: 11, longest: 5 }],
+    ['paragraphs', { text: { sequences: 'blank_lines' } }, 'a\nb\n\n\n\nc\r\nd', { records: 2, steps: 6 }],
+    ['words of lines', { text: { sequences: 'lines', level: 'word' } }, 'one two\nthree\n', { steps: 3 }],
+    ['bytes of lines', { text: { sequences: 'lines', level: 'byte' } }, 'é\nab\n', { steps: 4 }],
+    [
+      'texts of JSON Lines',
+      jsonText,
+      good({ text: 'a\nb' }) + good({ text: '😀' }),
+      { records: 2, steps: 4 },
+    ],
+    [
+      'names by label',
+      conditional,
+      good({ context: 'Greek', text: 'Adamos' }) + good({ text: 'Ito', context: 'Japanese' }),
+      { records: 2, labels: 2 },
+    ],
+    [
+      'names by vector',
+      conditional,
+      good({ context: [1, 2], text: 'a' }) + good({ context: [0, 1e-3], text: 'b' }),
+      { labels: 0 },
+    ],
+    ['tags', labeling, `${pair}\n  \n${pair}`, { records: 2, labels: 1, steps: 4 }],
+    [
+      'numbers in and out',
+      labeling,
+      good({
+        input: [
+          [1, 2],
+          [3, 4],
+        ],
+        output: [null, 5],
+      }).repeat(2),
+      { steps: 4 },
+    ],
+    [
+      'texts by label',
+      classification,
+      good({ input: 'Ito', label: 'ja' }).repeat(2),
+      { labels: 1, steps: 6 },
+    ],
+    [
+      'rows by label',
+      classification,
+      good({
+        input: [
+          [0, 1],
+          [1, 0],
+        ],
+        label: '7',
+      }).repeat(2),
+      { steps: 4 },
+    ],
+    ['columns', forecasting, series, { records: 1, steps: 7 }],
+    [
+      'a header and a column of dates',
+      forecasting,
+      `"Month","Passengers"\r\n${'"1949-01",112\r\n'.repeat(8)}`,
+      { steps: 8 },
+    ],
+    [
+      'quoted line breaks',
+      { ...forecasting, series: { columns: ['b'] } },
+      `a,b\n${'"x\ny",1\n'.repeat(8)}`,
+      { steps: 8 },
+    ],
+    [
+      'other delimiters',
+      { ...forecasting, series: { delimiter: ';' } },
+      series.replaceAll(',', ';'),
+      { steps: 7 },
+    ],
+    ['one column', forecasting, '1\n2\n-3e2\n.5\n+6\n7.\n8\n', { steps: 7 }],
+    ['steps of JSON Lines', forecasting, '[1, 2]\n'.repeat(7), { records: 1, steps: 7 }],
+    [
+      'series of JSON Lines',
+      forecasting,
+      good({ values: [[1], [2]] }) + good({ values: [1, 2, 3] }),
+      { records: 2, steps: 5 },
+    ],
+    [
+      'piano rolls',
+      { task: 'forecasting', training: { ...short, loss: 'bernoulli' } },
+      '[0, 1]\n'.repeat(7),
+      { steps: 7 },
+    ],
+  ])('is accepted: %s', async (_, options, content, summary) => {
+    expect(await check(options, content)).toMatchObject(summary);
+  });
+
+  it('is not read at all where it is one endless text', async () => {
+    expect(await check({}, new Uint8Array([0xff]))).toBeNull();
+  });
+});
+
+type Row = [title: string, options: object, content: string, line: number | null, message: string];
+const rows: Row[] = [
+  ['no JSON', labeling, `${pair}{"input": [NaN], "output": [1]}`, 2, 'which is not JSON'],
+  ['a list instead of an object', labeling, `${pair}[1]`, 2, 'received a list of 1'],
+  ['a key too few', labeling, `${pair}{"input": ["a"]}`, 2, 'an object without "output"'],
+  [
+    'a key too many',
+    labeling,
+    `${pair}{"input": ["a"], "output": ["b"], "id": 3}`,
+    2,
+    'the unknown key "id"',
+  ],
+  [
+    'a key twice',
+    labeling,
+    `${pair}{"input": ["a"], "output": ["b"], "in\\u0070ut": ["c"]}`,
+    2,
+    'expected "input" once, but received it twice',
+  ],
+  [
+    'sequences of two lengths',
+    labeling,
+    `${pair}${good({ input: ['a', 'b'], output: ['x'] })}`,
+    2,
+    'expected "output" to be as long as "input", 2 entries, but received 1',
+  ],
+  ['nothing to read', labeling, `${pair}${good({ input: [], output: [] })}`, 2, 'an empty list'],
+  ['no target at all', labeling, `${pair}${good({ input: ['a'], output: [null] })}`, 2, 'nulls only'],
+  [
+    'a hole in the input',
+    labeling,
+    `${pair}${good({ input: [null, 'a'], output: ['x', 'y'] })}`,
+    2,
+    '"input"[0]',
+  ],
+  [
+    'tokens after vectors',
+    labeling,
+    `${good({ input: [[1]], output: ['x'] })}${good({ input: ['a'], output: ['x'] })}`,
+    2,
+    'expected the input to be vectors of 1 as in line 1, but received tokens',
+  ],
+  [
+    'a number among tokens',
+    labeling,
+    `${pair}${good({ input: ['a', 1], output: ['x', 'y'] })}`,
+    2,
+    'expected "input"[1] to be text, but received 1',
+  ],
+  [
+    'vectors of two widths',
+    labeling,
+    `${pair}\n${good({ input: [[1, 2], [3]], output: ['x', 'y'] })}`,
+    3,
+    'expected "input"[1] of 2 numbers',
+  ],
+  [
+    'vectors of another width',
+    labeling,
+    good({ input: [[1, 2]], output: ['x'] }) + good({ input: [[1]], output: ['x'] }),
+    2,
+    'vectors of 2 as in line 1',
+  ],
+  [
+    'a number beyond doubles',
+    labeling,
+    `${good({ input: [[1]], output: ['x'] })}{"input": [[1e999]], "output": ["x"]}`,
+    2,
+    'finite',
+  ],
+  [
+    'a context of nothing',
+    conditional,
+    good({ context: 'a', text: 'x' }) + good({ context: 5, text: 'x' }),
+    2,
+    'a label or a list of numbers',
+  ],
+  [
+    'an empty text',
+    conditional,
+    good({ context: 'a', text: 'x' }) + good({ context: 'a', text: '' }),
+    2,
+    'not empty',
+  ],
+  [
+    'contexts of two kinds',
+    conditional,
+    good({ context: 'a', text: 'x' }) + good({ context: [1], text: 'x' }),
+    2,
+    'the context to be a label',
+  ],
+  [
+    'contexts of two widths',
+    conditional,
+    good({ context: [1, 2], text: 'x' }) + good({ context: [1], text: 'x' }),
+    2,
+    'the context to be 2 numbers',
+  ],
+  [
+    'half a surrogate pair',
+    conditional,
+    '{"context": "a", "text": "\\ud800"}\n'.repeat(2),
+    1,
+    'lone surrogates',
+  ],
+  ['U+0000', classification, '{"input": "a", "label": "\\u0000"}\n'.repeat(2), 1, 'U+0000'],
+  [
+    'a label that is a number',
+    classification,
+    good({ input: 'a', label: 'b' }) + good({ input: 'a', label: 7 }),
+    2,
+    'expected "label" to be text, but received 7',
+  ],
+  [
+    'a label as long as a text',
+    classification,
+    good({ input: 'a', label: 'b'.repeat(257) }).repeat(2),
+    1,
+    'at most 256 characters',
+  ],
+  [
+    'a sequence beyond the limit',
+    lines,
+    `a\n${'b'.repeat(4097)}\nc`,
+    2,
+    'expected a sequence of at most 4096 tokens, but received 4097',
+  ],
+  [
+    'more than a countdown counts',
+    { ...lines, model: { length: 'countdown', max_length: 3 } },
+    'abc\nabcd\n',
+    2,
+    'at most 3 tokens (model.max_length), but received 4',
+  ],
+  ['one record, of which one is held out', lines, 'alone\n', null, 'at least 2 records'],
+  [
+    'nothing but empty lines',
+    { ...lines, training: noLimit },
+    '\n\n\n',
+    null,
+    'at least 1 record, but received 0',
+  ],
+  [
+    'a line of another width',
+    forecasting,
+    series.replace('7,8', '7'),
+    4,
+    'expected 2 cells as in the lines before, but received 1',
+  ],
+  [
+    'a word among numbers',
+    forecasting,
+    series.replace('8', 'eight'),
+    4,
+    'expected a number in column 1, but received "eight"',
+  ],
+  [
+    'an empty cell',
+    forecasting,
+    `a,b\n${series.replace('8', '')}`,
+    5,
+    'expected a number in column "b", but received ""',
+  ],
+  ['NaN', forecasting, series.replace('8', 'NaN'), 4, 'NaN'],
+  [
+    'an unknown column',
+    { ...forecasting, series: { columns: ['c'] } },
+    `a,b\n${series}`,
+    1,
+    'expected a column "c" (series.columns), but received a line with "a", "b"',
+  ],
+  ['a column beyond the line', { ...forecasting, series: { columns: [2] } }, series, 1, 'a line of 2'],
+  ['no column of numbers', forecasting, 'a,b\nc,d\n', 1, 'at least one column of numbers'],
+  ['a quote that never ends', forecasting, `${series}"15,16\n`, 8, 'expected CSV'],
+  [
+    'fewer steps than a window',
+    { task: 'forecasting' },
+    series,
+    null,
+    'at least 65 time steps to train on (training.sequence_length 64 and a target), but received 6',
+  ],
+  [
+    'steps of two widths',
+    forecasting,
+    `${'[1, 2]\n'.repeat(7)}[1]\n`,
+    8,
+    'expected 2 numbers as in the lines before, but received 1',
+  ],
+  ['a series of one step', forecasting, good({ values: [1] }).repeat(2), 1, 'at least 2 time steps'],
+  [
+    'other numbers than zeros and ones',
+    { task: 'forecasting', training: { ...short, loss: 'bernoulli' } },
+    `${'[0, 1]\n'.repeat(7)}[0.5, 1]\n`,
+    8,
+    'expected zeros and ones (training.loss "bernoulli"), but received 0.5',
+  ],
+];
+
+describe('data that does not fit its task', () => {
+  it.each(rows)(
+    'is refused for %s, with its line and what was expected',
+    async (_, options, content, line, message) => {
+      const error = await refusal(options, content);
+      expect(error).toMatchObject({ code: 'invalid_data', param: 'file', status: 422 });
+      expect(error.message).toMatch(
+        line === null ? /^file: expected/ : new RegExp(`^file, line ${line}: expected`),
+      );
+      expect(error.message).toContain(message);
+    },
+  );
+
+  it('is refused for a line that never ends, in constant memory', async () => {
+    const error = await refusal(lines, `short\n${'x'.repeat(4 * 1024 * 1024 + 1)}`);
+    expect(error.message).toContain('line 2: expected a line of at most');
+  });
+
+  it('is refused for a label that only validation data has', async () => {
+    const error = await refusal(
+      classification,
+      good({ input: 'a', label: 'x' }),
+      good({ input: 'a', label: 'x' }) + good({ input: 'a', label: 'y' }),
+    );
+    expect(error).toMatchObject({ code: 'invalid_data', param: 'validation_file' });
+    expect(error.message).toBe(
+      'validation_file, line 2: expected labels that occur in the training data, but received "y".',
+    );
+  });
+
+  it('is refused for validation data of another shape', async () => {
+    const error = await refusal(forecasting, '1,2\n'.repeat(9), '1\n2\n3\n');
+    expect(error.message).toBe('validation_file, line 1: expected 2 columns as in the file, but received 1.');
+  });
+
+  it('is refused where it is not UTF-8', async () => {
+    const error = await refusal(lines, new Uint8Array([0x61, 0x0a, 0xff]));
+    expect(error).toMatchObject({ code: 'invalid_utf8', param: 'file' });
+  });
+});

@@ -1,0 +1,137 @@
+import type { JobSpec } from '@unfold/contracts';
+import { PartReader } from '../data-part.ts';
+import { sizeOf } from '../prepared-file.ts';
+import { dataLimits } from './data-limits.ts';
+import { atLine, type DataFile, problem } from './data-problem.ts';
+import type { DataRecord } from './data-record.ts';
+import { createRecordCheck } from './record-check.ts';
+import { readRecords, readsRecords } from './record-reader.ts';
+import { requireRecords } from './records-source.ts';
+import { type SeriesLayout, seriesLayout } from './series.ts';
+import { checkedSteps, requireSteps, trainingSteps } from './series-source.ts';
+
+/** What a file holds, as the task reads it. */
+export interface DataSummary {
+  /** Records; 1 of an endless series. */
+  records: number;
+  /** Time steps or tokens, of all records and of the longest. */
+  steps: number;
+  longest: number;
+  /** Distinct labels and output tokens. */
+  labels: number;
+}
+
+export interface DataCheckRequest {
+  spec: JobSpec;
+  /** Path of the data. */
+  data: string;
+  /** Path of data to validate on, or null. */
+  validation: string | null;
+  /** Longest sequence that is accepted, if less than the library's own bound. */
+  longestSequence?: number;
+  interrupted?: () => boolean;
+}
+
+const namesOf = ({ output, context }: DataRecord): string[] => [
+  ...(output?.kind === 'label' ? [output.label] : []),
+  ...(output?.kind === 'tokens'
+    ? output.tokens.filter((token) => token !== null).map((token) => `=${token}`)
+    : []),
+  ...(context?.kind === 'label' ? [`@${context.label}`] : []),
+];
+
+const checkRecords = async (
+  spec: JobSpec,
+  files: { file: DataFile; reader: PartReader }[],
+  longestSequence: number,
+): Promise<DataSummary> => {
+  const check = createRecordCheck(spec, { steps: Math.min(dataLimits.steps, longestSequence) });
+  const names = new Set<string>();
+  const total: DataSummary = { records: 0, steps: 0, longest: 0, labels: 0 };
+  for (const { file, reader } of files) {
+    let records = 0;
+    for await (const record of readRecords(reader, file.param, spec)) {
+      const steps = atLine(file.param, record.line, () => {
+        const found = check(record);
+        for (const name of namesOf(record)) {
+          if (file.param === 'file') names.add(name);
+          else if (!names.has(name))
+            throw problem(
+              'labels that occur in the training data',
+              JSON.stringify(name.replace(/^[=@]/, '')),
+            );
+          if (names.size > dataLimits.labels)
+            throw problem(`at most ${dataLimits.labels} distinct labels`, 'one more');
+        }
+        return found;
+      });
+      records++;
+      if (file.param === 'validation_file') continue;
+      total.steps += steps;
+      total.longest = Math.max(total.longest, steps);
+    }
+    if (reader.interrupted) return total;
+    requireRecords(records, files.length > 1 ? 0 : spec.training.validation_fraction, file.param);
+    if (file.param === 'file') total.records = records;
+  }
+  return { ...total, labels: names.size };
+};
+
+const checkSeries = async (
+  spec: JobSpec,
+  files: { file: DataFile; reader: PartReader }[],
+  layout: Exclude<SeriesLayout, 'records'>,
+): Promise<DataSummary> => {
+  const window = spec.training.sequence_length;
+  const fraction = files.length > 1 ? 0 : spec.training.validation_fraction;
+  let total = 0;
+  let width: number | null = null;
+  for (const { file, reader } of files) {
+    let steps = 0;
+    for await (const { values } of checkedSteps(reader, file.param, layout, spec, width)) {
+      width = values.length;
+      steps++;
+    }
+    if (reader.interrupted) break;
+    if (file.param === 'validation_file') requireSteps(steps, 2, file.param, 'to validate on');
+    else {
+      total = steps;
+      const training = trainingSteps(steps, fraction);
+      requireSteps(
+        training,
+        window + 1,
+        'file',
+        `to train on (training.sequence_length ${window} and a target)`,
+      );
+      if (fraction > 0) requireSteps(steps - training, 2, 'file', 'held out for validation');
+    }
+  }
+  return { records: 1, steps: total, longest: total, labels: 0 };
+};
+
+/**
+ * Reads the whole data of a job once, in constant memory, and holds it against the task: the same checks that training makes, before a
+ * worker is busy with it. An endless text is not read: what its upload recorded is enough.
+ * @returns null for an endless text
+ * @throws UnfoldError `invalid_data` with the line, what was expected and what came; `invalid_utf8`, `empty_file`, `data_missing`
+ */
+export const checkData = async (request: DataCheckRequest): Promise<DataSummary | null> => {
+  const { spec, interrupted } = request;
+  if (!readsRecords(spec)) return null;
+  const open = async (path: string, param: DataFile['param']) => {
+    const name = param === 'file' ? 'The file' : 'The validation file';
+    const part = { path, first: 0, end: await sizeOf(path, name, param), name, param };
+    return { file: { path, param }, reader: new PartReader(part, interrupted) };
+  };
+  const files = async () => [
+    await open(request.data, 'file'),
+    ...(request.validation === null ? [] : [await open(request.validation, 'validation_file')]),
+  ];
+  const longest = request.longestSequence ?? dataLimits.steps;
+  if (spec.task !== 'forecasting') return checkRecords(spec, await files(), longest);
+  const { reader } = await open(request.data, 'file');
+  const layout = await seriesLayout(reader, 'file', spec.series);
+  return layout === 'records'
+    ? checkRecords(spec, await files(), longest)
+    : checkSeries(spec, await files(), layout);
+};
