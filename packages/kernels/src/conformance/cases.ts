@@ -1,6 +1,7 @@
 import type { CellKind, RecurrentLayer } from '../backend.ts';
 import { randomPurposes } from '../philox.ts';
 import type { Harness, Outputs } from './harness.ts';
+import { rowCases } from './row-cases.ts';
 
 /** One kernel at one shape: runs it and names what it left behind. */
 export interface KernelCase {
@@ -275,4 +276,5 @@ export const kernelCases: readonly KernelCase[] = [
   ...lossCases,
   ...dropoutCases,
   ...optimizerCases,
+  ...rowCases,
 ];
