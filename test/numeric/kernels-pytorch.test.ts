@@ -36,7 +36,7 @@ interface CellFixture {
 }
 
 interface OptimizerRun {
-  type: 'sgd' | 'adam';
+  type: 'sgd' | 'adam' | 'adamw' | 'rmsprop' | 'adagrad';
   learning_rate: number;
   weight_decay: number;
   momentum: number;
@@ -44,6 +44,7 @@ interface OptimizerRun {
   beta1: number;
   beta2: number;
   epsilon: number;
+  alpha: number;
   trajectory: number[][];
 }
 
@@ -208,9 +209,16 @@ describe.each(engines)('$name', ({ create, tolerance }) => {
         if (run.type === 'sgd') {
           const velocity = momentum > 0 ? first : null;
           backend.sgdStep({ entries: [{ ...entry, velocity }], learningRate, momentum, nesterov });
+        } else if (run.type === 'rmsprop') {
+          const velocity = momentum > 0 ? second : null;
+          const entries = [{ ...entry, square: first, velocity }];
+          backend.rmspropStep({ entries, learningRate, alpha: run.alpha, epsilon, momentum });
+        } else if (run.type === 'adagrad') {
+          backend.adagradStep({ entries: [{ ...entry, sum: first }], learningRate, epsilon });
         } else {
           const entries = [{ ...entry, first, second }];
-          backend.adamStep({ entries, learningRate, beta1, beta2, epsilon, step: index + 1 });
+          const decoupled = run.type === 'adamw';
+          backend.adamStep({ entries, learningRate, beta1, beta2, epsilon, step: index + 1, decoupled });
         }
         await expectValues(backend, parameter, run.trajectory[index]!, `${run.type} step ${index + 1}`);
       }
