@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFinal } from '@unfold/contracts';
-import { createBackend, inspectWeights } from '@unfold/rnn';
+import { createBackend, inspectWeights, readHeader } from '@unfold/rnn';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../support/process.ts';
 import {
@@ -55,6 +55,18 @@ describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }
     expect(await lab.store.models.get(project, 'small')).toMatchObject({ job_id: id, step: 200, parameters });
     expect(await lab.store.models.get(project, data[0]!.id)).toMatchObject({ parameters });
     expect(await strayFiles(lab, id)).toEqual([]);
+  });
+
+  it.skipIf(missing)('trains in the precision that the spec asks for, and exports float32', async () => {
+    const { id } = await lab.submit(smallSpec(file, { precision: 'bf16', max_steps: 20 }));
+    await lab.reaches(id, 'succeeded');
+    const { emulated } = (await createBackend('auto', { precision: 'bf16' })).describe();
+    const warnings = (await lab.frames(id)).flatMap((frame) =>
+      frame.type === 'log' && frame.level === 'warning' ? [frame.message] : [],
+    );
+    expect(warnings.filter((message) => message.includes('bf16'))).toHaveLength(emulated ? 1 : 0);
+    const { tensors } = readHeader(await weightsOf(lab, id));
+    expect(new Set([...tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(['F32']));
   });
 
   it.skipIf(missing)('publishes the best checkpoint when training stops early', async () => {

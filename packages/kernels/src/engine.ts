@@ -1,7 +1,11 @@
 import type { Tensor, TensorType } from './backend.ts';
 
 export type RealArray = Float32Array | Float64Array;
-export type Precision = 'float32' | 'float64';
+/**
+ * What products are done in: float32 and float64 are also what elements are stored in; with bf16 every product rounds both operands to
+ * bfloat16 (nearest, ties to even), while elements, sums and all other arithmetic stay in float32.
+ */
+export type Precision = 'float32' | 'float64' | 'bf16';
 
 /** Memory of a tensor and of all its views. */
 interface Owner {
@@ -84,7 +88,7 @@ export function createEngine(precision: Precision): Engine {
   };
 
   function allocate(size: number): RealArray {
-    return precision === 'float32' ? new Float32Array(size) : new Float64Array(size);
+    return precision === 'float64' ? new Float64Array(size) : new Float32Array(size);
   }
 
   function grown<A extends { length: number }>(

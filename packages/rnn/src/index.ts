@@ -19,6 +19,7 @@ export type {
   TrainingEvent,
   TrainingOutcome,
 } from './training/events.ts';
+export { precisionOf } from './training/precision.ts';
 export { type TrainOptions, train } from './training/train.ts';
 export { exportWeights } from './weights/export.ts';
 export { type InspectedWeights, inspectWeights, type WeightLimits } from './weights/inspect.ts';

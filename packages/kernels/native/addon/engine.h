@@ -15,13 +15,14 @@ class Engine : public Napi::ObjectWrap<Engine> {
  public:
   static Napi::Function define(Napi::Env env);
 
-  /** new Engine(instructionSet, threads). */
+  /** new Engine(instructionSet, threads, whether products are done in bfloat16). */
   explicit Engine(const Napi::CallbackInfo& info);
 
  private:
   using Info = Napi::CallbackInfo;
 
   Napi::Value instruction_set(const Info& info);
+  Napi::Value dot_instruction(const Info& info);
 
   // engine_layout.cc
   Napi::Value packed_size(const Info& info);
@@ -58,7 +59,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
   template <class Body>
   auto with_context(const Info& info, const Body& body) {
     const FlushDenormals flush;
-    const Context context{*pool_, scratch_};
+    const Context context{*pool_, scratch_, bf16_ ? kernels_->dots : nullptr};
     try {
       return body(context);
     } catch (const std::bad_alloc&) {
@@ -67,6 +68,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
   }
 
   const KernelTable* kernels_ = nullptr;
+  bool bf16_ = false;
   std::unique_ptr<Pool> pool_;
   Scratch scratch_;
 };

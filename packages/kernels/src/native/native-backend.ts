@@ -13,6 +13,11 @@ export interface NativeOptions {
   readonly threads?: number;
   /** `auto`: the fastest that this machine can run; else one of `nativeInstructionSets()`. */
   readonly instructionSet?: string;
+  /**
+   * float32, the default, or bf16: products round both operands to bfloat16, all else stays as it is. Faster where the processor has AVX512_BF16,
+   * slower elsewhere, with the same numbers.
+   */
+  readonly precision?: 'float32' | 'bf16';
 }
 
 /** A backend that also tells what a benchmark wants to know. */
@@ -61,6 +66,7 @@ function createSaved(
 export function createNative({
   threads = availableParallelism(),
   instructionSet = 'auto',
+  precision = 'float32',
 }: NativeOptions = {}): NativeBackend {
   expectNumber(
     threads,
@@ -68,9 +74,13 @@ export function createNative({
     Number.isInteger(threads) && threads >= 1 && threads <= 256,
     'a whole number from 1 to 256',
   );
+  if (precision !== 'float32' && precision !== 'bf16')
+    throw new RangeError(
+      `Expected "float32" or "bf16" for the precision but received ${JSON.stringify(precision)}.`,
+    );
   const addon = loadAddon();
-  const native = new addon.Engine(instructionSet, threads);
-  const engine = createEngine('float32');
+  const native = new addon.Engine(instructionSet, threads, precision === 'bf16');
+  const engine = createEngine(precision);
   const nothing = new Float32Array(0);
 
   function allocate(type: 'real' | 'int' | 'double', count: number): HostArray {
@@ -114,9 +124,10 @@ export function createNative({
     measureCeiling,
     describe: () => ({
       name: 'native',
-      engine: `native-${native.instructionSet}-float32`,
+      engine: `native-${native.instructionSet}-${precision}`,
       device: 'cpu',
-      precision: 'float32',
+      precision,
+      emulated: precision === 'bf16' && !native.dotInstruction,
     }),
     createTensor: tensors.createTensor,
     createParameter: tensors.createParameter,

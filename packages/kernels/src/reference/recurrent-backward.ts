@@ -2,6 +2,7 @@ import type { RecurrentBackward } from '../backend.ts';
 import { type CheckedBackward, checkBackward } from '../checks/recurrent.ts';
 import type { Engine, RealArray } from '../engine.ts';
 import { gateRows } from '../roles.ts';
+import { roundedOperand, roundOperand } from './bf16.ts';
 import type { Frame } from './cell.ts';
 import { scatterAdd } from './embedding.ts';
 import { addColumnSums, addOuterProduct, multiply, transpose } from './product.ts';
@@ -38,6 +39,7 @@ function throughTime(engine: Engine, checked: CheckedBackward, dh: RealArray, dc
   const width = cell.blocks * H;
   const transposed = engine.scratch('weightHh', H * G);
   transpose(G, H, weights.weightHh, 0, H, transposed);
+  roundOperand(engine, transposed, H * G);
   const { gates, cells, first } = saved;
   const frame: Frame = {
     N,
@@ -66,7 +68,8 @@ function throughTime(engine: Engine, checked: CheckedBackward, dh: RealArray, dc
     if (dOutput) for (let i = 0; i < unit; i++) dh[i] = dh[i]! + dOutput[t * unit + i]!;
     cell.backward(frame);
     // dh₋₁ = what the cell passed on directly + dZ W.
-    multiply(N, H, G, gates, frame.gatesAt, width, transposed, 0, G, dh, 0, H, true);
+    const dZ = roundedOperand(engine, 'left', gates, frame.gatesAt, N * width);
+    multiply(N, H, G, dZ, frame.gatesAt, width, transposed, 0, G, dh, 0, H, true);
   }
 }
 
@@ -111,21 +114,9 @@ function inputGradient(
   const width = cell.blocks * H;
   const transposed = engine.scratch('weightIh', C * G);
   transpose(G, C, weights.weightIh, 0, C, transposed);
+  roundOperand(engine, transposed, C * G);
+  const dZ = roundedOperand(engine, 'left', saved.gates, 0, T * N * width);
   cell.input.forEach(({ column, row, count }, index) => {
-    multiply(
-      T * N,
-      C,
-      count * H,
-      saved.gates,
-      column * H,
-      width,
-      transposed,
-      row * H,
-      G,
-      dInput,
-      0,
-      C,
-      index > 0,
-    );
+    multiply(T * N, C, count * H, dZ, column * H, width, transposed, row * H, G, dInput, 0, C, index > 0);
   });
 }

@@ -2,12 +2,14 @@ import type { RecurrentForward, RecurrentLayer, RecurrentStep } from '../backend
 import { checkForward, checkStep, type Saved, type Weights } from '../checks/recurrent.ts';
 import type { Engine, RealArray } from '../engine.ts';
 import { gateRows } from '../roles.ts';
+import { roundedOperand } from './bf16.ts';
 import type { Cell, Frame } from './cell.ts';
 import { multiply } from './product.ts';
 import { cellOf } from './recurrent-layer.ts';
 
 /** gates [rows, blocks·H] = the input's product for `rows` rows from row `first` on, 0 in columns that the input does not feed. */
 function projectInput(
+  engine: Engine,
   layer: RecurrentLayer,
   cell: Cell,
   weightIh: RealArray,
@@ -22,12 +24,14 @@ function projectInput(
   const width = cell.blocks * H;
   const G = gateRows(layer);
   if (cell.input.length > 1) gates.fill(0, gatesAt, gatesAt + rows * width);
+  const dense = layer.input === 'dense';
+  const x = dense ? roundedOperand(engine, 'left', input as RealArray, first * C, rows * C) : null;
+  const w = dense ? roundedOperand(engine, 'right', weightIh, 0, G * C) : weightIh;
   for (const segment of cell.input) {
     const to = gatesAt + segment.column * H;
     const count = segment.count * H;
-    if (layer.input === 'dense') {
-      const x = input as RealArray;
-      multiply(rows, count, C, x, first * C, C, weightIh, segment.row * H * C, C, gates, to, width, false);
+    if (x) {
+      multiply(rows, count, C, x, first * C, C, w, segment.row * H * C, C, gates, to, width, false);
     } else {
       for (let r = 0; r < rows; r++) {
         const from = input[first + r]! * G + segment.row * H;
@@ -69,7 +73,7 @@ function run(
   const first = saved ? saved.first : engine.scratch('first state', unit);
   setOrZero(first, states.h0, unit);
   if (isLstm) setOrZero(cells, states.c0, unit);
-  if (saved) projectInput(layer, cell, weights.weightIh, input, 0, T * N, gates, 0);
+  if (saved) projectInput(engine, layer, cell, weights.weightIh, input, 0, T * N, gates, 0);
 
   const frame: Frame = {
     N,
@@ -88,20 +92,21 @@ function run(
     dh: first,
     dc: first,
   };
+  const weightHh = roundedOperand(engine, 'recurrent', weights.weightHh, 0, G * H);
   for (let t = 0; t < T; t++) {
     frame.gatesAt = saved ? t * N * width : 0;
     frame.outputAt = t * unit;
     frame.cellsPreviousAt = (t % cellSlots) * unit;
     frame.cellsAt = ((t + 1) % cellSlots) * unit;
-    if (!saved) projectInput(layer, cell, weights.weightIh, input, t * N, N, gates, 0);
+    if (!saved) projectInput(engine, layer, cell, weights.weightIh, input, t * N, N, gates, 0);
     multiply(
       N,
       G,
       H,
-      frame.previous,
+      roundedOperand(engine, 'left', frame.previous, frame.previousAt, unit),
       frame.previousAt,
       H,
-      weights.weightHh,
+      weightHh,
       0,
       H,
       gates,
