@@ -68,11 +68,12 @@ export function expectSeparate(
   others: readonly (Tensor | null)[],
 ): void {
   if (output === null) return;
-  const { buffer, byteOffset, byteLength } = (output as HostTensor).array;
+  const { owner, array: own } = output as HostTensor;
+  const { byteOffset, byteLength } = own;
   for (const other of others) {
-    if (other === null) continue;
+    // Memory belongs to one owner: only a tensor and its views can overlap.
+    if (other === null || (other as HostTensor).owner !== owner) continue;
     const { array } = other as HostTensor;
-    if (array.buffer !== buffer) continue;
     if (array.byteOffset < byteOffset + byteLength && byteOffset < array.byteOffset + array.byteLength)
       throw new RangeError(
         `Expected memory of its own for ${label}, but it overlaps another tensor of the call.`,

@@ -81,6 +81,8 @@ function checkWeights<P extends RecurrentParameters | RecurrentGradients>(
     if (parameter === null) return null;
     const label = prefix === '' ? name : `${prefix}${name[0]!.toUpperCase()}${name.slice(1)}`;
     const { role } = parameter;
+    // A parameter of this very layer has its shapes: generation asks for every token.
+    if (role.use === uses[name] && role.layer === layer) return engine.reals(parameter, label);
     const expected: CellKind = layer.cell;
     if (role.use !== uses[name] || role.layer.cell !== expected)
       throw new TypeError(`Expected a parameter of use ${uses[name]} of an ${expected} layer for ${label}.`);
