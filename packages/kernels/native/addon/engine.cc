@@ -60,6 +60,7 @@ Napi::Function Engine::define(Napi::Env env) {
                          InstanceMethod<&Engine::scale>("scale"),
                          InstanceMethod<&Engine::add>("add"),
                          InstanceMethod<&Engine::ceiling>("ceiling"),
+                         InstanceMethod<&Engine::reading>("reading"),
                      });
 }
 

@@ -54,6 +54,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
   void scale(const Info& info);
   void add(const Info& info);
   Napi::Value ceiling(const Info& info);
+  Napi::Value reading(const Info& info);
 
   /** Runs body(context) with denormals flushed; memory that runs out becomes a JavaScript error. */
   template <class Body>

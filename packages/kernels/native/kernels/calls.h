@@ -211,6 +211,8 @@ struct KernelTable {
   void (*add)(const Context&, const float* source, float* target, size_t count, float factor);
   /** Multiply-adds per call of a loop that does nothing else, from registers: the ceiling that benchmarks are held against. */
   double (*ceiling)(const Context&, int64_t repetitions);
+  /** Reads `count` floats `passes` times on the caller's thread and returns their sum: how fast weights can pass through one core. */
+  double (*reading)(const Context&, size_t count, int passes);
 };
 
 extern const KernelTable baseline_kernels;

@@ -72,6 +72,7 @@ extern const KernelTable UNFOLD_JOIN(UNFOLD_SET, _kernels) = {
     UNFOLD_SET::scale,
     UNFOLD_SET::add_scaled,
     UNFOLD_SET::ceiling,
+    UNFOLD_SET::reading,
 };
 
 }  // namespace unfold

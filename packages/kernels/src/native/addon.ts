@@ -155,6 +155,8 @@ export interface NativeEngine {
   add(source: Reals, target: Reals, factor: number): void;
   /** Runs multiply-adds from registers on all threads and returns how many: the ceiling of a benchmark. */
   ceiling(repetitions: number): number;
+  /** Reads `count` floats of scratch memory `passes` times on the caller's thread; their sum is of no use. */
+  reading(count: number, passes: number): number;
 }
 
 export type RecurrentOperands = [

@@ -25,6 +25,8 @@ export interface NativeBackend extends Backend {
   readonly threads: number;
   /** Multiply-adds per second of a loop on registers alone, by all threads: what no kernel can exceed. Runs for some milliseconds. */
   measureCeiling(): number;
+  /** Bytes per second at which one core reads `bytes` over and over: what generation of one stream cannot exceed. Runs for some milliseconds. */
+  measureReading(bytes: number): number;
 }
 
 /** The instruction sets that the addon can use on this machine, the fastest first. Throws a `NativeUnavailableError` without the addon. */
@@ -119,9 +121,20 @@ export function createNative({
     return (1000 * done) / (performance.now() - start);
   }
 
+  function measureReading(bytes: number): number {
+    const count = Math.max(1024, Math.ceil(bytes / 4));
+    const passes = Math.ceil(2 ** 23 / count);
+    // What was read by something else before is fetched once beforehand.
+    native.reading(count, 1);
+    const start = performance.now();
+    native.reading(count, passes);
+    return (4000 * count * passes) / (performance.now() - start);
+  }
+
   return {
     threads,
     measureCeiling,
+    measureReading,
     describe: () => ({
       name: 'native',
       engine: `native-${native.instructionSet}-${precision}`,
