@@ -43,6 +43,7 @@ export const modelOptions = {
 };
 export const engineOptions = {
   engine: { kind: oneOf(...engines), default: 'auto', help: 'the engine that computes' },
+  precision: { kind: oneOf('float32', 'bf16'), default: 'float32', help: 'of the products' },
   'instruction-set': {
     kind: word,
     default: 'auto',
