@@ -39,7 +39,7 @@
       "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS"],
       "dependencies": ["kernels_baseline"],
       "conditions": [
-        ["target_arch=='x64'", { "dependencies": ["kernels_avx2", "kernels_avx512"] }],
+        ["target_arch=='x64'", { "dependencies": ["kernels_avx2", "kernels_avx512", "kernels_avx512_bf16"] }],
         ["target_arch=='arm64'", { "dependencies": ["kernels_neon"] }]
       ]
     }
@@ -63,6 +63,15 @@
           # GCC 12 warns about its own AVX-512 header.
           "cflags": ["-mavx512f", "-mfma", "-mprefer-vector-width=512", "-Wno-maybe-uninitialized"],
           "xcode_settings": { "OTHER_CFLAGS": ["-mavx512f", "-mfma", "-mprefer-vector-width=512"] }
+        },
+        {
+          # All that these processors have beyond the others of AVX-512 is an instruction for products in bfloat16.
+          "target_name": "kernels_avx512_bf16",
+          "type": "static_library",
+          "sources": ["native/kernels/dots.cc"],
+          "defines": ["UNFOLD_AVX512_BF16"],
+          "cflags": ["-mavx512f", "-mavx512bf16", "-mfma", "-mprefer-vector-width=512", "-Wno-maybe-uninitialized"],
+          "xcode_settings": { "OTHER_CFLAGS": ["-mavx512f", "-mavx512bf16", "-mfma", "-mprefer-vector-width=512"] }
         }
       ]
     }],

@@ -1,109 +1,202 @@
-// npm run bench:compare -- [--size S|M|L|all] [--cell lstm|gru|elman|all] [--threads N] [--rounds N] [--seconds N] [--json]
-//
-// Native engine and PyTorch (Debian's python3-torch on libopenblas0-openmp) in turns, so that both see the same machine; medians of all
-// rounds and best steps. PyTorch runs with each core type that OpenBLAS has for this processor, and with as many threads and with one; its
-// best counts. PYTHON names another interpreter.
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { describeMachine, median, readOptions, sequences, sizes, steps } from './training-bench.mjs';
+// npm run bench:compare: the native engine, PyTorch and the prototype in turns. See --help.
+import { availableParallelism } from 'node:os';
+import { createNative } from '@unfold/kernels';
+import { createGeneration } from './generation.mjs';
+import { describeMachine, format, measureCeiling, measureReading, median, table, time } from './measure.mjs';
+import { modelOf, multiplyAdds } from './model.mjs';
+import { cells, jsonOption, kinds, readOptions } from './options.mjs';
+import { buildPrototype } from './prototype.mjs';
+import { startPyTorch } from './pytorch.mjs';
+import { createTraining, usualBatch } from './training.mjs';
 
-const options = readOptions({
-  size: 'all',
-  cell: 'lstm',
-  threads: '2',
-  rounds: '3',
-  seconds: '3',
-  json: false,
-});
-const python = process.env.PYTHON ?? '/usr/bin/python3';
-const script = (name) => fileURLToPath(new URL(name, import.meta.url));
-const tokens = sequences * steps;
+const { size, cell, work, streams, threads, rounds, seconds, json } = readOptions(
+  'bench:compare',
+  `Measures the native engine, PyTorch (Debian's python3-torch on libopenblas0-openmp) and the prototype in turns, so that all see the same machine.
+PyTorch runs with every core type of OpenBLAS that works here, on all threads and on one; the fastest is the bar. PYTHON names another
+interpreter, PROTOTYPE the prototype's source.`,
+  {
+    size: { kind: kinds.listOf(['S', 'M', 'L']), default: ['S', 'M', 'L'], help: 'sizes' },
+    cell: { kind: kinds.listOf(cells), default: ['lstm', 'gru'], help: 'cells' },
+    work: {
+      kind: kinds.listOf(['train', 'generate']),
+      default: ['train', 'generate'],
+      help: 'what to measure',
+    },
+    streams: { kind: kinds.whole(10_000), help: 'streams to generate; default: 1 on one thread, then 64' },
+    threads: { kind: kinds.whole(256), default: availableParallelism(), help: 'threads that compute' },
+    rounds: { kind: kinds.whole(1000), default: 3, help: 'turns of each' },
+    seconds: { kind: kinds.seconds, default: 1, help: 'for how long to time in a turn' },
+    ...jsonOption,
+  },
+);
 
-function run(command, words, env = {}) {
-  const { status, stdout } = spawnSync(command, words, {
-    encoding: 'utf8',
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  return status === 0 ? JSON.parse(stdout.trim().split('\n').at(-1)) : null;
-}
-
-function native(size, cell, threads) {
-  const words = ['train.mjs', '--size', size, '--cell', cell, '--engine', 'native', '--threads', threads];
-  const result = run(process.execPath, [
-    script(words[0]),
-    ...words.slice(1),
-    '--seconds',
-    options.seconds,
-    '--json',
-  ]);
-  return result && { median: result.tokens_per_second, best: result.best_tokens_per_second };
-}
-
-function torch(size, cell, threads, core) {
-  const { layers, hidden } = sizes[size];
-  const words = [script('train_torch.py'), cell, layers, hidden, threads, options.seconds].map(String);
-  // A core type whose instructions this processor lacks ends the program: then there is no result.
-  const result = run(python, words, { OPENBLAS_CORETYPE: core, OMP_NUM_THREADS: String(threads) });
-  return (
-    result && {
-      median: Math.round(tokens / median(result.times)),
-      best: Math.round(tokens / Math.min(...result.times)),
-      version: result.version,
-    }
-  );
-}
-
-const cores = ['Zen', 'Haswell', 'SkylakeX'];
-if (!existsSync(python) || torch('S', 'lstm', 1, '') === null) {
-  console.error(
-    `PyTorch is not there: apt-get install python3-torch libopenblas0-openmp, or name an interpreter in PYTHON (${python}).`,
-  );
-  process.exit(1);
-}
-const report = [];
-for (const size of options.size === 'all' ? Object.keys(sizes) : [options.size])
-  for (const cell of options.cell === 'all' ? ['lstm', 'gru', 'elman'] : [options.cell]) {
-    const ours = { median: [], best: 0 };
-    const theirs = new Map();
-    for (let round = 0; round < Number(options.rounds); round++) {
-      const mine = native(size, cell, options.threads);
-      if (mine) {
-        ours.median.push(mine.median);
-        ours.best = Math.max(ours.best, mine.best);
-      }
-      for (const core of cores)
-        for (const threads of new Set([Number(options.threads), 1])) {
-          const result = torch(size, cell, threads, core);
-          if (result === null) continue;
-          const name = `${core}, ${threads} thread${threads === 1 ? '' : 's'}`;
-          const known = theirs.get(name) ?? { median: [], best: 0 };
-          known.median.push(result.median);
-          known.best = Math.max(known.best, result.best);
-          theirs.set(name, known);
-        }
-    }
-    const [setting, bar] = [...theirs].toSorted((a, b) => median(b[1].median) - median(a[1].median))[0];
-    const bestBar = Math.max(...[...theirs.values()].map(({ best }) => best));
-    const row = {
-      size,
-      cell,
-      threads: Number(options.threads),
-      native_tokens_per_second: median(ours.median),
-      pytorch_tokens_per_second: median(bar.median),
-      pytorch_setting: setting,
-      ratio: median(ours.median) / median(bar.median),
-      native_best_tokens_per_second: ours.best,
-      pytorch_best_tokens_per_second: bestBar,
-      ratio_of_bests: ours.best / bestBar,
-      machine: describeMachine(),
-    };
-    report.push(row);
-    if (!options.json)
-      console.log(
-        `${cell} ${size}, ${row.threads} threads: native ${row.native_tokens_per_second} tokens/s, PyTorch 1.13 ${row.pytorch_tokens_per_second} (${setting}): ` +
-          `${row.ratio.toFixed(2)} × (best steps ${row.native_best_tokens_per_second} and ${row.pytorch_best_tokens_per_second}: ${row.ratio_of_bests.toFixed(2)} ×)`,
-      );
+function createNativeEngine(count) {
+  try {
+    return createNative({ threads: count });
+  } catch (error) {
+    console.error(error.message);
+    process.exit(1);
   }
-if (options.json) console.log(JSON.stringify(report));
+}
+
+/** The native engine's part of one comparison: { turn(), close() }; a turn answers seconds per step. */
+function createContender(task) {
+  const backend = createNativeEngine(task.threads);
+  const made =
+    task.work === 'train'
+      ? createTraining(backend, task.model, { batch: task.batch, steps: task.steps })
+      : createGeneration(backend, task.model, task.batch);
+  // Rounds of some milliseconds: a clock read at every token would be timed too.
+  const perRound = task.work === 'train' ? 1 : Math.ceil(5e6 / (multiplyAdds(task.model) * task.batch));
+  async function round() {
+    for (let i = 0; i < perRound; i++) await made.step();
+  }
+  return {
+    async turn() {
+      await time(round, seconds / 5, 2);
+      return (await time(round, seconds)).map((each) => each / perRound);
+    },
+    ceiling: () => measureCeiling(backend),
+    reading: () => (made.weightBytes ? measureReading(backend, made.weightBytes) : null),
+    weightBytes: made.weightBytes,
+    close: () => backend.close(),
+  };
+}
+
+/** PyTorch's fastest setting for a task: { interpreter, threads }; null without PyTorch. */
+async function tune(interpreters, task) {
+  let best = null;
+  for (const interpreter of interpreters)
+    for (const count of new Set([task.threads, 1])) {
+      const { times } = await interpreter.ask({ ...requestOf(task), threads: count, seconds: seconds / 4 });
+      if (best === null || median(times) < best.median)
+        best = { interpreter, threads: count, median: median(times) };
+    }
+  return best;
+}
+
+const requestOf = ({ work: name, model, batch, steps }) => ({ work: name, ...model, batch, steps });
+
+async function compare(task, interpreters, prototype) {
+  const tokens = task.batch * task.steps;
+  const contender = createContender(task);
+  const bar = await tune(interpreters, task);
+  const times = { native: [], pytorch: [] };
+  const prototypeRates = [];
+  for (let round = 0; round < rounds; round++) {
+    times.native.push(...(await contender.turn()));
+    if (bar) {
+      const request = { ...requestOf(task), threads: bar.threads, seconds };
+      times.pytorch.push(...(await bar.interpreter.ask(request)).times);
+    }
+    const known = task.model.cell === 'lstm' && (task.work === 'train' || task.batch === 1);
+    if (prototype.measure && known)
+      prototypeRates.push(prototype.measure(task.size, task.threads, task.work === 'generate'));
+  }
+  const rate = (all) => (all.length > 0 ? tokens / median(all) : null);
+  const native = rate(times.native);
+  const pytorch = rate(times.pytorch);
+  const prototypeRate = prototypeRates.length > 0 ? median(prototypeRates) : null;
+  const operations = (task.work === 'train' ? 6 : 2) * multiplyAdds(task.model) * native;
+  const reading = contender.reading();
+  const row = {
+    work: task.work,
+    size: task.size,
+    ...task.model,
+    batch: task.batch,
+    steps: task.steps,
+    threads: task.threads,
+    native_tokens_per_second: Math.round(native),
+    native_best_tokens_per_second: Math.round(tokens / Math.min(...times.native)),
+    pytorch_tokens_per_second: pytorch && Math.round(pytorch),
+    pytorch_best_tokens_per_second: pytorch && Math.round(tokens / Math.min(...times.pytorch)),
+    pytorch_setting: bar && `${bar.interpreter.coreType}, threads: ${bar.threads}`,
+    ratio_to_pytorch: pytorch && native / pytorch,
+    prototype_tokens_per_second: prototypeRate,
+    ratio_to_prototype: prototypeRate && native / prototypeRate,
+    share_of_ceiling: operations / contender.ceiling(),
+    share_of_core_read: reading && (contender.weightBytes * native) / task.batch / reading,
+  };
+  contender.close();
+  return row;
+}
+
+const tasks = work.flatMap((name) =>
+  cell.flatMap((kind) =>
+    size.flatMap((letter) => {
+      const model = modelOf({ size: letter, cell: kind, vocabulary: 96 });
+      if (name === 'train') return [{ work: name, size: letter, model, threads, ...usualBatch }];
+      return (streams ? [streams] : [1, 64]).map((batch) => ({
+        work: name,
+        size: letter,
+        model,
+        batch,
+        steps: 1,
+        threads: batch === 1 ? 1 : threads,
+      }));
+    }),
+  ),
+);
+
+createNativeEngine(1).close();
+const python = process.env.PYTHON ?? '/usr/bin/python3';
+const interpreters = await startPyTorch(python, threads);
+const prototype = buildPrototype(process.env.PROTOTYPE);
+const report = {
+  benchmark: 'compare',
+  machine: describeMachine(),
+  pytorch_version: interpreters[0]?.version ?? null,
+  left_out: [
+    ...(interpreters.length > 0
+      ? []
+      : [
+          `PyTorch: ${python} has none; apt-get install python3-torch libopenblas0-openmp, or name an interpreter in PYTHON`,
+        ]),
+    ...(prototype.missing ? [`the prototype: ${prototype.missing}`] : []),
+  ],
+  results: [],
+};
+for (const task of tasks) {
+  process.stderr.write(`${task.work} ${task.model.cell} ${task.size}, sequences: ${task.batch} …\n`);
+  report.results.push(await compare(task, interpreters, prototype));
+}
+for (const interpreter of interpreters) interpreter.end();
+prototype.end?.();
+
+const optional = (show, value) => (value === null ? '–' : show(value));
+if (json) console.log(JSON.stringify(report));
+else {
+  const heading = [
+    'work',
+    'model',
+    'sequences',
+    'threads',
+    'native',
+    'PyTorch',
+    'ratio',
+    'setting',
+    'prototype',
+    'ratio',
+    'of the loop',
+    'of a core’s reading',
+  ];
+  const rows = report.results.map((row) => [
+    row.work,
+    `${row.cell} ${row.size}`,
+    `${row.batch}`,
+    `${row.threads}`,
+    format.whole(row.native_tokens_per_second),
+    optional(format.whole, row.pytorch_tokens_per_second),
+    optional(format.ratio, row.ratio_to_pytorch),
+    row.pytorch_setting ?? '–',
+    optional(format.whole, row.prototype_tokens_per_second),
+    optional(format.ratio, row.ratio_to_prototype),
+    format.share(row.share_of_ceiling),
+    format.share(row.share_of_core_read),
+  ]);
+  console.log(
+    `Tokens per second, medians. ${format.machine(report.machine)}; PyTorch ${report.pytorch_version ?? '–'}.`,
+  );
+  for (const line of report.left_out) console.log(`Left out: ${line}.`);
+  console.log(table([heading, ...rows]));
+}

@@ -1,103 +1,114 @@
-// npm run bench:generate -- --size S|M|L [--cell …] [--streams N] [--engine …] [--threads N] [--seconds N] [--json]
-// Tokens per second of generation: one step of every layer, the logits, and a draw, for `streams` sequences at once.
-import { createBackend, createNative } from '@unfold/kernels';
-import { describeMachine, median, readOptions, sizes, vocabulary } from './training-bench.mjs';
+// npm run bench:generate: tokens per second of generation. See --help.
 
-const options = readOptions({
-  size: 'S',
-  cell: 'lstm',
-  streams: '1',
-  engine: 'auto',
-  threads: '1',
-  seconds: '3',
-  json: false,
-});
-const settings = { threads: Number(options.threads) };
-const backend =
-  options.engine === 'native' ? createNative(settings) : await createBackend(options.engine, settings);
-const { layers, hidden } = sizes[options.size];
-const [N, V] = [Number(options.streams), vocabulary];
+import { createGeneration } from './generation.mjs';
+import {
+  describeMachine,
+  format,
+  measureCeiling,
+  measureReading,
+  median,
+  openBackend,
+  peakMemoryBytes,
+  table,
+  time,
+} from './measure.mjs';
+import { modelOf, multiplyAdds } from './model.mjs';
+import { engineOptions, jsonOption, kinds, modelOptions, readOptions } from './options.mjs';
 
-function parameter(role) {
-  const made = backend.createParameter(role);
-  const size = made.shape.reduce((a, b) => a * b, 1);
-  backend.upload(
-    made,
-    Float32Array.from({ length: size }, () => (2 * Math.random() - 1) / Math.sqrt(hidden)),
-  );
-  return made;
-}
-const stack = Array.from({ length: layers }, (_, k) => {
-  const layer = {
-    cell: options.cell,
-    inputSize: k === 0 ? V : hidden,
-    hiddenSize: hidden,
-    input: k === 0 ? 'tokens' : 'dense',
-  };
-  return {
-    layer,
-    parameters: {
-      weightIh: parameter({ use: 'weight_ih', layer }),
-      weightHh: parameter({ use: 'weight_hh', layer }),
-      biasIh: parameter({ use: 'recurrent_bias', layer }),
-      biasHh: parameter({ use: 'recurrent_bias', layer }),
+const options = readOptions(
+  'bench:generate',
+  'Times generation: a step of every layer, the logits and a draw, for each stream. One stream is held against the reading of its weights, many against multiply-adds.',
+  {
+    ...modelOptions,
+    size: {
+      kind: kinds.listOf(['S', 'M', 'L']),
+      default: ['S', 'M', 'L'],
+      help: 'S: 1 layer of 128 units, M: 2 of 256, L: 2 of 512',
     },
-    h: backend.createTensor([N, hidden]),
-    c: options.cell === 'lstm' ? backend.createTensor([N, hidden]) : null,
+    streams: { kind: kinds.whole(10_000), help: 'streams through one model; default: 1, then 64' },
+    ...engineOptions,
+    threads: {
+      kind: kinds.whole(256),
+      help: 'threads that compute; default: 1 for one stream, else all processors',
+    },
+    seconds: { kind: kinds.seconds, default: 3, help: 'for how long to time each' },
+    ...jsonOption,
+  },
+);
+
+async function measure(size, streams) {
+  const threads = options.threads ?? (streams === 1 ? 1 : undefined);
+  const backend = await openBackend({ ...options, threads });
+  const model = modelOf({ ...options, size });
+  const { step, weightBytes } = createGeneration(backend, model, streams);
+  // Some milliseconds a round: many rounds fit in, and a median of them does not mind an interruption.
+  const round = Math.max(1, Math.ceil(5e6 / (multiplyAdds(model) * streams)));
+  async function generateRound() {
+    for (let i = 0; i < round; i++) await step();
+  }
+  await time(generateRound, Math.min(1, options.seconds / 5));
+  const times = await time(generateRound, options.seconds);
+  const rate = (seconds) => (round * streams) / seconds;
+  const perSecond = rate(median(times));
+  const ceiling = measureCeiling(backend);
+  const reading = measureReading(backend, weightBytes);
+  const { engine } = backend.describe();
+  backend.close();
+  return {
+    size,
+    ...model,
+    streams,
+    engine,
+    threads: backend.threads ?? 1,
+    tokens_per_second: Math.round(perSecond),
+    best_tokens_per_second: Math.round(rate(Math.min(...times))),
+    weight_bytes: weightBytes,
+    read_bytes_per_second: (weightBytes * perSecond) / streams,
+    core_read_bytes_per_second: reading,
+    share_of_core_read: reading === null ? null : (weightBytes * perSecond) / streams / reading,
+    operations_per_second: 2 * multiplyAdds(model) * perSecond,
+    ceiling_operations_per_second: ceiling,
+    share_of_ceiling: ceiling === null ? null : (2 * multiplyAdds(model) * perSecond) / ceiling,
   };
-});
-const weight = parameter({ use: 'dense', outputs: V, inputs: hidden });
-const bias = parameter({ use: 'bias', size: V });
-const tokens = backend.createTensor([N], 'int');
-const logits = backend.createTensor([N, V]);
-
-async function generateOne() {
-  let input = tokens;
-  for (const { layer, parameters, h, c } of stack) {
-    backend.recurrentStep({ layer, parameters, input, h, c });
-    input = h;
-  }
-  backend.denseForward({ input, weight, bias, output: logits });
-  backend.logSoftmax({ logits, output: logits });
-  const values = await backend.download(logits);
-  const drawn = new Int32Array(N);
-  for (let n = 0; n < N; n++) {
-    let left = Math.random();
-    let token = 0;
-    while (token < V - 1) {
-      left -= Math.exp(values[n * V + token]);
-      if (left <= 0) break;
-      token++;
-    }
-    drawn[n] = token;
-  }
-  backend.upload(tokens, drawn);
 }
 
-const rates = [];
-const round = options.size === 'S' ? 2000 : 200;
-for (let i = 0; i < round; i++) await generateOne();
-const end = performance.now() + 1000 * Number(options.seconds);
-while (performance.now() < end || rates.length < 5) {
-  const start = performance.now();
-  for (let i = 0; i < round; i++) await generateOne();
-  rates.push((1000 * round * N) / (performance.now() - start));
-}
-const result = {
-  size: options.size,
-  cell: options.cell,
-  streams: N,
-  threads: backend.threads ?? 1,
-  engine: backend.describe().engine,
-  tokens_per_second: Math.round(median(rates)),
-  best_tokens_per_second: Math.round(Math.max(...rates)),
-  peak_memory_bytes: process.resourceUsage().maxRSS * 1024,
+const results = [];
+for (const size of options.size)
+  for (const streams of options.streams ? [options.streams] : [1, 64])
+    results.push(await measure(size, streams));
+const report = {
+  benchmark: 'generate',
+  tokens_per_second: results[0].tokens_per_second,
+  results,
+  peak_memory_bytes: peakMemoryBytes(),
   machine: describeMachine(),
 };
-if (options.json) console.log(JSON.stringify(result));
-else
-  console.log(
-    `${result.cell} ${result.size}, ${N} streams on ${result.engine}, ${result.threads} threads: ${result.tokens_per_second} tokens/s ` +
-      `(best ${result.best_tokens_per_second}); peak memory ${(result.peak_memory_bytes / 1e6).toFixed(0)} MB`,
-  );
-backend.close();
+if (options.json) console.log(JSON.stringify(report));
+else {
+  const heading = [
+    'model',
+    'engine',
+    'streams',
+    'threads',
+    'tokens/s',
+    'best',
+    'GB/s read',
+    'of a core',
+    'GFLOP/s',
+    'of the loop',
+  ];
+  const rows = results.map((row) => [
+    `${row.cell} ${row.layers} × ${row.hidden}`,
+    row.engine,
+    `${row.streams}`,
+    `${row.threads}`,
+    format.whole(row.tokens_per_second),
+    format.whole(row.best_tokens_per_second),
+    format.giga(row.read_bytes_per_second),
+    format.share(row.share_of_core_read),
+    format.giga(row.operations_per_second),
+    format.share(row.share_of_ceiling),
+  ]);
+  console.log(format.machine(report.machine));
+  console.log(table([heading, ...rows]));
+}

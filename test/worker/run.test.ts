@@ -114,6 +114,18 @@ describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }
     },
   );
 
+  it.skipIf(missing)('trains in the precision that the spec asks for, and exports float32', async () => {
+    const { id } = await lab.submit(smallSpec(file, { precision: 'bf16', max_steps: 20 }));
+    await lab.reaches(id, 'succeeded');
+    const { emulated } = (await createBackend('auto', { precision: 'bf16' })).describe();
+    const warnings = (await lab.frames(id)).flatMap((frame) =>
+      frame.type === 'log' && frame.level === 'warning' ? [frame.message] : [],
+    );
+    expect(warnings.filter((message) => message.includes('bf16'))).toHaveLength(emulated ? 1 : 0);
+    const { tensors } = readHeader(await weightsOf(lab, id));
+    expect(new Set([...tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(['F32']));
+  });
+
   it.skipIf(missing)('publishes the best checkpoint when training stops early', async () => {
     const early = { early_stopping: { patience: 2 }, evaluate_every: 20, optimizer: { learning_rate: 0.3 } };
     const { id } = await lab.submit(smallSpec(file, { ...early, max_steps: 2000 }));

@@ -7,6 +7,7 @@ import {
   exportWeights,
   inspectWeights,
   NativeUnavailableError,
+  precisionOf,
   type TrainingEvent,
   train,
 } from '@unfold/rnn';
@@ -63,9 +64,12 @@ const toFrame = (event: LoggedEvent, attempt: number): FrameBody => {
 };
 
 /** The order's engine; one that is not there fails the job, since the job or this worker's configuration asked for it by name. */
-const openBackend = async ({ engine, threads }: TrainOrder): Promise<Backend> => {
+const openBackend = async ({ engine, threads, spec }: TrainOrder): Promise<Backend> => {
   try {
-    return await createBackend(engine, threads === null ? {} : { threads });
+    return await createBackend(engine, {
+      precision: precisionOf(spec),
+      ...(threads !== null && { threads }),
+    });
   } catch (error) {
     if (!(error instanceof NativeUnavailableError)) throw error;
     throw new UnfoldError('engine_unavailable', error.message, { param: 'engine', cause: error });

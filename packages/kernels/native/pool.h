@@ -63,11 +63,12 @@ class Pool {
 /** Memory by name, grown and never shrunk. A name belongs to one kernel at a time; contents are arbitrary. */
 class Scratch {
  public:
-  enum Name { weights, transposed, transposed_input, sums, states, carried, workers, packed, bias, rows, names };
+  enum Name { weights, transposed, transposed_input, sums, states, carried, workers, packed, bias, rows, pairs, recurrent_pairs, state_pairs, input_pairs, names };
 
   ~Scratch();
   /** At least `count` floats at a 64-byte boundary. Throws std::bad_alloc. */
   float* floats(Name name, size_t count);
+  uint32_t* words(Name name, size_t count) { return reinterpret_cast<uint32_t*>(floats(name, count)); }
   double* doubles(Name name, size_t count) { return reinterpret_cast<double*>(floats(name, 2 * count)); }
 
  private:

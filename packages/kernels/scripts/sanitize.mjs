@@ -51,6 +51,14 @@ function compile(source, name, more) {
   objects.push(object);
 }
 for (const [set, more] of Object.entries(sets)) compile('native/kernels/all.cc', `kernels-${set}`, more);
+if (arch === 'x64')
+  compile('native/kernels/dots.cc', 'dots-avx512_bf16', [
+    '-mavx512f',
+    '-mavx512bf16',
+    '-mfma',
+    '-DUNFOLD_AVX512_BF16',
+    '-Wno-maybe-uninitialized',
+  ]);
 for (const name of ['pool', 'dispatch']) compile(`native/${name}.cc`, name, []);
 for (const file of readdirSync(join(root, 'native', 'addon')).filter((name) => name.endsWith('.cc')))
   compile(`native/addon/${file}`, file, [...headers, '-DNAPI_VERSION=8', '-DNAPI_CPP_EXCEPTIONS']);

@@ -346,7 +346,10 @@ export interface BackendDescription {
   /** Name, instruction set and precision, such as `reference-float32`. */
   readonly engine: string;
   readonly device: string;
-  readonly precision: 'float32' | 'float64';
+  /** bf16: products round both operands to bfloat16; everything else, sums included, is float32. */
+  readonly precision: 'float32' | 'float64' | 'bf16';
+  /** Whether this device has no products of its own in this precision: their numbers are the same, but float32 would be faster. */
+  readonly emulated: boolean;
 }
 
 export interface Backend {

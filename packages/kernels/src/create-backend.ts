@@ -20,7 +20,7 @@ function createFastest({ warn = process.emitWarning, ...options }: BackendOption
     if (!(error instanceof NativeUnavailableError)) throw error;
     if (!warned) warn(`${error.message} Until then the reference engine computes, much slower.`);
     warned = true;
-    return createReference();
+    return createReference({ precision: options.precision ?? 'float32' });
   }
 }
 
@@ -35,7 +35,7 @@ export async function createBackend(name: BackendName, options: BackendOptions =
     case 'native':
       return createNative(options);
     case 'reference':
-      return createReference();
+      return createReference({ precision: options.precision ?? 'float32' });
     default:
       throw new RangeError(
         `Expected "auto", "native" or "reference" for the engine but received ${JSON.stringify(name)}.`,

@@ -1,7 +1,11 @@
 import type { Tensor, TensorType } from './backend.ts';
 
 export type RealArray = Float32Array | Float64Array;
-export type Precision = 'float32' | 'float64';
+/**
+ * What products are done in: float32 and float64 are also what elements are stored in; with bf16 every product rounds both operands to
+ * bfloat16 (nearest, ties to even), while elements, sums and all other arithmetic stay in float32.
+ */
+export type Precision = 'float32' | 'float64' | 'bf16';
 
 /** Memory of a tensor and of all its views. */
 interface Owner {
@@ -64,11 +68,12 @@ export function expectSeparate(
   others: readonly (Tensor | null)[],
 ): void {
   if (output === null) return;
-  const { buffer, byteOffset, byteLength } = (output as HostTensor).array;
+  const { owner, array: own } = output as HostTensor;
+  const { byteOffset, byteLength } = own;
   for (const other of others) {
-    if (other === null) continue;
+    // Memory belongs to one owner: only a tensor and its views can overlap.
+    if (other === null || (other as HostTensor).owner !== owner) continue;
     const { array } = other as HostTensor;
-    if (array.buffer !== buffer) continue;
     if (array.byteOffset < byteOffset + byteLength && byteOffset < array.byteOffset + array.byteLength)
       throw new RangeError(
         `Expected memory of its own for ${label}, but it overlaps another tensor of the call.`,
@@ -84,7 +89,7 @@ export function createEngine(precision: Precision): Engine {
   };
 
   function allocate(size: number): RealArray {
-    return precision === 'float32' ? new Float32Array(size) : new Float64Array(size);
+    return precision === 'float64' ? new Float64Array(size) : new Float32Array(size);
   }
 
   function grown<A extends { length: number }>(

@@ -21,6 +21,7 @@ export type {
   TrainingEvent,
   TrainingOutcome,
 } from './training/events.ts';
+export { precisionOf } from './training/precision.ts';
 export { type TrainOptions, train } from './training/train.ts';
 export { expectTransferable } from './training/transfer.ts';
 export { exportWeights } from './weights/export.ts';

@@ -11,14 +11,14 @@ void Arguments::fail(size_t index, const char* expected) const {
 
 void* Arguments::array(size_t index, size_t least, bool optional, napi_typedarray_type type) const {
   const Napi::Value value = info_[index];
-  if (optional && (value.IsNull() || value.IsUndefined())) return nullptr;
-  bool is_array = false;
-  if (napi_is_typedarray(info_.Env(), value, &is_array) != napi_ok || !is_array) fail(index, "a typed array");
   napi_typedarray_type actual;
   size_t length = 0;
   void* data = nullptr;
-  if (napi_get_typedarray_info(info_.Env(), value, &actual, &length, &data, nullptr, nullptr) != napi_ok)
-    fail(index, "a readable typed array");
+  // It refuses everything else itself.
+  if (napi_get_typedarray_info(info_.Env(), value, &actual, &length, &data, nullptr, nullptr) != napi_ok) {
+    if (optional && (value.IsNull() || value.IsUndefined())) return nullptr;
+    fail(index, "a typed array");
+  }
   if (actual != type) fail(index, type == napi_float32_array ? "a Float32Array" : "an Int32Array");
   if (length < least) fail(index, ("at least " + std::to_string(least) + " elements").c_str());
   return data;
@@ -44,13 +44,15 @@ int Arguments::integer(size_t index) const {
 }
 
 double Arguments::number(size_t index) const {
-  if (!info_[index].IsNumber()) fail(index, "a number");
-  return info_[index].As<Napi::Number>().DoubleValue();
+  double value = 0;
+  if (napi_get_value_double(info_.Env(), info_[index], &value) != napi_ok) fail(index, "a number");
+  return value;
 }
 
 bool Arguments::flag(size_t index) const {
-  if (!info_[index].IsBoolean()) fail(index, "a boolean");
-  return info_[index].As<Napi::Boolean>().Value();
+  bool value = false;
+  if (napi_get_value_bool(info_.Env(), info_[index], &value) != napi_ok) fail(index, "a boolean");
+  return value;
 }
 
 size_t extent(Napi::Env env, size_t a, size_t b, size_t c) {

@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "../dispatch.h"
+#include "../kernels/dots.h"
 
 namespace unfold {
 
@@ -15,7 +16,8 @@ Engine::Engine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Engine>(info) 
   const Napi::Env env = info.Env();
   if (!info[0].IsString()) throw Napi::TypeError::New(env, "Expected the name of an instruction set.");
   const std::string name = info[0].As<Napi::String>();
-  kernels_ = find_kernels(name);
+  bf16_ = Arguments(info).flag(2);
+  kernels_ = find_kernels(name, bf16_);
   if (kernels_ == nullptr) throw Napi::RangeError::New(env, "This machine cannot run the instruction set " + name + ".");
   const int threads = Arguments(info).integer(1);
   if (threads < 1 || threads > kMostThreads) throw Napi::RangeError::New(env, "Expected from 1 to 256 threads.");
@@ -28,10 +30,13 @@ Engine::Engine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Engine>(info) 
 
 Napi::Value Engine::instruction_set(const Info& info) { return Napi::String::New(info.Env(), kernels_->name); }
 
+Napi::Value Engine::dot_instruction(const Info& info) { return Napi::Boolean::New(info.Env(), kernels_->dots->instruction); }
+
 Napi::Function Engine::define(Napi::Env env) {
   return DefineClass(env, "Engine",
                      {
                          InstanceAccessor<&Engine::instruction_set>("instructionSet"),
+                         InstanceAccessor<&Engine::dot_instruction>("dotInstruction"),
                          InstanceMethod<&Engine::packed_size>("packedSize"),
                          InstanceMethod<&Engine::pack>("pack"),
                          InstanceMethod<&Engine::unpack>("unpack"),
@@ -55,6 +60,7 @@ Napi::Function Engine::define(Napi::Env env) {
                          InstanceMethod<&Engine::scale>("scale"),
                          InstanceMethod<&Engine::add>("add"),
                          InstanceMethod<&Engine::ceiling>("ceiling"),
+                         InstanceMethod<&Engine::reading>("reading"),
                      });
 }
 

@@ -15,13 +15,14 @@ class Engine : public Napi::ObjectWrap<Engine> {
  public:
   static Napi::Function define(Napi::Env env);
 
-  /** new Engine(instructionSet, threads). */
+  /** new Engine(instructionSet, threads, whether products are done in bfloat16). */
   explicit Engine(const Napi::CallbackInfo& info);
 
  private:
   using Info = Napi::CallbackInfo;
 
   Napi::Value instruction_set(const Info& info);
+  Napi::Value dot_instruction(const Info& info);
 
   // engine_layout.cc
   Napi::Value packed_size(const Info& info);
@@ -53,12 +54,13 @@ class Engine : public Napi::ObjectWrap<Engine> {
   void scale(const Info& info);
   void add(const Info& info);
   Napi::Value ceiling(const Info& info);
+  Napi::Value reading(const Info& info);
 
   /** Runs body(context) with denormals flushed; memory that runs out becomes a JavaScript error. */
   template <class Body>
   auto with_context(const Info& info, const Body& body) {
     const FlushDenormals flush;
-    const Context context{*pool_, scratch_};
+    const Context context{*pool_, scratch_, bf16_ ? kernels_->dots : nullptr};
     try {
       return body(context);
     } catch (const std::bad_alloc&) {
@@ -67,6 +69,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
   }
 
   const KernelTable* kernels_ = nullptr;
+  bool bf16_ = false;
   std::unique_ptr<Pool> pool_;
   Scratch scratch_;
 };

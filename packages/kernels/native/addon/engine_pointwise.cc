@@ -133,4 +133,12 @@ Napi::Value Engine::ceiling(const Info& info) {
   return Napi::Number::New(info.Env(), done);
 }
 
+Napi::Value Engine::reading(const Info& info) {
+  const Arguments arguments(info);
+  const size_t count = static_cast<size_t>(arguments.integer(0));
+  const int passes = arguments.integer(1);
+  const double sum = with_context(info, [&](const Context& context) { return kernels_->reading(context, count, passes); });
+  return Napi::Number::New(info.Env(), sum);
+}
+
 }  // namespace unfold

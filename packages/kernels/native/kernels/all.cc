@@ -2,6 +2,7 @@
 // twenty times is most of the time that an installation takes.
 #include "ceiling.cc"
 #include "dense.cc"
+#include "dots.cc"
 #include "dropout.cc"
 #include "elementwise.cc"
 #include "elman_backward.cc"
@@ -15,7 +16,9 @@
 #include "lstm_forward.cc"
 #include "optimizer.cc"
 #include "panels.cc"
+#include "pairs.cc"
 #include "product_backward.cc"
+#include "product_bf16.cc"
 #include "product_forward.cc"
 #include "recurrent.cc"
 #include "table.cc"

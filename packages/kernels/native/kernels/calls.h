@@ -13,11 +13,14 @@ namespace unfold {
 
 class Pool;
 class Scratch;
+struct DotTiles;
 
 /** What every call may use beside its tensors. */
 struct Context {
   Pool& pool;
   Scratch& scratch;
+  /** Products in bfloat16 by these tiles; null: in float32. */
+  const DotTiles* dots;
 };
 
 enum class CellKind : int { elman_tanh, elman_relu, gru, lstm };
@@ -178,6 +181,8 @@ struct AdamCall {
 /** One instruction set's kernels. */
 struct KernelTable {
   const char* name;
+  /** For products in bfloat16. */
+  const DotTiles* dots;
 
   /** Elements of a packed parameter; and its conversion from and to PyTorch's row-major layout. */
   size_t (*packed_size)(const Role&);
@@ -206,6 +211,8 @@ struct KernelTable {
   void (*add)(const Context&, const float* source, float* target, size_t count, float factor);
   /** Multiply-adds per call of a loop that does nothing else, from registers: the ceiling that benchmarks are held against. */
   double (*ceiling)(const Context&, int64_t repetitions);
+  /** Reads `count` floats `passes` times on the caller's thread and returns their sum: how fast weights can pass through one core. */
+  double (*reading)(const Context&, size_t count, int passes);
 };
 
 extern const KernelTable baseline_kernels;

@@ -1,4 +1,4 @@
-// What the processor can do at best: a loop of multiply-adds on registers alone, run by all threads.
+// What the processor can do at best: multiply-adds on registers alone, by all threads; and reading, by one.
 #include "pointwise.h"
 #include "tile.h"
 
@@ -24,6 +24,21 @@ double ceiling(const Context& context, int64_t repetitions) {
     store(seen + part * kWidth, sums[0]);
   });
   return static_cast<double>(repetitions) * kChains * kWidth * threads;
+}
+
+double reading(const Context& context, size_t count, int passes) {
+  constexpr int kStreams = 8;
+  const float* const from = context.scratch.floats(Scratch::weights, count);
+  Vec sums[kStreams];
+  for (int i = 0; i < kStreams; i++) sums[i] = broadcast(0.0f);
+  for (int pass = 0; pass < passes; pass++) {
+    for (size_t at = 0; at + kStreams * kWidth <= count; at += kStreams * kWidth) {
+      UNFOLD_UNROLL
+      for (int i = 0; i < kStreams; i++) sums[i] = add(sums[i], load(from + at + i * kWidth));
+    }
+  }
+  for (int i = 1; i < kStreams; i++) sums[0] = add(sums[0], sums[i]);
+  return static_cast<double>(sum_lanes(sums[0]));
 }
 
 }  // namespace UNFOLD_SET

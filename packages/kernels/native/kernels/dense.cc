@@ -56,7 +56,7 @@ void input_gradient(const Context& context, const DenseCall& call, const Panels&
   float* const weights = context.scratch.floats(Scratch::transposed, turned.size());
   transpose_panels(context.pool, panels, weight_panels(context, call, panels), weights);
   // Only as much of K as there are outputs: the rest of the panels' rows stands for padding.
-  product(context.pool, {call.rows, call.outputs, call.d_output, call.outputs, plain_row, weights, turned, nullptr,
+  product(context, {call.rows, call.outputs, call.d_output, call.outputs, plain_row, weights, turned, nullptr,
                          call.d_input, call.inputs, kPanel * kWidth, lanes_of(call.inputs), false});
 }
 
@@ -78,13 +78,13 @@ void matmul(const Context& context, const ProductCall& call) {
   if (call.accumulate && call.bias != nullptr)
     for (int row = 0; row < call.M; row++)
       for (int p = 0; p < call.P; p++) call.output[static_cast<size_t>(row) * call.P + p] += call.bias[p];
-  product(context.pool, {call.M, call.K, a, call.K, plain_row, b, panels, call.bias, call.output, call.P,
+  product(context, {call.M, call.K, a, call.K, plain_row, b, panels, call.bias, call.output, call.P,
                          kPanel * kWidth, lanes_of(call.P), call.accumulate});
 }
 
 void dense_forward(const Context& context, const DenseCall& call) {
   const Panels panels = dense_panels(call.outputs, call.inputs);
-  product(context.pool, {call.rows, call.inputs, call.input, call.inputs, plain_row, weight_panels(context, call, panels),
+  product(context, {call.rows, call.inputs, call.input, call.inputs, plain_row, weight_panels(context, call, panels),
                          panels, call.bias, call.output, call.outputs, kPanel * kWidth, lanes_of(call.outputs), false});
 }
 

@@ -20,6 +20,7 @@ void clip(const Context& context, float* x, size_t count, float maximum);
 void scale(const Context& context, float* x, size_t count, float factor);
 void add_scaled(const Context& context, const float* source, float* target, size_t count, float factor);
 double ceiling(const Context& context, int64_t repetitions);
+double reading(const Context& context, size_t count, int passes);
 
 }  // namespace UNFOLD_SET
 }  // namespace unfold

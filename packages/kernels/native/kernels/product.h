@@ -25,7 +25,8 @@ struct Product {
   bool accumulate;
 };
 
-void product(Pool& pool, const Product& call);
+/** In bfloat16 where the context says so, as `gradient_product`. */
+void product(const Context& context, const Product& call);
 
 /** Lanes of the last vector of a plain row. */
 inline int lanes_of(int columns) { return columns - (vectors_for(columns) - 1) * kWidth; }

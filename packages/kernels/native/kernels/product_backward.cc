@@ -1,4 +1,4 @@
-#include "product.h"
+#include "product_bf16.h"
 
 namespace unfold {
 namespace UNFOLD_SET {
@@ -63,6 +63,7 @@ void input_range(const GradientProduct& call, int first, int count, float* work)
 
 void gradient_product(const Context& context, const GradientProduct& call) {
   if (call.rows <= 0 || call.inputs <= 0 || call.panels.vectors <= 0) return;
+  if (context.dots != nullptr) return gradient_product_bf16(context, call);
   const int unit = 2 * tile_rows(call.panels.width);
   const int units = (call.inputs + unit - 1) / unit;
   const int parts = lesser(context.pool.threads(), units);

@@ -1,4 +1,4 @@
-#include "product.h"
+#include "product_bf16.h"
 
 namespace unfold {
 namespace UNFOLD_SET {
@@ -46,8 +46,10 @@ void row_block(const Product& call, int row_start, int rows) {
 
 }  // namespace
 
-void product(Pool& pool, const Product& call) {
+void product(const Context& context, const Product& call) {
   if (call.M <= 0 || call.panels.vectors <= 0) return;
+  if (context.dots != nullptr) return product_bf16(context, call);
+  Pool& pool = context.pool;
   // Few rows are shared out evenly, many go in blocks that a thread takes when it has finished its last.
   constexpr int unit = tile_rows(kPanel);
   const int share = (call.M + pool.threads() - 1) / pool.threads();

@@ -109,7 +109,7 @@ const float* combined_bias(const Context& context, const RecurrentWeights& weigh
 
 void project_input(const Context& context, const ForwardCall& call, const Gates& gates, const float* bias) {
   const RecurrentSizes& s = call.sizes;
-  product(context.pool, {s.T * s.N, s.C, call.input, s.C, plain_row, call.weights.ih, gates.panels(s.C), bias,
+  product(context, {s.T * s.N, s.C, call.input, s.C, plain_row, call.weights.ih, gates.panels(s.C), bias,
                          call.saved.gates, gates.columns(), gates.panel_stride(), kWidth, false});
 }
 
@@ -139,7 +139,7 @@ void input_gradient(const Context& context, const BackwardCall& call, const Gate
   const Panels turned = transposed(panels);
   float* const weights = context.scratch.floats(Scratch::transposed_input, turned.size());
   transpose_panels(context.pool, panels, call.weights.ih, weights);
-  product(context.pool, {s.T * s.N, panels.vectors * kWidth, call.saved.gates + gates.offset(true), gates.columns(),
+  product(context, {s.T * s.N, panels.vectors * kWidth, call.saved.gates + gates.offset(true), gates.columns(),
                          gates.segments(), weights, turned, nullptr, call.d_input, s.C, kPanel * kWidth, lanes_of(s.C), false});
 }
 

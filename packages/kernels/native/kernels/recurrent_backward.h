@@ -36,6 +36,7 @@ struct BackwardPass {
   const float* weights;
   /** [N, H padded]; see kCarries. */
   float* carried;
+  PairedProduct pairs;
 };
 
 /**
@@ -64,6 +65,7 @@ void start_panel(const BackwardPass& pass, int t, int start, int rows, int panel
 template <int NV>
 void multiply_panel(const BackwardPass& pass, int t, int start, int rows, int panel, float* room) {
   const BackwardCall& call = pass.call;
+  if (pass.pairs.dots != nullptr) return pass.pairs.multiply(panel, start, rows, room, kPanel * kWidth);
   const Gates& gates = pass.gates;
   const int K = pass.panels.depth;
   const int piece = gates.segments().piece(kDepth);
@@ -123,6 +125,10 @@ void backward_sequences(const BackwardPass& pass, int first, int count) {
       step.cells_before = call.saved.cells == nullptr ? nullptr : call.saved.cells + row * padded;
       step.cells_after = call.saved.cells == nullptr ? nullptr : call.saved.cells + (row + s.N) * padded;
       step.carried = pass.carried == nullptr ? nullptr : pass.carried + start * padded;
+      if (pass.pairs.dots != nullptr && t < s.T - 1) {
+        const float* const after = call.saved.gates + (static_cast<ptrdiff_t>(t + 1) * s.N + start) * columns;
+        pass.pairs.set_rows(start, rows, after + pass.gates.offset(false), columns, pass.gates.segments(), pass.panels.depth);
+      }
       for (int panel = 0; panel < pass.panels.count(); panel++) {
         start_panel<Cell>(pass, t, start, rows, panel, room);
         if (t < s.T - 1)
@@ -147,7 +153,9 @@ void backward(const Context& context, const BackwardCall& call) {
     carried = context.scratch.floats(Scratch::carried, static_cast<size_t>(s.N) * gates.padded());
     pad_rows(Cell::kCarries == 2 ? call.dcT : nullptr, s.N, gates, carried);
   }
-  const BackwardPass pass{call, gates, panels, weights, carried};
+  const PairedProduct pairs =
+      pair_product(context, s.N, panels, weights, Scratch::recurrent_pairs, Scratch::state_pairs);
+  const BackwardPass pass{call, gates, panels, weights, carried, pairs};
   constexpr int unit = tile_rows(kPanel);
   const int parts = lesser(context.pool.threads(), (s.N + unit - 1) / unit);
   run_parts(context.pool, parts, [&](int part) {

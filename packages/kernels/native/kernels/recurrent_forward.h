@@ -12,7 +12,7 @@
 #pragma once
 
 #include "../simd/elementary.h"
-#include "recurrent.h"
+#include "recurrent_bf16.h"
 
 namespace unfold {
 namespace UNFOLD_SET {
@@ -57,11 +57,13 @@ struct ForwardPass {
   const float* bias;
   /** Whether the input's product for all steps stands in the saved gates already. */
   bool projected;
+  PairedProduct input_pairs;
+  PairedProduct recurrent_pairs;
 };
 
 /** gates = bias + x U for one panel and some rows. */
 template <int NV>
-void input_panel(const ForwardPass& pass, const ForwardStep& step, const float* x, int rows, int panel) {
+void input_panel(const ForwardPass& pass, const ForwardStep& step, const float* x, int start, int rows, int panel) {
   const int C = pass.call.sizes.C;
   const float* const bias = pass.bias + static_cast<ptrdiff_t>(panel) * pass.gates.panel_stride();
   const float* const weights = pass.call.weights.ih + pass.input_panels.start(panel);
@@ -71,6 +73,7 @@ void input_panel(const ForwardPass& pass, const ForwardStep& step, const float* 
     load_row<NV>(bias, kWidth, own);
     store_row<NV>(gates + row * step.gates_stride, kWidth, own);
   }
+  if (pass.input_pairs.dots != nullptr) return pass.input_pairs.multiply(panel, start, rows, gates, step.gates_stride);
   for (int k = 0; k < C; k += kDepth) {
     const float* const b = weights + static_cast<ptrdiff_t>(k) * NV * kWidth;
     tiles<NV>(rows, {lesser(kDepth, C - k), x + k, C, plain_row, b, nullptr}, nullptr, Sums::continued, gates, step.gates_stride,
@@ -80,7 +83,7 @@ void input_panel(const ForwardPass& pass, const ForwardStep& step, const float* 
 
 /** One panel of one step: recurrent product and cell. `tokens` are those of the rows, null for dense input. */
 template <class Cell, int NV>
-void recurrent_panel(const ForwardPass& pass, const ForwardStep& step, const int32_t* tokens, int rows, int panel) {
+void recurrent_panel(const ForwardPass& pass, const ForwardStep& step, const int32_t* tokens, int start, int rows, int panel) {
   const int H = pass.gates.H;
   const float* const bias = pass.bias + static_cast<ptrdiff_t>(panel) * pass.gates.panel_stride();
   const float* const weights = pass.call.weights.hh + pass.recurrent_panels.start(panel);
@@ -90,13 +93,15 @@ void recurrent_panel(const ForwardPass& pass, const ForwardStep& step, const int
   for (int row = 0; row < rows; row++)
     Cell::start(gates + row * step.gates_stride, bias, tokens == nullptr ? nullptr : table + tokens[row] * token_stride, NV);
   const bool last_panel = panel == pass.recurrent_panels.count() - 1;
-  for (int k = 0; k < H; k += kDepth) {
+  float* const sums = gates + pass.gates.recurrent_slot() * kWidth;
+  if (pass.recurrent_pairs.dots != nullptr) pass.recurrent_pairs.multiply(panel, start, rows, sums, step.gates_stride);
+  for (int k = 0; k < H && pass.recurrent_pairs.dots == nullptr; k += kDepth) {
     const int depth = lesser(kDepth, H - k);
     const float* const b = weights + static_cast<ptrdiff_t>(k) * NV * kWidth;
     const bool last = last_panel && k + depth == H;
     const float* const next = last ? pass.call.weights.hh : b + static_cast<ptrdiff_t>(depth) * NV * kWidth;
-    tiles<NV>(rows, {depth, step.previous + k, H, plain_row, b, nullptr}, next, Sums::continued,
-              gates + pass.gates.recurrent_slot() * kWidth, step.gates_stride, kWidth);
+    tiles<NV>(rows, {depth, step.previous + k, H, plain_row, b, nullptr}, next, Sums::continued, sums,
+              step.gates_stride, kWidth);
   }
   for (int row = 0; row < rows; row++) Cell::finish(step, row, panel, NV);
 }
@@ -127,11 +132,16 @@ void forward_sequences(const ForwardPass& pass, const ForwardMemory& memory, int
       step.cells_before = memory.cells + (static_cast<ptrdiff_t>(t % memory.cell_slots) * s.N + start) * padded;
       step.cells_after = memory.cells + (static_cast<ptrdiff_t>((t + 1) % memory.cell_slots) * s.N + start) * padded;
       const int32_t* const tokens = s.tokens ? call.tokens + row : nullptr;
+      const bool reads_input = tokens == nullptr && !pass.projected;
+      if (pass.recurrent_pairs.dots != nullptr) {
+        pass.recurrent_pairs.set_rows(start, rows, step.previous, s.H, plain_row, s.H);
+        if (reads_input) pass.input_pairs.set_rows(start, rows, call.input + row * s.C, s.C, plain_row, s.C);
+      }
       for (int panel = 0; panel < pass.recurrent_panels.count(); panel++)
         with_panel<Cell>(pass.recurrent_panels.width_of(panel), [&](auto width) {
           constexpr int NV = decltype(width)::value;
-          if (tokens == nullptr && !pass.projected) input_panel<NV>(pass, step, call.input + row * s.C, rows, panel);
-          recurrent_panel<Cell, NV>(pass, step, tokens, rows, panel);
+          if (reads_input) input_panel<NV>(pass, step, call.input + row * s.C, start, rows, panel);
+          recurrent_panel<Cell, NV>(pass, step, tokens, start, rows, panel);
         });
     }
   }
@@ -142,11 +152,17 @@ void forward(const Context& context, const ForwardCall& call) {
   const RecurrentSizes& s = call.sizes;
   const Gates gates{s.cell, s.H};
   const ForwardMemory memory = prepare_forward(context, call, gates);
-  ForwardPass pass{call, gates, gates.panels(s.C), gates.panels(s.H), combined_bias(context, call.weights, gates), false};
+  ForwardPass pass{call, gates, gates.panels(s.C), gates.panels(s.H), combined_bias(context, call.weights, gates), false,
+                   in_float32, in_float32};
   if (call.saved.gates != nullptr && !s.tokens) {
     project_input(context, call, gates, pass.bias);
     pass.projected = true;
   }
+  if (!s.tokens && !pass.projected)
+    pass.input_pairs =
+        pair_product(context, s.N, pass.input_panels, call.weights.ih, Scratch::pairs, Scratch::input_pairs);
+  pass.recurrent_pairs =
+      pair_product(context, s.N, pass.recurrent_panels, call.weights.hh, Scratch::recurrent_pairs, Scratch::state_pairs);
   constexpr int unit = tile_rows(Cell::kVectors);
   const int parts = lesser(context.pool.threads(), (s.N + unit - 1) / unit);
   run_parts(context.pool, parts, [&](int part) {

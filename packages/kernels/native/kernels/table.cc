@@ -1,5 +1,6 @@
 // This instruction set's kernels, for run-time dispatch.
 #include "dense.h"
+#include "dots.h"
 #include "layout.h"
 #include "pointwise.h"
 #include "recurrent.h"
@@ -47,6 +48,7 @@ void recurrent_backward(const Context& context, const BackwardCall& call) {
 
 extern const KernelTable UNFOLD_JOIN(UNFOLD_SET, _kernels) = {
     UNFOLD_TEXT(UNFOLD_SET),
+    &UNFOLD_SET::dots,
     UNFOLD_SET::packed_size,
     UNFOLD_SET::pack,
     UNFOLD_SET::unpack,
@@ -70,6 +72,7 @@ extern const KernelTable UNFOLD_JOIN(UNFOLD_SET, _kernels) = {
     UNFOLD_SET::scale,
     UNFOLD_SET::add_scaled,
     UNFOLD_SET::ceiling,
+    UNFOLD_SET::reading,
 };
 
 }  // namespace unfold

@@ -210,6 +210,37 @@ __attribute__((noinline)) void tile(const TileOperands& operands, Sums sums, flo
   }
 }
 
+/** How far ahead of a single row's product its weights are fetched: of the distances tried, the one that reads each cache fastest. */
+constexpr int kRowAhead = 512;
+
+/**
+ * A tile of one row, whose time is that of reading b: b is fetched ahead, also beyond its end, where most often the next panel stands. The
+ * sums are those of any other tile.
+ */
+template <int NV>
+__attribute__((noinline)) void row_tile(const TileOperands& operands, Sums sums, float* c, int last_lanes) {
+  Vec acc[1][NV];
+  if (sums == Sums::continued) {
+    load_row<NV>(c, last_lanes, acc[0]);
+  } else {
+    UNFOLD_UNROLL
+    for (int j = 0; j < NV; j++) acc[0][j] = broadcast(0.0f);
+  }
+  const float* b = operands.b;
+  for (int k = 0; k < operands.depth; k++, b += NV * kWidth) {
+    UNFOLD_UNROLL
+    for (int line = 0; line < NV * kWidth; line += 16) prefetch(b + kRowAhead + line);
+    multiply_add<1, NV>(operands.a + k, 0, b, acc);
+  }
+  if (sums == Sums::added) {
+    Vec before[NV];
+    load_row<NV>(c, last_lanes, before);
+    UNFOLD_UNROLL
+    for (int j = 0; j < NV; j++) acc[0][j] = add(before[j], acc[0][j]);
+  }
+  store_row<NV>(c, last_lanes, acc[0]);
+}
+
 /** The part of what will be read next that tile number `index` of a panel's piece fetches ahead; null once all has been asked for. */
 inline const float* ahead_of(const float* next, int index, int depth, int NV) {
   return index < NV * kWidth / 16 ? next + static_cast<ptrdiff_t>(index) * depth * 16 : nullptr;
@@ -218,6 +249,7 @@ inline const float* ahead_of(const float* next, int index, int depth, int NV) {
 /** Tiles for all `rows` of one panel's piece; `next` is the memory that will be read after b, null if that is unknown. */
 template <int NV>
 void tiles(int rows, TileOperands operands, const float* next, Sums sums, float* c, ptrdiff_t c_stride, int last_lanes) {
+  if (rows == 1 && operands.a_segments.contiguous()) return row_tile<NV>(operands, sums, c, last_lanes);
   const float* const a = operands.a;
   for_tiles<NV>(rows, [&](auto size, int row) {
     operands.a = a + row * operands.a_stride;

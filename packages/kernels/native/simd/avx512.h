@@ -39,6 +39,28 @@ inline __mmask16 lanes_below(int count) { return static_cast<__mmask16>((1u << c
 inline Vec load_part(const float* p, int count) { return _mm512_maskz_loadu_ps(lanes_below(count), p); }
 inline void store_part(float* p, Vec x, int count) { _mm512_mask_storeu_ps(p, lanes_below(count), x); }
 
+using Pairs = __m512i;
+
+inline Pairs load_pairs(const uint32_t* p) { return _mm512_loadu_si512(p); }
+inline void store_pairs(uint32_t* p, Pairs x) { _mm512_storeu_si512(p, x); }
+inline Pairs broadcast_pair(uint32_t x) { return _mm512_set1_epi32(static_cast<int>(x)); }
+inline Vec even_part(Pairs x) { return _mm512_castsi512_ps(_mm512_slli_epi32(x, 16)); }
+inline Vec odd_part(Pairs x) {
+  return _mm512_castsi512_ps(_mm512_and_epi32(x, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+}
+inline Pairs rounded_bits(Vec x) {
+  const __m512i bits = _mm512_castps_si512(x);
+  const __m512i odd = _mm512_and_epi32(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i nearest = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  return _mm512_mask_or_epi32(nearest, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), bits, _mm512_set1_epi32(0x00400000));
+}
+inline Pairs interleave(Pairs even, Pairs odd) {
+  return _mm512_or_epi32(_mm512_srli_epi32(even, 16), _mm512_and_epi32(odd, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+}
+inline void store_upper_halves(uint16_t* p, Pairs x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(x, 16)));
+}
+
 inline void prefetch(const float* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1); }
 
 }  // namespace UNFOLD_SET

@@ -56,6 +56,27 @@ inline void store_part(float* p, Vec x, int count) {
   for (int i = 0; i < count; i++) p[i] = lanes[i];
 }
 
+typedef uint32_t Pairs __attribute__((vector_size(16)));
+
+inline Pairs load_pairs(const uint32_t* p) {
+  Pairs x;
+  std::memcpy(&x, p, sizeof x);
+  return x;
+}
+inline void store_pairs(uint32_t* p, Pairs x) { std::memcpy(p, &x, sizeof x); }
+inline Pairs broadcast_pair(uint32_t x) { return Pairs{x, x, x, x}; }
+inline Vec even_part(Pairs x) { return reinterpret_cast<Vec>(x << 16); }
+inline Vec odd_part(Pairs x) { return reinterpret_cast<Vec>(x & 0xffff0000u); }
+inline Pairs rounded_bits(Vec x) {
+  const Pairs bits = reinterpret_cast<Pairs>(x);
+  const Pairs number = reinterpret_cast<Pairs>(x == x);
+  return ((bits + ((bits >> 16) & 1u) + 0x7fffu) & number) | ((bits | 0x00400000u) & ~number);
+}
+inline Pairs interleave(Pairs even, Pairs odd) { return (even >> 16) | (odd & 0xffff0000u); }
+inline void store_upper_halves(uint16_t* p, Pairs x) {
+  for (int i = 0; i < kWidth; i++) p[i] = static_cast<uint16_t>(x[i] >> 16);
+}
+
 inline void prefetch(const float* p) { __builtin_prefetch(p); }
 
 }  // namespace UNFOLD_SET

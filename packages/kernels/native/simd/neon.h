@@ -45,6 +45,22 @@ inline void store_part(float* p, Vec x, int count) {
   for (int i = 0; i < count; i++) p[i] = lanes[i];
 }
 
+using Pairs = uint32x4_t;
+
+inline Pairs load_pairs(const uint32_t* p) { return vld1q_u32(p); }
+inline void store_pairs(uint32_t* p, Pairs x) { vst1q_u32(p, x); }
+inline Pairs broadcast_pair(uint32_t x) { return vdupq_n_u32(x); }
+inline Vec even_part(Pairs x) { return vreinterpretq_f32_u32(vshlq_n_u32(x, 16)); }
+inline Vec odd_part(Pairs x) { return vreinterpretq_f32_u32(vandq_u32(x, vdupq_n_u32(0xffff0000u))); }
+inline Pairs rounded_bits(Vec x) {
+  const uint32x4_t bits = vreinterpretq_u32_f32(x);
+  const uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+  const uint32x4_t nearest = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+  return vbslq_u32(vceqq_f32(x, x), nearest, vorrq_u32(bits, vdupq_n_u32(0x00400000)));
+}
+inline Pairs interleave(Pairs even, Pairs odd) { return vsriq_n_u32(odd, even, 16); }
+inline void store_upper_halves(uint16_t* p, Pairs x) { vst1_u16(p, vshrn_n_u32(x, 16)); }
+
 inline void prefetch(const float* p) { __builtin_prefetch(p); }
 
 }  // namespace UNFOLD_SET

@@ -10,11 +10,19 @@
  *   load, store, load_part, store_part (the first `count` lanes, 0 ≤ count ≤ kWidth; other lanes load as 0), broadcast;
  *   add, sub, mul, div; fma(a, b, c) = a b + c and fnma(a, b, c) = c − a b, rounded once where the processor can;
  *   largest(a, b) and smallest(a, b): b where either is NaN, so that a limit given first lets NaN through;
- *   magnitude, with_sign_of(x ≥ 0, sign); exponent_bits(v): 2ⁿ from a float whose lowest bits hold the integer n; prefetch.
+ *   magnitude, with_sign_of(x ≥ 0, sign); exponent_bits(v): 2ⁿ from a float whose lowest bits hold the integer n; prefetch;
+ *   Pairs: lanes of two bfloat16 (see bf16.h), with load_pairs, store_pairs, broadcast_pair, and the halves as floats, even_part (the lower
+ *   one) and odd_part; rounded_bits: floats rounded to bfloat16, in the upper halves of lanes whose lower halves mean nothing;
+ *   interleave(even, odd) makes pairs of two such, store_upper_halves writes them one after another.
  */
 #pragma once
 
-#if defined(UNFOLD_AVX512)
+#include <cstdint>
+
+#if defined(UNFOLD_AVX512_BF16)
+#define UNFOLD_SET avx512_bf16
+#include "avx512.h"
+#elif defined(UNFOLD_AVX512)
 #define UNFOLD_SET avx512
 #include "avx512.h"
 #elif defined(UNFOLD_AVX2)

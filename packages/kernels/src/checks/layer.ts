@@ -5,8 +5,12 @@ function refuse(option: string, layer: RecurrentLayer, where: string): never {
   throw new RangeError(`Expected ${option} only in ${where} but received it in ${layer.cell}.`);
 }
 
+/** Layers that have been checked: generation asks for every token. */
+const checked = new WeakSet<RecurrentLayer>();
+
 /** Throws a `RangeError` for an option that the layer's cell has no place for, and for rates and counts out of range. */
 export function checkLayer(layer: RecurrentLayer): void {
+  if (checked.has(layer)) return;
   const { cell, zoneout, recurrentDropout = 0 } = layer;
   if ((layer.candidateActivation ?? 'tanh') !== 'tanh' && cell !== 'lstm')
     refuse('candidateActivation', layer, 'lstm');
@@ -28,4 +32,5 @@ export function checkLayer(layer: RecurrentLayer): void {
     const valid = Number.isSafeInteger(normSteps) && normSteps >= 1;
     expectNumber(normSteps, 'normSteps', valid, 'a whole number from 1 with batch normalisation');
   }
+  checked.add(layer);
 }

@@ -1,4 +1,4 @@
-import type { DenseBackward, DenseForward, MatrixProduct, Parameter } from '../backend.ts';
+import type { DenseBackward, DenseForward, MatrixProduct, Parameter, Tensor } from '../backend.ts';
 import { columnsOf, type Engine, expectSeparate, expectShape, type RealArray, rowsOf } from '../engine.ts';
 
 /** A matrix product after its checks: op(a) is [M,K], op(b) [K,P]. */
@@ -49,6 +49,17 @@ interface CheckedDense {
   readonly plain: boolean;
 }
 
+/** The contents of `tensor`, whose shape must be that of `like` but for the last dimension, `columns`. */
+function rowsLike(engine: Engine, tensor: Tensor, label: string, like: Tensor, columns: number): RealArray {
+  const array = engine.reals(tensor, label);
+  const { shape } = tensor;
+  const last = like.shape.length - 1;
+  let same = shape.length === last + 1 && shape[last] === columns;
+  for (let i = 0; i < last; i++) same &&= shape[i] === like.shape[i];
+  if (!same) expectShape(tensor, label, [...like.shape.slice(0, -1), columns]);
+  return array;
+}
+
 function checkDense(engine: Engine, call: DenseForward | DenseBackward): CheckedDense {
   const { use } = call.weight.role;
   if (use !== 'dense' && use !== 'embedding')
@@ -56,7 +67,7 @@ function checkDense(engine: Engine, call: DenseForward | DenseBackward): Checked
       `Expected a parameter of role dense or embedding for the dense weight but received ${use}.`,
     );
   const [outputs, inputs] = call.weight.shape as unknown as [number, number];
-  const input = engine.reals(call.input, 'dense input', [...call.input.shape.slice(0, -1), inputs]);
+  const input = rowsLike(engine, call.input, 'dense input', call.input, inputs);
   const weight = engine.reals(call.weight, 'dense weight');
   return { rows: rowsOf(call.input), inputs, outputs, input, weight, plain: use === 'embedding' };
 }
@@ -67,12 +78,12 @@ export interface CheckedDenseForward extends CheckedDense {
 }
 
 export function checkDenseForward(engine: Engine, call: DenseForward): CheckedDenseForward {
-  const checked = checkDense(engine, call);
-  const lead = call.input.shape.slice(0, -1);
-  const output = engine.reals(call.output, 'dense output', [...lead, checked.outputs]);
-  const bias = call.bias && engine.reals(call.bias, 'dense bias', [checked.outputs]);
+  // Generation comes here for every token: field by field, as V8 is slow to spread an object.
+  const { rows, inputs, outputs, input, weight, plain } = checkDense(engine, call);
+  const output = rowsLike(engine, call.output, 'dense output', call.input, outputs);
+  const bias = call.bias && engine.reals(call.bias, 'dense bias', [outputs]);
   expectSeparate(call.output, 'dense output', [call.input, call.weight, call.bias]);
-  return { ...checked, bias, output };
+  return { rows, inputs, outputs, input, weight, plain, bias, output };
 }
 
 export interface CheckedDenseBackward extends CheckedDense {
@@ -84,8 +95,7 @@ export interface CheckedDenseBackward extends CheckedDense {
 
 export function checkDenseBackward(engine: Engine, call: DenseBackward): CheckedDenseBackward {
   const checked = checkDense(engine, call);
-  const lead = call.input.shape.slice(0, -1);
-  const dOutput = engine.reals(call.dOutput, 'dense dOutput', [...lead, checked.outputs]);
+  const dOutput = rowsLike(engine, call.dOutput, 'dense dOutput', call.input, checked.outputs);
   const dInput = call.dInput && engine.reals(call.dInput, 'dense dInput', call.input.shape);
   const dWeight = call.dWeight && engine.reals(call.dWeight, 'dense dWeight', call.weight.shape);
   if (call.dWeight) expectRole(call.dWeight, 'dense dWeight', call.weight);

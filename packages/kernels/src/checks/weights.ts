@@ -59,6 +59,9 @@ function check<Absent>(
       return [name, prefix === '' ? nothing : null];
     }
     if (parameter === null) return [name, absent(label)];
+    // A parameter of this very layer has its shapes: generation asks for every token.
+    const { role } = parameter;
+    if (role.use === use && role.layer === layer) return [name, engine.reals(parameter, label)];
     expectOf(layer, parameter, use, label);
     return [name, engine.reals(parameter, label, shapeOfRole({ use, layer }))];
   });

@@ -7,6 +7,7 @@ import { createReference } from '../reference/reference-backend.ts';
 
 export interface EngineUnderTest {
   readonly name: string;
+  readonly precision: 'float32' | 'bf16';
   /** Options that it does not have yet, and is held to refusing. */
   readonly lacks: ReadonlySet<Feature>;
   create(): Promise<Backend>;
@@ -21,22 +22,39 @@ function nativeEngines(): EngineUnderTest[] {
     if (error instanceof NativeUnavailableError) return [];
     throw error;
   }
+  const variants = [
+    { threads: 1, precision: 'float32' },
+    { threads: 2, precision: 'float32' },
+    { threads: 2, precision: 'bf16' },
+  ] as const;
   return sets.flatMap((instructionSet) =>
-    [1, 2].map((threads) => ({
-      name: `native, ${instructionSet}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    variants.map(({ threads, precision }) => ({
+      name: `native, ${instructionSet}, ${precision}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+      precision,
       lacks: missingFeatures,
-      create: async () => createNative({ instructionSet, threads }),
+      create: async () => createNative({ instructionSet, threads, precision }),
     })),
   );
 }
 
+const nothing: ReadonlySet<Feature> = new Set();
+
 /** Every engine that must conform. A new one is added here and nowhere else. */
 export const engines: readonly EngineUnderTest[] = [
-  { name: 'reference', lacks: new Set(), create: async () => createReference() },
+  { name: 'reference', precision: 'float32', lacks: nothing, create: async () => createReference() },
+  {
+    name: 'reference, bf16',
+    precision: 'bf16',
+    lacks: nothing,
+    create: async () => createReference({ precision: 'bf16' }),
+  },
   ...nativeEngines(),
 ];
 
-/** What the engines are held against: the same formulas in double precision, themselves held against finite differences. */
-export function createTruth(): Backend {
-  return createReference({ precision: 'float64' });
+/**
+ * What the engines are held against: the same formulas in double precision, themselves held against finite differences. For bf16 it is the
+ * reference's own bf16, which differs in the rounding of products' operands alone.
+ */
+export function createTruth(precision: EngineUnderTest['precision'] = 'float32'): Backend {
+  return createReference({ precision: precision === 'bf16' ? 'bf16' : 'float64' });
 }

@@ -27,7 +27,9 @@ const [T, N, C, H] = [7, 3, 5, 19];
 
 describe.each(engines)('$name', (engine) => {
   let backend: Backend;
-  const truth = createTruth();
+  const truth = createTruth(engine.precision);
+  // In bf16 a value computed on the way may fall to the other side of a rounding, which normalisation of few rows makes larger.
+  const tolerance = engine.precision === 'bf16' ? 2e-2 : 1e-5;
   beforeAll(async () => {
     backend = await engine.create();
   });
@@ -66,7 +68,7 @@ describe.each(engines)('$name', (engine) => {
           const size = Math.max(1e-3, ...values.map(Math.abs));
           const worst = Math.max(0, ...values.map((value, i) => Math.abs(value - outputs[name]![i]!)));
           expect(outputs[name], name).toHaveLength(values.length);
-          expect(worst / size, name).toBeLessThanOrEqual(1e-5);
+          expect(worst / size, name).toBeLessThanOrEqual(tolerance);
         }
       }
     });

@@ -12,6 +12,8 @@ export type RoleCode = readonly [use: number, cell: number, tokens: boolean, inp
 /** The C++ engine. Its methods check what would make memory unsafe, nothing more; they run to their end at the call. */
 export interface NativeEngine {
   readonly instructionSet: string;
+  /** Whether the processor has products in bfloat16 and the instruction set uses them. */
+  readonly dotInstruction: boolean;
   packedSize(...role: RoleCode): number;
   pack(...call: [...RoleCode, plain: Reals, packed: Reals]): void;
   unpack(...call: [...RoleCode, packed: Reals, plain: Reals]): void;
@@ -153,6 +155,8 @@ export interface NativeEngine {
   add(source: Reals, target: Reals, factor: number): void;
   /** Runs multiply-adds from registers on all threads and returns how many: the ceiling of a benchmark. */
   ceiling(repetitions: number): number;
+  /** Reads `count` floats of scratch memory `passes` times on the caller's thread; their sum is of no use. */
+  reading(count: number, passes: number): number;
 }
 
 export type RecurrentOperands = [
@@ -172,7 +176,7 @@ export type RecurrentOperands = [
 export type SavedArrays<T> = [gates: T, cells: T, first: T];
 
 export interface NativeAddon {
-  readonly Engine: new (instructionSet: string, threads: number) => NativeEngine;
+  readonly Engine: new (instructionSet: string, threads: number, bf16: boolean) => NativeEngine;
   /** What this machine can run, the fastest first. */
   readonly instructionSets: readonly string[];
   /** A zeroed buffer at a 64-byte boundary. */

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Backend, CellKind, RecurrentLayer } from '../backend.ts';
+import { createTruth } from '../conformance/engines.ts';
 import { Harness } from '../conformance/harness.ts';
 import { createBackend } from '../create-backend.ts';
-import { createReference } from '../reference/reference-backend.ts';
 import { loadAddon, NativeUnavailableError } from './addon.ts';
 import { createNative, nativeInstructionSets } from './native-backend.ts';
 
@@ -42,27 +42,30 @@ async function pass(backend: Backend, cell: CellKind, input: 'dense' | 'tokens')
 }
 
 describe.skipIf(sets().length === 0)('the native engine', () => {
-  describe.each(sets())('on %s', (instructionSet) => {
-    test.each(cells.flatMap((cell) => [[cell, 'dense'] as const, [cell, 'tokens'] as const]))(
-      'agrees with the truth on %s reading %s in large sizes, with the same bits for 1, 2 and 5 threads',
-      async (cell, input) => {
-        const runs: Record<string, number[]>[] = [];
-        for (const threads of [1, 2, 5]) {
-          const backend = createNative({ instructionSet, threads });
-          runs.push(await pass(backend, cell, input));
-          backend.close();
-        }
-        expect(runs[1]).toEqual(runs[0]);
-        expect(runs[2]).toEqual(runs[0]);
-        const truth = await pass(createReference({ precision: 'float64' }), cell, input);
-        for (const [name, values] of Object.entries(truth)) {
-          const size = Math.max(...values.map(Math.abs));
-          const worst = Math.max(...values.map((value, i) => Math.abs(value - runs[0]![name]![i]!)));
-          expect(worst / size, name).toBeLessThan(1e-5);
-        }
-      },
-    );
-  });
+  describe.each(sets().flatMap((set) => [[set, 'float32', 1e-5] as const, [set, 'bf16', 4e-3] as const]))(
+    'on %s in %s',
+    (instructionSet, precision, tolerance) => {
+      test.each(cells.flatMap((cell) => [[cell, 'dense'] as const, [cell, 'tokens'] as const]))(
+        'agrees with the truth on %s reading %s in large sizes, with the same bits for 1, 2 and 5 threads',
+        async (cell, input) => {
+          const runs: Record<string, number[]>[] = [];
+          for (const threads of [1, 2, 5]) {
+            const backend = createNative({ instructionSet, threads, precision });
+            runs.push(await pass(backend, cell, input));
+            backend.close();
+          }
+          expect(runs[1]).toEqual(runs[0]);
+          expect(runs[2]).toEqual(runs[0]);
+          const truth = await pass(createTruth(precision), cell, input);
+          for (const [name, values] of Object.entries(truth)) {
+            const size = Math.max(...values.map(Math.abs));
+            const worst = Math.max(...values.map((value, i) => Math.abs(value - runs[0]![name]![i]!)));
+            expect(worst / size, name).toBeLessThan(tolerance);
+          }
+        },
+      );
+    },
+  );
 
   test('gives memory back at the call, and refuses what was released', () => {
     const backend = createNative({ threads: 1 });
@@ -82,15 +85,19 @@ describe.skipIf(sets().length === 0)('the native engine', () => {
     expect(() => backend.createTensor([2 ** 40])).toThrow('Not enough memory');
     expect(() => createNative({ instructionSet: 'abacus' })).toThrow(RangeError);
     expect(() => createNative({ threads: 0 })).toThrow(RangeError);
+    expect(() => createNative({ precision: 'fp8' as 'bf16' })).toThrow(RangeError);
     backend.close();
   });
 
   test('throws at the door of the addon, whatever it is called with', () => {
     const { Engine, allocate, release } = loadAddon();
-    const engine = new Engine('auto', 1) as unknown as Record<string, (...values: unknown[]) => unknown>;
+    const engine = new Engine('auto', 1, false) as unknown as Record<
+      string,
+      (...values: unknown[]) => unknown
+    >;
     const odd = [undefined, null, -1, 1e300, Number.NaN, 'x', {}, [], new Float32Array(1), new Int32Array(1)];
     for (const name of Object.getOwnPropertyNames(Engine.prototype)) {
-      if (name === 'constructor' || name === 'instructionSet') continue;
+      if (name === 'constructor' || name === 'instructionSet' || name === 'dotInstruction') continue;
       for (const value of odd)
         for (const count of [0, 1, 3, 25]) {
           try {

@@ -1,4 +1,5 @@
 import type { Engine, RealArray } from '../engine.ts';
+import { roundedOperand } from './bf16.ts';
 import type { Cell, Frame, HiddenSegment } from './cell.ts';
 import type { Normalization } from './normalization.ts';
 import { addColumnSums, addOuterProduct, multiply } from './product.ts';
@@ -12,15 +13,21 @@ export interface HiddenProduct {
   readonly dGain: Float64Array;
 }
 
-/** gates += W h_{t−1}, normalised or not, segment by segment. */
-export function hiddenForward({ cell, norm, gain }: HiddenProduct, frame: Frame, weightHh: RealArray): void {
+/** gates += W h_{t−1}, normalised or not, segment by segment; `weightHh` as the product takes it, rounded where that is done in bf16. */
+export function hiddenForward(
+  engine: Engine,
+  { cell, norm, gain }: HiddenProduct,
+  frame: Frame,
+  weightHh: RealArray,
+): void {
   const { N, H, gates, gatesAt, slot } = frame;
   const width = cell.blocks * H;
   cell.hidden.forEach(({ column, row, count, source }, index) => {
     if (source !== null) cell.reset!(frame);
-    const x = source === null ? frame.previous : gates;
     const xAt = source === null ? frame.previousAt : gatesAt + source * H;
     const stride = source === null ? H : width;
+    const multiplied = source === null ? frame.previous : gates;
+    const x = roundedOperand(engine, 'left', multiplied, xAt, (N - 1) * stride + H);
     const to = gatesAt + column * H;
     const columns = count * H;
     if (!norm) {
@@ -41,6 +48,7 @@ export function hiddenForward({ cell, norm, gain }: HiddenProduct, frame: Frame,
 
 /** After the cell's backward: dh₋₁ += dZ W. `transposed` is Wᵀ [H, G·H]; `dSource` is scratch, [N,H]. */
 export function hiddenBackward(
+  engine: Engine,
   { cell, norm, gain, dGain }: HiddenProduct,
   frame: Frame,
   transposed: RealArray,
@@ -53,9 +61,10 @@ export function hiddenBackward(
     const { column, row, count, source } = cell.hidden[index]!;
     const from = gatesAt + column * H;
     norm?.backward(slot, index, gates, from, width, gain, dGain);
-    const dz = norm ? norm.values : gates;
     const dzAt = norm ? slot * N * G + row * H : from;
     const stride = norm ? G : width;
+    const size = (N - 1) * stride + count * H;
+    const dz = roundedOperand(engine, 'left', norm ? norm.values : gates, dzAt, size);
     const target = source === null ? dh : dSource;
     multiply(N, H, count * H, dz, dzAt, stride, transposed, row * H, G, target, 0, H, source === null);
     if (source !== null) cell.resetBackward!(frame, dSource);

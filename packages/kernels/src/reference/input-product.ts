@@ -2,6 +2,7 @@ import type { RecurrentLayer } from '../backend.ts';
 import type { CheckedBackward } from '../checks/recurrent.ts';
 import type { Engine, RealArray } from '../engine.ts';
 import { gateBlocks, gateRows } from '../roles.ts';
+import { roundedOperand, roundOperand } from './bf16.ts';
 import type { Cell, InputSegment } from './cell.ts';
 import { scatterAdd } from './embedding.ts';
 import type { Normalization } from './normalization.ts';
@@ -28,6 +29,7 @@ export function inputColumns(
 
 /** `rows` rows of U x from row `first` of the input on, at `at`; 0 in columns that the input does not feed. */
 export function projectInput(
+  engine: Engine,
   layer: RecurrentLayer,
   weightIh: RealArray,
   input: RealArray | Int32Array,
@@ -40,12 +42,14 @@ export function projectInput(
   const C = layer.inputSize;
   const G = gateRows(layer);
   if (segments.length > 1) values.fill(0, at, at + rows * width);
+  const dense = layer.input === 'dense';
+  const x = dense ? roundedOperand(engine, 'left', input as RealArray, first * C, rows * C) : null;
+  const w = dense ? roundedOperand(engine, 'right', weightIh, 0, G * C) : weightIh;
   for (const segment of segments) {
     const to = at + segment.column * H;
     const count = segment.count * H;
-    if (layer.input === 'dense') {
-      const x = input as RealArray;
-      multiply(rows, count, C, x, first * C, C, weightIh, segment.row * H * C, C, values, to, width, false);
+    if (x) {
+      multiply(rows, count, C, x, first * C, C, w, segment.row * H * C, C, values, to, width, false);
     } else {
       for (let r = 0; r < rows; r++) {
         const from = input[first + r]! * G + segment.row * H;
@@ -140,12 +144,14 @@ export function inputGradient(
   const G = gateRows(layer);
   const transposed = engine.scratch('weightIh', C * G);
   transpose(G, C, weights.weightIh, 0, C, transposed);
+  roundOperand(engine, transposed, C * G);
+  const dZ = roundedOperand(engine, 'left', values, 0, pass.T * pass.N * width);
   segments.forEach(({ column, row, count }, index) => {
     multiply(
       pass.T * pass.N,
       C,
       count * H,
-      values,
+      dZ,
       column * H,
       width,
       transposed,

@@ -1,6 +1,7 @@
 import type { DenseBackward, DenseForward, MatrixProduct } from '../backend.ts';
 import { checkDenseBackward, checkDenseForward, checkMatmul } from '../checks/products.ts';
 import type { Engine } from '../engine.ts';
+import { roundedOperand, roundOperand } from './bf16.ts';
 import { addColumnSums, addOuterProduct, multiply, transpose } from './product.ts';
 
 /** output [M,P] (+)= op(a) [M,K] · op(b) [K,P] + bias. */
@@ -10,6 +11,8 @@ export function matmul(engine: Engine, call: MatrixProduct): void {
   if (transposeA) transpose(K, M, a, 0, M, (rows = engine.scratch('matmul a', M * K)));
   let columns = b;
   if (!transposeB) transpose(K, P, b, 0, P, (columns = engine.scratch('matmul b', P * K)));
+  rows = roundedOperand(engine, 'left', rows, 0, M * K);
+  columns = roundedOperand(engine, 'right', columns, 0, P * K);
   multiply(M, P, K, rows, 0, K, columns, 0, K, output, 0, P, accumulate);
   if (bias) addToRows(M, P, bias, output);
 }
@@ -21,7 +24,9 @@ function addToRows(M: number, P: number, bias: ArrayLike<number>, out: Float32Ar
 /** y = x Wᵀ + b. */
 export function denseForward(engine: Engine, call: DenseForward): void {
   const { rows, inputs, outputs, input, weight, bias, output } = checkDenseForward(engine, call);
-  multiply(rows, outputs, inputs, input, 0, inputs, weight, 0, inputs, output, 0, outputs, false);
+  const x = roundedOperand(engine, 'left', input, 0, rows * inputs);
+  const w = roundedOperand(engine, 'right', weight, 0, outputs * inputs);
+  multiply(rows, outputs, inputs, x, 0, inputs, w, 0, inputs, output, 0, outputs, false);
   if (bias) addToRows(rows, outputs, bias, output);
 }
 
@@ -35,6 +40,8 @@ export function denseBackward(engine: Engine, call: DenseBackward): void {
   if (dInput) {
     const transposed = engine.scratch('dense weight', inputs * outputs);
     transpose(outputs, inputs, weight, 0, inputs, transposed);
-    multiply(rows, inputs, outputs, dOutput, 0, outputs, transposed, 0, outputs, dInput, 0, inputs, false);
+    roundOperand(engine, transposed, inputs * outputs);
+    const dy = roundedOperand(engine, 'left', dOutput, 0, rows * outputs);
+    multiply(rows, inputs, outputs, dy, 0, outputs, transposed, 0, outputs, dInput, 0, inputs, false);
   }
 }

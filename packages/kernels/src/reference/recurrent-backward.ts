@@ -2,6 +2,7 @@ import type { RecurrentBackward } from '../backend.ts';
 import { type CheckedBackward, checkBackward } from '../checks/recurrent.ts';
 import type { Engine, RealArray } from '../engine.ts';
 import { gateRows } from '../roles.ts';
+import { roundOperand } from './bf16.ts';
 import type { Cell } from './cell.ts';
 import {
   type HiddenProduct,
@@ -65,6 +66,7 @@ function throughTime(engine: Engine, work: Work, dh: RealArray, dc: RealArray): 
   const width = cell.blocks * H;
   const transposed = engine.scratch('weightHh', H * G);
   if (cell.hidden.length > 0) transpose(G, H, weights.weightHh, 0, H, transposed);
+  roundOperand(engine, transposed, H * G);
   const dSource = engine.scratch('dSource', unit);
   const dProduct = engine.scratch('dProduct', options.input ? N * G : 0);
   const { gates, first } = saved;
@@ -90,7 +92,7 @@ function throughTime(engine: Engine, work: Work, dh: RealArray, dc: RealArray): 
     if (noise?.cell) takeCarry(noise.cell, unit, dc);
     cell.backward(frame);
     forEachEnded(lengths, t, (n) => gates.fill(0, (t * N + n) * width, (t * N + n + 1) * width));
-    hiddenBackward(hidden, frame, transposed, G, dSource);
+    hiddenBackward(engine, hidden, frame, transposed, G, dSource);
     if (options.input) {
       collectFromGates(cell, H, N, gates, frame.gatesAt, dProduct);
       options.input.backward(t, 0, dProduct, 0, G, weights.gainIh, work.dGainIh);

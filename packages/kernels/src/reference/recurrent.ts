@@ -2,6 +2,7 @@ import type { RecurrentForward, RecurrentStep } from '../backend.ts';
 import { type CheckedForward, checkForward, checkStep, type Saved } from '../checks/recurrent.ts';
 import type { Engine, RealArray } from '../engine.ts';
 import { gateRows } from '../roles.ts';
+import { roundedOperand } from './bf16.ts';
 import type { Frame } from './cell.ts';
 import { hiddenForward } from './hidden-product.ts';
 import { addToGates, inputColumns, projectInput } from './input-product.ts';
@@ -76,9 +77,10 @@ function run(engine: Engine, checked: CheckedForward, output: RealArray, saved: 
   const { statistics, noise } = options;
   const hidden = { cell, norm: options.hidden, gain: weights.gainHh, dGain: new Float64Array(0) };
   const columns = inputColumns(layer, cell, gates, options.input);
-  if (saved) projectInput(layer, weights.weightIh, input, 0, T * N, columns, 0);
+  if (saved) projectInput(engine, layer, weights.weightIh, input, 0, T * N, columns, 0);
   const frame = createFrame(engine, checked, N, room, output, first, first);
   frame.lstm = options.lstm;
+  const weightHh = roundedOperand(engine, 'recurrent', weights.weightHh, 0, weights.weightHh.length);
   for (let t = 0; t < T; t++) {
     const slot = saved ? t : 0;
     frame.slot = slot;
@@ -89,14 +91,14 @@ function run(engine: Engine, checked: CheckedForward, output: RealArray, saved: 
     statistics?.go(firstStep + t, N, (n) => hasEnded(lengths, n, t));
     statistics?.countBatch();
     noise?.go(firstStep + t, frame);
-    if (!saved) projectInput(layer, weights.weightIh, input, t * N, N, columns, 0);
+    if (!saved) projectInput(engine, layer, weights.weightIh, input, t * N, N, columns, 0);
     if (options.input) {
       options.input.forward(slot, 0);
       gates.fill(0, frame.gatesAt, frame.gatesAt + N * width);
       addToGates(cell, H, N, options.input.values, slot * N * G, weights.gainIh, gates, frame.gatesAt);
     }
     if (injected) addToGates(cell, H, N, injected, t * N * G, null, gates, frame.gatesAt);
-    hiddenForward(hidden, frame, weights.weightHh);
+    hiddenForward(engine, hidden, frame, weightHh);
     cell.forward(frame);
     if (noise?.hidden) zoneout(noise.hidden, unit, frame.previous, frame.previousAt, output, frame.outputAt);
     if (noise?.cell) zoneout(noise.cell, unit, cells, frame.cellsPreviousAt, cells, frame.cellsAt);

@@ -144,6 +144,14 @@ test('engines are found by name and describe themselves', async () => {
     engine: 'reference-float32',
     device: 'cpu',
     precision: 'float32',
+    emulated: false,
+  });
+  expect((await createBackend('reference', { precision: 'bf16' })).describe()).toEqual({
+    name: 'reference',
+    engine: 'reference-bf16',
+    device: 'cpu',
+    precision: 'bf16',
+    emulated: true,
   });
   await expect(createBackend('abacus' as 'auto')).rejects.toThrow(RangeError);
 });

@@ -17,7 +17,7 @@ import { concatenate, gatherRows, scaleRows, scatterAddRows, split, tanh, tanhBa
 
 /**
  * The reference: the Backend interface in plain TypeScript on one thread. Everything runs at the call. Elements are stored in
- * `precision` (float64 is for finite differences), every sum and every elementwise formula is computed in double and rounded when
+ * float32 (with `precision` float64, which is for finite differences, in double; with bf16, operands of products are rounded), every sum and every elementwise formula is computed in double and rounded when
  * it is stored, and only IEEE operations are used, so that its bits are the same on every machine.
  */
 export function createReference({ precision = 'float32' }: { precision?: Precision } = {}): Backend {
@@ -35,7 +35,13 @@ export function createReference({ precision = 'float32' }: { precision?: Precisi
   const { own, pair } = tensors;
 
   const backend: Backend = {
-    describe: () => ({ name: 'reference', engine: `reference-${precision}`, device: 'cpu', precision }),
+    describe: () => ({
+      name: 'reference',
+      engine: `reference-${precision}`,
+      device: 'cpu',
+      precision,
+      emulated: precision === 'bf16',
+    }),
     createTensor: tensors.createTensor,
     createParameter: tensors.createParameter,
     like: tensors.like,
