@@ -1,7 +1,9 @@
 // Compiles the native kernels with what is already on this machine: nothing is ever downloaded. It does nothing where they are built, or
 // packed for this platform, from the present sources.
-//   npm's install script, or --if-possible: where something is missing, one line says what, and the reference engine computes
-//   node scripts/build-native.mjs: then a failure is an error
+//   as npm's install script: where something is missing, one line says what, the installation succeeds, and the reference engine computes
+//   with --if-possible: the same, and a compiler that failed on these very sources is not tried again. npm shows no output of a
+//     package's script, so the clone's own postinstall says that line, and the start of a service builds what an update changed
+//   by hand: a failure is an error
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,13 +11,14 @@ import { dirname, join } from 'node:path';
 import { argv, env, execPath, exit, platform, version } from 'node:process';
 import { fingerprint, root, target } from './target.mjs';
 
-const atStart = argv[2] === '--if-possible';
-const required = env.npm_lifecycle_event !== 'install' && !atStart;
+const ifPossible = argv[2] === '--if-possible';
+const required = env.npm_lifecycle_event !== 'install' && !ifPossible;
 
 /** Says in one line why there is no native engine, and ends. */
 function stop(reason) {
   console.error(
-    `@unfold/kernels: native kernels not built: ${reason} The reference engine will compute, much slower.`,
+    `@unfold/kernels: native kernels not built: ${reason} The reference engine will compute, much slower, ` +
+      'until `npm rebuild @unfold/kernels --foreground-scripts` succeeds.',
   );
   exit(required ? 1 : 0);
 }
@@ -44,9 +47,9 @@ const says = (path) => existsSync(path) && readFileSync(path, 'utf8') === print;
 
 for (const folder of [build, join(root, 'prebuilds', target())])
   if (says(join(folder, 'fingerprint'))) exit(0);
-// A compiler that fails on these sources fails again; at every start that would cost a minute.
 const failed = join(build, 'failed');
-if (atStart && says(failed)) exit(0);
+const log = join(build, 'build.log');
+if (ifPossible && says(failed)) stop(`the compiler failed, see ${log}.`);
 
 if (platform === 'win32') stop('they need GCC or Clang.');
 const compilers = env.CXX ? [env.CXX] : ['g++', 'c++', 'clang++'];
@@ -65,7 +68,6 @@ const { status, output } = spawnSync(execPath, [gyp, 'rebuild', `--nodedir=${nod
   maxBuffer: 1 << 28,
   env: { ...env, CXX: compiler },
 });
-const log = join(build, 'build.log');
 mkdirSync(build, { recursive: true });
 writeFileSync(log, output?.join('') ?? '');
 if (status !== 0) {
