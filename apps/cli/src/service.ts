@@ -1,10 +1,10 @@
 import { closeSync, openSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '@unfold/config';
+import { availableProcessors, createBackend, NativeUnavailableError } from '@unfold/kernels';
 import { type EmbeddedPostgres, isSameProcess, startEmbeddedPostgres } from '@unfold/store';
 import { CommandError, messageOf } from './command-error.ts';
 import { refuseOpenAddress } from './open-address.ts';
@@ -51,8 +51,21 @@ const untilReady = async (url: string, gaveUp: () => boolean): Promise<void> => 
   }
 };
 
+/** The engine of all processes, so that one that is missing is told once, and here, where somebody reads. */
+const findEngine = async (config: Config, log: (message: string) => void): Promise<string> => {
+  try {
+    const backend = await createBackend(config.engine, { threads: 1, warn: log });
+    backend.close();
+    return backend.describe().name;
+  } catch (error) {
+    if (error instanceof NativeUnavailableError) throw new CommandError(`UNFOLD_ENGINE: ${error.message}`);
+    throw error;
+  }
+};
+
 export const createService = ({ config, port, workers, output, log }: ServiceOptions): Service => {
   const url = urlOf(config.host, port);
+  let engine: string = config.engine;
   let upFile: UpFile | null = null;
   let database: EmbeddedPostgres | null = null;
   let databaseWatch: NodeJS.Timeout | null = null;
@@ -69,9 +82,10 @@ export const createService = ({ config, port, workers, output, log }: ServiceOpt
     HOST: config.host,
     PORT: String(port),
     UNFOLD_DATA_DIR: config.dataDir,
+    UNFOLD_ENGINE: engine,
     // Workers of one machine share its processors; a thread more than there are processors only gets in the way.
     UNFOLD_THREADS: String(
-      config.threads ?? Math.max(1, Math.floor(availableParallelism() / Math.max(1, workers))),
+      config.threads ?? Math.max(1, Math.floor(availableProcessors() / Math.max(1, workers))),
     ),
     ...(database ? { DATABASE_URL: database.databaseUrl } : {}),
   });
@@ -104,6 +118,7 @@ export const createService = ({ config, port, workers, output, log }: ServiceOpt
 
   const startAll = async (): Promise<boolean> => {
     await refuseOpenAddress(config);
+    engine = await findEngine(config, log);
     if (stopping) return false;
     upFile = await claimUpFile(config.dataDir, log);
     if (config.databaseUrl === null) {
