@@ -1,118 +1,21 @@
 import { randomInt } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createBackend } from '@unfold/rnn';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../support/process.ts';
 import {
-  curveOf,
+  endless,
+  expectAsUndisturbed,
   type Lab,
   nonsense,
   openLab,
-  queueKinds,
+  type queueKinds,
   smallSpec,
   strayFiles,
-  weightsOf,
 } from '../worker/lab.ts';
 
 const kills = 3;
-const totalSteps = 1500;
-
-describe.each(queueKinds)('with the queue on $kind', ({ kind, missing }) => {
-  let lab: Lab;
-  let file: string;
-  beforeAll(async () => {
-    if (missing) return;
-    lab = await openLab(kind);
-    file = await lab.upload(nonsense(3000));
-  });
-  afterAll(async () => lab?.close());
-
-  const spec = () =>
-    smallSpec(file, {
-      max_steps: totalSteps,
-      log_every: 3,
-      evaluate_every: 130,
-      checkpoint_every: 35,
-      schedule: { type: 'plateau', patience: 1 },
-    });
-
-  it.skipIf(missing)(
-    'a run that is killed again and again ends with the same bytes and the same curve',
-    { timeout: 240_000 },
-    async () => {
-      const { id } = await lab.submit(spec());
-      const killedAt: number[] = [];
-      for (let kill = 1; kill <= kills; kill += 1) {
-        const worker = await lab.startWorker();
-        const { progress } = await waitFor(
-          'the next worker to take the job',
-          async () => {
-            const job = await lab.job(id);
-            return job.status === 'running' && job.attempt === kill && job;
-          },
-          60_000,
-        );
-        const share = Math.floor(((totalSteps - 200) * kill) / kills);
-        await lab.reachesStep(id, Math.min(share, progress.step + randomInt(1, 400)), 60_000);
-        worker.kill('SIGKILL');
-        expect(await worker.ended).toBeNull();
-        killedAt.push((await lab.job(id)).progress.step);
-      }
-      await lab.startWorker();
-      await lab.reaches(id, 'succeeded', 90_000);
-
-      const whole = await lab.submit(spec());
-      await lab.reaches(whole.id, 'succeeded', 60_000);
-      const story = `killed at ${killedAt.join(', ')}`;
-      expect(await weightsOf(lab, id), story).toEqual(await weightsOf(lab, whole.id));
-      expect(await curveOf(lab, id), story).toEqual(await curveOf(lab, whole.id));
-      const frames = await lab.frames(id);
-      expect(frames.map(({ seq }) => seq)).toEqual(frames.map((_, index) => index + 1));
-      expect(frames.filter(({ type }) => type === 'restart')).toHaveLength(kills);
-      expect(await strayFiles(lab, id)).toEqual([]);
-    },
-  );
-
-  it.skipIf(missing)(
-    'a worker that was stopped past its lock wakes up and writes nothing more',
-    { timeout: 180_000 },
-    async () => {
-      const spec = smallSpec(file, { max_steps: 6000, evaluate_every: 1000, checkpoint_every: 100 });
-      await lab.startWorker();
-      await lab.startWorker();
-      const { id } = await lab.submit(spec);
-      await lab.reachesStep(id, 300);
-      const asleep = await ownerOf(lab, id);
-      process.kill(asleep, 'SIGSTOP');
-      await waitFor(
-        'another worker to take over',
-        async () => {
-          const job = await lab.job(id);
-          return job.attempt === 2 && job.progress.step > 300;
-        },
-        60_000,
-      );
-      process.kill(asleep, 'SIGCONT');
-      await lab.reaches(id, 'succeeded', 90_000);
-
-      const frames = await lab.frames(id);
-      const restart = frames.findIndex(({ type }) => type === 'restart');
-      const later = frames.slice(restart).flatMap((frame) => ('attempt' in frame ? [frame.attempt] : []));
-      expect(new Set(later)).toEqual(new Set([2]));
-      await waitFor('the sleeper to have cleaned up', async () => {
-        const folders = await readdir(join(lab.dataDir, 'scratch'));
-        const own = folders.find((name) => name.includes(`@${asleep}@`));
-        return own !== undefined && (await readdir(join(lab.dataDir, 'scratch', own))).length === 0;
-      });
-      expect(await strayFiles(lab, id)).toEqual([]);
-
-      const whole = await lab.submit(spec);
-      await lab.reaches(whole.id, 'succeeded', 90_000);
-      expect(await weightsOf(lab, id)).toEqual(await weightsOf(lab, whole.id));
-      expect(await curveOf(lab, id)).toEqual(await curveOf(lab, whole.id));
-    },
-  );
-});
 
 /** The process that owns a running job, by the scratch folder that it keeps for it. */
 const ownerOf = (lab: Lab, id: string): Promise<number> =>
@@ -124,3 +27,103 @@ const ownerOf = (lab: Lab, id: string): Promise<number> =>
     }
     return null;
   });
+
+/** What becomes of a run whose worker is killed or put to sleep, on the engine that this machine trains with. Every kill waits for the queue's lock to run out. */
+export const describeKilledWorker = ({ kind, missing }: (typeof queueKinds)[number]): void => {
+  describe(`with the queue on ${kind}`, () => {
+    let lab: Lab;
+    let file: string;
+    beforeAll(async () => {
+      if (missing) return;
+      lab = await openLab(kind);
+      file = await lab.upload(nonsense(3000));
+    });
+    afterAll(async () => lab?.close());
+
+    const spec = () =>
+      smallSpec(file, {
+        max_steps: endless,
+        log_every: 3,
+        evaluate_every: 130,
+        checkpoint_every: 35,
+        schedule: { type: 'plateau', patience: 1 },
+      });
+
+    it.skipIf(missing)(
+      'a run that is killed again and again, on changing numbers of threads, ends with the same bytes and the same curve',
+      { timeout: 240_000 },
+      async () => {
+        const { id } = await lab.submit(spec());
+        const killedAt: number[] = [];
+        for (let kill = 1; kill <= kills; kill += 1) {
+          const worker = await lab.startWorker({ UNFOLD_THREADS: String(kill) });
+          const { progress } = await waitFor(
+            'the next worker to take the job',
+            async () => {
+              const job = await lab.job(id);
+              return job.status === 'running' && job.attempt === kill && job;
+            },
+            60_000,
+          );
+          await lab.reachesStep(id, progress.step + randomInt(1, 400), 60_000);
+          worker.kill('SIGKILL');
+          expect(await worker.ended).toBeNull();
+          killedAt.push((await lab.job(id)).progress.step);
+        }
+        await lab.startWorker();
+        await waitFor(
+          'the last worker to take the job',
+          async () => (await lab.job(id)).attempt > kills,
+          60_000,
+        );
+        const { engine } = await lab.endSoon(id);
+        expect(engine).toBe((await createBackend('auto')).describe().name);
+        await expectAsUndisturbed(lab, id, `killed at ${killedAt.join(', ')}`);
+        const frames = await lab.frames(id);
+        expect(frames.map(({ seq }) => seq)).toEqual(frames.map((_, index) => index + 1));
+        // One more for the pause that ends it.
+        expect(frames.filter(({ type }) => type === 'restart')).toHaveLength(kills + 1);
+        expect(await strayFiles(lab, id)).toEqual([]);
+      },
+    );
+
+    it.skipIf(missing)(
+      'a worker that was stopped past its lock wakes up and writes nothing more',
+      { timeout: 180_000 },
+      async () => {
+        await lab.startWorker();
+        await lab.startWorker();
+        const { id } = await lab.submit(
+          smallSpec(file, { max_steps: endless, evaluate_every: 1000, checkpoint_every: 100 }),
+        );
+        await lab.reachesStep(id, 300);
+        const asleep = await ownerOf(lab, id);
+        process.kill(asleep, 'SIGSTOP');
+        const { progress } = await lab.job(id);
+        await waitFor(
+          'another worker to take over',
+          async () => {
+            const job = await lab.job(id);
+            return job.attempt === 2 && job.progress.step > progress.step;
+          },
+          60_000,
+        );
+        process.kill(asleep, 'SIGCONT');
+        await waitFor('the sleeper to have cleaned up', async () => {
+          const folders = await readdir(join(lab.dataDir, 'scratch'));
+          const own = folders.find((name) => name.includes(`@${asleep}@`));
+          return own !== undefined && (await readdir(join(lab.dataDir, 'scratch', own))).length === 0;
+        });
+        await lab.endSoon(id);
+
+        const frames = await lab.frames(id);
+        const restart = frames.findIndex(({ type }) => type === 'restart');
+        const later = frames.slice(restart).flatMap((frame) => ('attempt' in frame ? [frame.attempt] : []));
+        expect(later).toEqual([...later].sort());
+        expect(new Set(later)).toEqual(new Set([2, 3]));
+        expect(await strayFiles(lab, id)).toEqual([]);
+        await expectAsUndisturbed(lab, id);
+      },
+    );
+  });
+};
