@@ -87,6 +87,12 @@ describe.each(queueKinds)('with the queue on $kind', ({ kind, missing }) => {
         const { progress } = await lab.job(id);
         await lab.reachesStep(id, progress.step + 500);
         await redis!.start();
+        await waitFor('the queue to be back', () =>
+          lab.queue.ping().then(
+            () => true,
+            () => false,
+          ),
+        );
         await expectUnharmed(id);
       },
     );
