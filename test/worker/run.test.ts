@@ -151,6 +151,9 @@ describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }
 
   it.skipIf(missing)('leaves nothing in the scratch folder', async () => {
     const [own] = await readdir(join(lab.dataDir, 'scratch'));
-    expect(await readdir(join(lab.dataDir, 'scratch', own!))).toEqual([]);
+    await waitFor(
+      'the folder to be empty',
+      async () => (await readdir(join(lab.dataDir, 'scratch', own!))).length === 0,
+    );
   });
 });
