@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '@unfold/config';
-import { availableProcessors, createBackend, NativeUnavailableError } from '@unfold/kernels';
+import { availableProcessors } from '@unfold/kernels';
 import { type EmbeddedPostgres, isSameProcess, startEmbeddedPostgres } from '@unfold/store';
 import { CommandError, messageOf } from './command-error.ts';
+import { findEngine } from './find-engine.ts';
 import { refuseOpenAddress } from './open-address.ts';
 import { urlOf } from './ports.ts';
 import { type Supervised, supervise } from './supervised-process.ts';
@@ -48,18 +49,6 @@ const untilReady = async (url: string, gaveUp: () => boolean): Promise<void> => 
     await answer?.body?.cancel();
     if (answer?.ok) return;
     await delay(50);
-  }
-};
-
-/** The engine of all processes, so that one that is missing is told once, and here, where somebody reads. */
-const findEngine = async (config: Config, log: (message: string) => void): Promise<string> => {
-  try {
-    const backend = await createBackend(config.engine, { threads: 1, warn: log });
-    backend.close();
-    return backend.describe().name;
-  } catch (error) {
-    if (error instanceof NativeUnavailableError) throw new CommandError(`UNFOLD_ENGINE: ${error.message}`);
-    throw error;
   }
 };
 
