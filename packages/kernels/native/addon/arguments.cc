@@ -32,6 +32,14 @@ const int32_t* Arguments::tokens(size_t index, size_t count, int lowest, int bou
   return tokens;
 }
 
+const int32_t* Arguments::optional_lengths(size_t index, size_t count, int most) const {
+  const int32_t* const lengths = ints(index, count, true);
+  bool inside = true;
+  for (size_t i = 0; i < count && lengths != nullptr; i++) inside &= lengths[i] >= 0 && lengths[i] <= most;
+  if (!inside) fail(index, "lengths of at most all steps");
+  return lengths;
+}
+
 size_t Arguments::length(size_t index) const {
   if (!info_[index].IsTypedArray()) fail(index, "a typed array");
   return info_[index].As<Napi::TypedArray>().ElementLength();

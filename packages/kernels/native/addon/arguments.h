@@ -24,6 +24,8 @@ class Arguments {
   }
   /** Tokens: an Int32Array of `count` numbers from `lowest` up to below `bound`. */
   const int32_t* tokens(size_t index, size_t count, int lowest, int bound) const;
+  /** An Int32Array of `count` numbers from 0 to `most`, or null where none was given. */
+  const int32_t* optional_lengths(size_t index, size_t count, int most) const;
   size_t length(size_t index) const;
   /** A whole number from 0 to 2³¹ − 1. */
   int integer(size_t index) const;

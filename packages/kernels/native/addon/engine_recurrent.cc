@@ -68,6 +68,7 @@ void Engine::recurrent_forward(const Info& info) {
   call.output = arguments.optional_reals(16, extents.steps);
   call.hT = arguments.optional_reals(17, extents.unit);
   call.cT = arguments.optional_reals(18, extents.unit);
+  call.lengths = arguments.optional_lengths(19, static_cast<size_t>(call.sizes.N), call.sizes.T);
   with_context(info, [&](const Context& context) { kernels_->recurrent_forward(context, call); });
 }
 
@@ -91,6 +92,7 @@ void Engine::recurrent_backward(const Info& info) {
   call.d_hh = arguments.optional_reals(22, extents.weight_hh);
   call.d_bias_ih = arguments.optional_reals(23, extents.bias);
   call.d_bias_hh = arguments.optional_reals(24, extents.bias);
+  call.lengths = arguments.optional_lengths(25, static_cast<size_t>(call.sizes.N), call.sizes.T);
   if (call.sizes.tokens && call.d_input != nullptr) throw Napi::TypeError::New(env, "Expected no dInput for tokens.");
   with_context(info, [&](const Context& context) { kernels_->recurrent_backward(context, call); });
 }

@@ -50,9 +50,9 @@ void start_panel(const BackwardPass& pass, int t, int start, int rows, int panel
   const BackwardCall& call = pass.call;
   const int H = call.sizes.H;
   const int vectors = pass.panels.width_of(panel);
-  const bool last_step = t == call.sizes.T - 1;
   for (int row = 0; row < rows; row++) {
     const ptrdiff_t n = start + row;
+    const bool last_step = t == (call.lengths == nullptr ? call.sizes.T : call.lengths[n]) - 1;
     for (int j = 0; j < vectors; j++) {
       const int vector = panel * kPanel + j;
       Vec dh = broadcast(0.0f);
@@ -126,7 +126,8 @@ void backward_sequences(const BackwardPass& pass, int first, int count) {
   alignas(64) float room[kRowBlock * kPanel * kWidth];
   for (int t = s.T - 1; t >= (call.dh0 != nullptr ? -1 : 0); t--) {
     for (int start = first; start < first + count; start += kRowBlock) {
-      const int rows = lesser(kRowBlock, first + count - start);
+      const int block = lesser(kRowBlock, first + count - start);
+      const int rows = living_rows(call.lengths, start, block, t);
       const ptrdiff_t row = static_cast<ptrdiff_t>(lesser(s.T - 1, t < 0 ? 0 : t)) * s.N + start;
       BackwardStep step;
       step.cell = s.cell;
@@ -151,6 +152,12 @@ void backward_sequences(const BackwardPass& pass, int first, int count) {
           });
         finish_panel<Cell>(pass, step, t, start, rows, panel, room);
       }
+      // What arrives at a final state waits until its sequence's own last step.
+      for_ended_rows(call.lengths, start, block, t, [&](ptrdiff_t ended) {
+        copy_or_zero(nullptr, static_cast<size_t>(columns), step.gates + ended * columns);
+        const float* const dc = call.dcT == nullptr ? nullptr : call.dcT + (start + ended) * s.H;
+        if (Cell::kCarries == 2) pad_rows(dc, 1, pass.gates, step.carried + ended * padded);
+      });
     }
   }
 }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "../simd/elementary.h"
+#include "ragged.h"
 #include "recurrent_bf16.h"
 
 namespace unfold {
@@ -127,7 +128,8 @@ void forward_sequences(const ForwardPass& pass, const ForwardMemory& memory, int
   alignas(64) float room[kRowBlock * kPanel * kWidth];
   for (int t = 0; t < s.T; t++) {
     for (int start = first; start < first + count; start += kRowBlock) {
-      const int rows = lesser(kRowBlock, first + count - start);
+      const int block = lesser(kRowBlock, first + count - start);
+      const int rows = living_rows(call.lengths, start, block, t);
       const ptrdiff_t row = static_cast<ptrdiff_t>(t) * s.N + start;
       ForwardStep step;
       step.cell = s.cell;
@@ -153,6 +155,11 @@ void forward_sequences(const ForwardPass& pass, const ForwardMemory& memory, int
           if (reads_input) input_panel<NV>(pass, step, call.input + row * s.C, start, rows, panel);
           recurrent_panel<Cell, NV>(pass, step, tokens, start, rows, panel);
         });
+      for_ended_rows(call.lengths, start, block, t, [&](ptrdiff_t ended) {
+        copy_or_zero(nullptr, static_cast<size_t>(s.H), step.output + ended * s.H);
+        if (s.cell == CellKind::lstm)
+          copy_or_zero(step.cells_before + ended * padded, static_cast<size_t>(padded), step.cells_after + ended * padded);
+      });
     }
   }
 }

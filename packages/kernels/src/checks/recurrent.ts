@@ -19,6 +19,8 @@ export interface Pass {
   readonly N: number;
   readonly input: Tensor;
   readonly output: RealArray;
+  /** A copy, since callers may fill their tensor for the next batch before backward has run. */
+  readonly lengths: Int32Array | null;
 }
 
 /** Saved activations of an engine that runs on this machine's processor; the layout of gates and cells is its own. */
@@ -117,6 +119,14 @@ function inputOf(engine: Engine, layer: RecurrentLayer, input: Tensor, lead: rea
   return tokens;
 }
 
+function lengthsOf(engine: Engine, lengths: Tensor | null, T: number, N: number): Int32Array | null {
+  if (lengths === null) return null;
+  const values = engine.ints(lengths, 'recurrent lengths', [N]);
+  for (const [n, length] of values.entries())
+    expectNumber(length, `the length of sequence ${n}`, length >= 0 && length <= T, `from 0 to ${T}`);
+  return values;
+}
+
 /** States as arrays: null means zeros in, nothing out. */
 export interface CheckedForward {
   readonly layer: RecurrentLayer;
@@ -128,6 +138,7 @@ export interface CheckedForward {
   readonly c0: RealArray | null;
   readonly hT: RealArray | null;
   readonly cT: RealArray | null;
+  readonly lengths: Int32Array | null;
 }
 
 export function checkForward(
@@ -147,6 +158,7 @@ export function checkForward(
     hT: state(call.hT, 'hT'),
     cT: state(call.cT, 'cT'),
   };
+  const lengths = lengthsOf(engine, call.lengths ?? null, T, N);
   const saved = call.saved && ownSaved(engine, layer, call.saved);
   if (saved && (saved.steps < T || saved.sequences < N))
     throw new RangeError(
@@ -154,7 +166,7 @@ export function checkForward(
     );
   expectSeparate(call.output, 'recurrent output', [call.input, call.h0, call.c0, call.hT, call.cT]);
   expectSeparate(call.hT, 'hT', [call.input, call.c0, call.cT]);
-  return { layer, T, N, weights, input, output, ...states, saved };
+  return { layer, T, N, weights, input, output, ...states, lengths, saved };
 }
 
 /** A step is a forward pass of T = 1 whose states flow on; it has no output of its own. */
@@ -169,7 +181,7 @@ export function checkStep(engine: Engine, call: RecurrentStep): CheckedForward {
   if (layer.cell === 'lstm' && c === null)
     throw new TypeError('Expected a cell state for c of an LSTM step.');
   expectSeparate(call.h, 'h', [call.input, call.c]);
-  return { layer, T: 1, N, weights, input, h0: h, c0: c, hT: h, cT: c };
+  return { layer, T: 1, N, weights, input, h0: h, c0: c, hT: h, cT: c, lengths: null };
 }
 
 export interface CheckedBackward {

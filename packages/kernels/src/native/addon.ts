@@ -75,6 +75,7 @@ export interface NativeEngine {
       output: Optional<Reals>,
       hT: Optional<Reals>,
       cT: Optional<Reals>,
+      lengths: Optional<Int32Array>,
     ]
   ): void;
   recurrentBackward(
@@ -92,6 +93,7 @@ export interface NativeEngine {
       dWeightHh: Optional<Reals>,
       dBiasIh: Optional<Reals>,
       dBiasHh: Optional<Reals>,
+      lengths: Optional<Int32Array>,
     ]
   ): void;
   /** The summed loss and the number of hits. */

@@ -99,7 +99,7 @@ export function createKernels(
 
     recurrentForward(call) {
       const checked = checkForward(engine, call);
-      const { T, N, saved, h0, c0, output, hT, cT } = checked;
+      const { T, N, saved, h0, c0, output, hT, cT, lengths } = checked;
       const kept: SavedArrays<Float32Array | null> = saved
         ? [f32(saved.gates), f32(saved.cells), f32(saved.first)]
         : [null, null, null];
@@ -111,8 +111,9 @@ export function createKernels(
         f32(output),
         maybe(hT),
         maybe(cT),
+        lengths,
       );
-      if (saved) saved.pass = { T, N, input: call.input, output };
+      if (saved) saved.pass = { T, N, input: call.input, output, lengths: lengths?.slice() ?? null };
     },
     recurrentStep(call) {
       const checked = checkStep(engine, call);
@@ -127,6 +128,7 @@ export function createKernels(
         null,
         maybe(hT),
         maybe(cT),
+        null,
       );
     },
     recurrentBackward(call) {
@@ -149,6 +151,7 @@ export function createKernels(
         maybe(gradients.weightHh),
         maybe(gradients.biasIh),
         maybe(gradients.biasHh),
+        pass.lengths,
       );
     },
 

@@ -6,7 +6,7 @@ import { roundedOperand, roundOperand } from './bf16.ts';
 import type { Frame } from './cell.ts';
 import { scatterAdd } from './embedding.ts';
 import { addColumnSums, addOuterProduct, multiply, transpose } from './product.ts';
-import { copyPart, setOrZero } from './recurrent.ts';
+import { copyPart, forEachEnded, setOrZero } from './recurrent.ts';
 import { cellOf } from './recurrent-layer.ts';
 
 /**
@@ -30,8 +30,8 @@ export function recurrentBackward(engine: Engine, call: RecurrentBackward): void
 }
 
 function throughTime(engine: Engine, checked: CheckedBackward, dh: RealArray, dc: RealArray): void {
-  const { layer, saved, weights, dOutput } = checked;
-  const { T, N, output } = checked.pass;
+  const { layer, saved, weights, dOutput, dhT, dcT } = checked;
+  const { T, N, output, lengths } = checked.pass;
   const cell = cellOf(layer);
   const H = layer.hiddenSize;
   const G = gateRows(layer);
@@ -67,9 +67,16 @@ function throughTime(engine: Engine, checked: CheckedBackward, dh: RealArray, dc
     frame.cellsAt = (t + 1) * unit;
     if (dOutput) for (let i = 0; i < unit; i++) dh[i] = dh[i]! + dOutput[t * unit + i]!;
     cell.backward(frame);
+    forEachEnded(lengths, t, (n) => gates.fill(0, (t * N + n) * width, (t * N + n + 1) * width));
     // dh₋₁ = what the cell passed on directly + dZ W.
     const dZ = roundedOperand(engine, 'left', gates, frame.gatesAt, N * width);
     multiply(N, H, G, dZ, frame.gatesAt, width, transposed, 0, G, dh, 0, H, true);
+    // What arrives at a final state waits until its sequence's own last step.
+    forEachEnded(lengths, t, (n) => {
+      const row = (array: RealArray) => array.subarray(n * H, (n + 1) * H);
+      setOrZero(row(dh), dhT && row(dhT), H);
+      setOrZero(row(dc), dcT && row(dcT), H);
+    });
   }
 }
 

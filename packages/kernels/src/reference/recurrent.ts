@@ -59,6 +59,7 @@ function run(
   input: RealArray | Int32Array,
   output: RealArray,
   states: States,
+  lengths: Int32Array | null,
   saved: Saved | null,
 ): void {
   const cell = cellOf(layer);
@@ -115,11 +116,26 @@ function run(
       true,
     );
     cell.forward(frame);
+    forEachEnded(lengths, t, (n) => {
+      output.fill(0, t * unit + n * H, t * unit + (n + 1) * H);
+      const before = frame.cellsPreviousAt + n * H;
+      if (isLstm) cells.copyWithin(frame.cellsAt + n * H, before, before + H);
+    });
     frame.previous = output;
     frame.previousAt = t * unit;
   }
-  if (states.hT) copyPart(states.hT, output, (T - 1) * unit, unit);
+  for (let n = 0; n < N && states.hT; n++) {
+    const length = lengths ? lengths[n]! : T;
+    const [from, at] = length === 0 ? [first, n * H] : [output, (length - 1) * unit + n * H];
+    states.hT.set(from.subarray(at, at + H), n * H);
+  }
   if (states.cT && isLstm) copyPart(states.cT, cells, (T % cellSlots) * unit, unit);
+}
+
+/** Calls body(n) for every sequence that has no step t. */
+export function forEachEnded(lengths: Int32Array | null, t: number, body: (n: number) => void): void {
+  if (lengths === null) return;
+  for (let n = 0; n < lengths.length; n++) if (t >= lengths[n]!) body(n);
 }
 
 /** target[0 … size) ← source, or zeros. */
@@ -134,13 +150,13 @@ export function copyPart(target: RealArray, source: RealArray, from: number, siz
 }
 
 export function recurrentForward(engine: Engine, call: RecurrentForward): void {
-  const { layer, T, N, weights, input, output, saved, ...states } = checkForward(engine, call);
-  run(engine, layer, weights, T, N, input, output, states, saved);
-  if (saved) saved.pass = { T, N, input: call.input, output };
+  const { layer, T, N, weights, input, output, lengths, saved, ...states } = checkForward(engine, call);
+  run(engine, layer, weights, T, N, input, output, states, lengths, saved);
+  if (saved) saved.pass = { T, N, input: call.input, output, lengths: lengths?.slice() ?? null };
 }
 
 export function recurrentStep(engine: Engine, call: RecurrentStep): void {
-  const { layer, T, N, weights, input, ...states } = checkStep(engine, call);
+  const { layer, T, N, weights, input, lengths, ...states } = checkStep(engine, call);
   const output = engine.scratch('step output', N * layer.hiddenSize);
-  run(engine, layer, weights, T, N, input, output, states, null);
+  run(engine, layer, weights, T, N, input, output, states, lengths, null);
 }
