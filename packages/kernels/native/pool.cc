@@ -75,7 +75,8 @@ void Pool::stop() {
 }
 
 void Pool::run(int parts, Part part, void* context) {
-  if (parts <= 1 || workers_.empty()) {
+  // A ticket holds no more parts than its lower bits can count.
+  if (parts <= 1 || workers_.empty() || static_cast<uint64_t>(parts) > kPartMask) {
     for (int i = 0; i < parts; i++) part(context, i);
     return;
   }

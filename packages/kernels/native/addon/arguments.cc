@@ -45,9 +45,10 @@ size_t Arguments::length(size_t index) const {
   return info_[index].As<Napi::TypedArray>().ElementLength();
 }
 
-int Arguments::integer(size_t index) const {
+int Arguments::integer(size_t index, int most) const {
   const double value = number(index);
-  if (!(value >= 0 && value <= 2147483647.0) || value != std::floor(value)) fail(index, "a whole number");
+  if (!(value >= 0 && value <= most) || value != std::floor(value))
+    fail(index, ("a whole number from 0 to " + std::to_string(most)).c_str());
   return static_cast<int>(value);
 }
 

@@ -11,11 +11,11 @@ struct Extents {
 RecurrentSizes read_sizes(Napi::Env env, const Arguments& arguments) {
   const int cell = arguments.integer(0);
   if (cell > static_cast<int>(CellKind::lstm)) throw Napi::RangeError::New(env, "Expected a kind of cell.");
-  const RecurrentSizes sizes{static_cast<CellKind>(cell), arguments.flag(1),    arguments.integer(2),
-                             arguments.integer(3),        arguments.integer(4), arguments.integer(5)};
+  const RecurrentSizes sizes{static_cast<CellKind>(cell), arguments.flag(1),  arguments.size(2),
+                             arguments.size(3),           arguments.width(4), arguments.width(5)};
   const size_t rows = extent(env, static_cast<size_t>(sizes.T), static_cast<size_t>(sizes.N));
-  if (rows == 0 || sizes.C == 0 || sizes.H == 0 || rows > (size_t{1} << 31) - 256)
-    throw Napi::RangeError::New(env, "Expected a batch of at least one step, sequence, input and unit, and fewer than 2^31 rows.");
+  if (rows == 0 || sizes.C == 0 || sizes.H == 0 || rows > size_t{1} << 30)
+    throw Napi::RangeError::New(env, "Expected a batch of at least one step, sequence, input and unit, and at most 2^30 rows.");
   return sizes;
 }
 

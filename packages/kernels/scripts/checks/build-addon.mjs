@@ -52,11 +52,11 @@ async function runAll(jobs) {
 }
 
 /**
- * Compiles the addon apart from the installed one, into build/`name`, and returns its path. `sets` gives the flags of each instruction
+ * Compiles the addon apart from the installed one, into build-checks/`name`, and returns its path. `sets` gives the flags of each instruction
  * set, `flags` go to every source, `defines` to all but the kernels; `headers` is the folder that holds node_api.h.
  */
 export async function buildAddon({ name, compiler, flags, sets, defines = [], headers }) {
-  const folder = join(root, 'build', name);
+  const folder = join(root, 'build-checks', name);
   mkdirSync(folder, { recursive: true });
   const addonApi = createRequire(import.meta.url)('node-addon-api').include_dir;
   const addonFlags = [
@@ -66,6 +66,7 @@ export async function buildAddon({ name, compiler, flags, sets, defines = [], he
     join(root, addonApi),
     '-DNAPI_VERSION=8',
     '-DNAPI_CPP_EXCEPTIONS',
+    '-DNODE_ADDON_API_CPP_EXCEPTIONS_ALL',
   ];
   const sources = [
     ...Object.entries(sets).map(([set, own]) => [
