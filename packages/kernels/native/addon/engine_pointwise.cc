@@ -50,7 +50,7 @@ void Engine::dropout(const Info& info) {
   call.purpose_word = arguments.word(8);
   call.step = arguments.word(9);
   call.first_step = arguments.word(10);
-  with_context(info, [&](const Context& context) { kernels_->dropout(context, call); });
+  if (size > 0) with_context(info, [&](const Context& context) { kernels_->dropout(context, call); });
 }
 
 void Engine::sgd_step(const Info& info) {
