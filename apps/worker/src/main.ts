@@ -1,7 +1,7 @@
 import { ConfigError, readConfig } from '@unfold/config';
 import { UnfoldError } from '@unfold/contracts';
 import { openQueue } from '@unfold/queue';
-import { type BackendName, createBackend } from '@unfold/rnn';
+import { type BackendName, createBackend, NativeUnavailableError } from '@unfold/rnn';
 import { openStore } from '@unfold/store';
 import closeWithGrace from 'close-with-grace';
 import { createLogger, queueLog } from './log.ts';
@@ -78,7 +78,8 @@ try {
 } catch (error) {
   // Stopped while it waited: that is no failure.
   if (stopping) process.exit(0);
-  const known = error instanceof UnfoldError ? error.message : undefined;
+  const known =
+    error instanceof UnfoldError || error instanceof NativeUnavailableError ? error.message : undefined;
   log.fatal({ err: error }, known ?? 'The worker could not start.');
   process.exit(1);
 }

@@ -30,7 +30,7 @@ export interface TrainOrder {
   /** A folder of this attempt's own. */
   scratch: string;
   engine: BackendName;
-  /** Null: all processors. */
+  /** Null: one per processor. */
   threads: number | null;
   resume: Uint8Array | null;
   /** Weights to start from, where there is nothing to resume. */

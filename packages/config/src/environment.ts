@@ -124,9 +124,14 @@ export const environment = z.object({
   UNFOLD_THREADS: optionalInteger(
     1,
     256,
-    'Threads that a worker computes with; results do not depend on it. Unset: the processors, shared among the workers of one `unfold up`.',
+    'Threads that each worker computes with; results do not depend on it. Unset: one per processor, which the workers of one `unfold up` share.',
   ),
-  UNFOLD_INFERENCE_THREADS: integer(1, 256, 1, 'Threads that answer inference calls, per API process.'),
+  UNFOLD_INFERENCE_THREADS: integer(
+    1,
+    256,
+    1,
+    'Threads that answer inference calls, per API process; each computes by itself.',
+  ),
   UNFOLD_MAX_UPLOAD_BYTES: integer(1, 1024 * GiB, GiB, 'Largest uploaded file.'),
   UNFOLD_MAX_BODY_BYTES: integer(KiB, GiB, MiB, 'Largest JSON body.'),
   UNFOLD_MAX_QUEUE_DEPTH: integer(1, 10_000_000, 10_000, 'Jobs that may wait at once.'),

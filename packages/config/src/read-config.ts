@@ -36,7 +36,7 @@ export interface Config {
   logLevel: Environment['LOG_LEVEL'];
   engine: Environment['UNFOLD_ENGINE'];
   device: string;
-  /** Threads that a worker computes with; null: all processors. */
+  /** Threads that a worker computes with; null: one per processor. */
   threads: number | null;
   /** How long a stopping worker may take to write its checkpoint and hand its job back. */
   shutdownGraceSeconds: number;

@@ -12,6 +12,13 @@ extern const DotTiles dots;
 
 namespace {
 
+/** Whether this build's AVX-512 kernels run on any processor: checks compile them against an emulation of its functions. */
+#if defined(UNFOLD_AVX512_EMULATED)
+constexpr bool kEmulated = true;
+#else
+constexpr bool kEmulated = false;
+#endif
+
 /** AVX-512's kernels in every other respect. */
 const KernelTable* avx512_bf16_kernels() {
   static const KernelTable table = [] {
@@ -30,8 +37,9 @@ std::vector<const KernelTable*> available_kernels() {
   std::vector<const KernelTable*> tables;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f")) tables.push_back(&avx512_kernels);
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16")) tables.push_back(avx512_bf16_kernels());
+  const bool avx512 = kEmulated || __builtin_cpu_supports("avx512f");
+  if (avx512) tables.push_back(&avx512_kernels);
+  if (avx512 && (kEmulated || __builtin_cpu_supports("avx512bf16"))) tables.push_back(avx512_bf16_kernels());
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&avx2_kernels);
 #elif defined(__aarch64__)
   tables.push_back(&neon_kernels);

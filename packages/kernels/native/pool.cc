@@ -4,6 +4,10 @@
 #include <cstring>
 #include <new>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -71,7 +75,8 @@ void Pool::stop() {
 }
 
 void Pool::run(int parts, Part part, void* context) {
-  if (parts <= 1 || workers_.empty()) {
+  // A ticket holds no more parts than its lower bits can count.
+  if (parts <= 1 || workers_.empty() || static_cast<uint64_t>(parts) > kPartMask) {
     for (int i = 0; i < parts; i++) part(context, i);
     return;
   }
@@ -125,10 +130,18 @@ void Pool::work() {
 }
 
 void* allocate_zeroed(size_t bytes) noexcept {
-  const size_t rounded = (bytes + 63) / 64 * 64;
+  // Long blocks begin where a huge page can, so that a product's strided rows do not need a table look-up each.
+  constexpr size_t kHugePage = size_t{1} << 21;
+  const size_t alignment = bytes >= kHugePage ? kHugePage : 64;
+  const size_t rounded = bytes == 0 ? 64 : (bytes + 63) / 64 * 64;
   if (rounded < bytes) return nullptr;
-  void* memory = std::aligned_alloc(64, rounded == 0 ? 64 : rounded);
-  if (memory != nullptr) std::memset(memory, 0, rounded);
+  void* memory = nullptr;
+  if (posix_memalign(&memory, alignment, rounded) != 0) return nullptr;
+#if defined(MADV_HUGEPAGE)
+  // Only whole huge pages are asked for: the rest would be memory that nobody uses. Advice that is refused costs nothing.
+  if (bytes >= kHugePage) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
+  std::memset(memory, 0, rounded);
   return memory;
 }
 

@@ -1,91 +1,63 @@
-// Builds the addon under sanitizers and runs the conformance suite and the engine's own tests on it, every instruction set of
-// this machine:
+// Builds the addon under sanitizers and runs the native engine's part of the conformance suite and its own tests on it, on every
+// instruction set of this machine. AVX-512 is emulated by SIMDe where the processor lacks it (Debian: libsimde-dev):
 //   npm run sanitize -w @unfold/kernels              AddressSanitizer and UndefinedBehaviorSanitizer
 //   npm run sanitize -w @unfold/kernels -- thread    ThreadSanitizer
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { arch, argv, env, execPath, exit } from 'node:process';
-import { fileURLToPath } from 'node:url';
+import { buildAddon, root, setFlags } from './checks/build-addon.mjs';
+import { runSuites } from './checks/run-suites.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const house = join(root, '..', '..');
 const which = argv[2] === 'thread' ? 'thread' : 'address';
-const flags =
+const compiler = env.CXX ?? 'g++';
+const sanitizers =
   which === 'thread'
     ? ['-fsanitize=thread']
-    : ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'];
-const compiler = env.CXX ?? 'g++';
-const folder = join(root, 'build', `sanitize-${which}`);
-mkdirSync(folder, { recursive: true });
+    : ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined', '-fno-omit-frame-pointer'];
 
-function run(command, arguments_, options = {}) {
-  const { status, error } = spawnSync(command, arguments_, { stdio: 'inherit', cwd: root, ...options });
-  if (error) throw error;
-  if (status !== 0) exit(status ?? 1);
+function emulatesAvx512() {
+  if (readFileSync('/proc/cpuinfo', 'utf8').includes('avx512f')) return false;
+  if (existsSync('/usr/include/simde/x86/avx512.h')) return true;
+  console.log('AVX-512 is left out: neither this processor nor SIMDe (apt-get install libsimde-dev) has it.');
+  return false;
 }
 
-const common = ['-std=c++17', '-O2', '-g', '-fPIC', '-fno-omit-frame-pointer', '-ffp-contract=off', ...flags];
-const sets = {
-  x64: {
-    baseline: [],
-    avx2: ['-mavx2', '-mfma', '-DUNFOLD_AVX2'],
-    avx512: ['-mavx512f', '-mfma', '-DUNFOLD_AVX512', '-Wno-maybe-uninitialized'],
-  },
-  arm64: { baseline: [], neon: ['-DUNFOLD_NEON'] },
-}[arch];
+const sets = { x64: ['baseline', 'avx2', 'avx512', 'avx512_bf16'], arm64: ['baseline', 'neon'] }[arch];
 if (sets === undefined) throw new Error(`No sanitizer build is described for ${arch}.`);
-
-const addonApi = createRequire(import.meta.url)('node-addon-api').include_dir;
-const headers = [
-  '-isystem',
-  join(dirname(dirname(execPath)), 'include', 'node'),
-  '-isystem',
-  join(root, addonApi),
-];
-const objects = [];
-function compile(source, name, more) {
-  const object = join(folder, `${name}.o`);
-  run(compiler, [...common, ...more, '-c', source, '-o', object]);
-  objects.push(object);
+const flags = Object.fromEntries(sets.map((set) => [set, setFlags[set]]));
+const defines = [];
+if (arch === 'x64' && emulatesAvx512()) {
+  // The same code as with the compiler's own header, on other functions below.
+  const stand = join(root, 'scripts', 'checks', 'emulated-avx512');
+  const emulated = ['-mavx2', '-mfma', '-Wno-psabi', '-I', stand];
+  flags.avx512 = [...emulated, '-DUNFOLD_AVX512'];
+  flags.avx512_bf16 = [...emulated, '-DUNFOLD_AVX512_BF16'];
+  defines.push('-DUNFOLD_AVX512_EMULATED');
 }
-for (const [set, more] of Object.entries(sets)) compile('native/kernels/all.cc', `kernels-${set}`, more);
-if (arch === 'x64')
-  compile('native/kernels/dots.cc', 'dots-avx512_bf16', [
-    '-mavx512f',
-    '-mavx512bf16',
-    '-mfma',
-    '-DUNFOLD_AVX512_BF16',
-    '-Wno-maybe-uninitialized',
-  ]);
-for (const name of ['pool', 'dispatch']) compile(`native/${name}.cc`, name, []);
-for (const file of readdirSync(join(root, 'native', 'addon')).filter((name) => name.endsWith('.cc')))
-  compile(`native/addon/${file}`, file, [...headers, '-DNAPI_VERSION=8', '-DNAPI_CPP_EXCEPTIONS']);
-const addon = join(folder, 'unfold_kernels.node');
-run(compiler, ['-shared', ...flags, ...objects, '-o', addon]);
+
+const addon = await buildAddon({
+  name: `sanitize-${which}`,
+  compiler,
+  flags: ['-O1', '-g1', ...sanitizers],
+  // The slowest to compile come first.
+  sets: Object.fromEntries(Object.entries(flags).toReversed()),
+  defines,
+  headers: join(dirname(dirname(execPath)), 'include', 'node'),
+});
 
 const library = spawnSync(compiler, [`-print-file-name=lib${which === 'thread' ? 'tsan' : 'asan'}.so`], {
   encoding: 'utf8',
 });
-// Node itself is not built for sanitizers: its runtime must be there before Node is, and V8's own memory is not ours to judge.
-run(
-  execPath,
-  [
-    join(house, 'node_modules', 'vitest', 'vitest.mjs'),
-    'run',
-    'packages/kernels/src/conformance',
-    'packages/kernels/src/native',
-  ],
-  {
-    cwd: house,
-    env: {
-      ...env,
+exit(
+  runSuites({
+    addon,
+    // Node itself is not built for sanitizers: their runtime must be there before Node is, and V8's own memory is not ours to judge.
+    variables: {
       LD_PRELOAD: library.stdout.trim(),
-      UNFOLD_TEST_NATIVE_ADDON: addon,
       ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:allocator_may_return_null=1',
       UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
-      TSAN_OPTIONS: `halt_on_error=1:allocator_may_return_null=1:suppressions=${join(root, 'scripts', 'thread-sanitizer.supp')}`,
+      TSAN_OPTIONS: `halt_on_error=1:allocator_may_return_null=1:suppressions=${join(root, 'scripts', 'checks', 'thread-sanitizer.supp')}`,
     },
-  },
+  }),
 );

@@ -11,7 +11,6 @@ export type Feature =
   | 'zoneout'
   | 'recurrentDropout'
   | 'injected'
-  | 'lengths'
   | 'variational'
   | 'absentTokens';
 
@@ -32,13 +31,8 @@ export function featuresOf(layer: RecurrentLayer): readonly Feature[] {
 }
 
 /** What a recurrent call needs: its layer's features, and its own. */
-export function featuresOfCall(
-  call: Pick<RecurrentForward, 'layer' | 'injected' | 'lengths'>,
-): readonly Feature[] {
-  const needs: Feature[] = [...featuresOf(call.layer)];
-  if (call.injected) needs.push('injected');
-  if (call.lengths) needs.push('lengths');
-  return needs;
+export function featuresOfCall(call: Pick<RecurrentForward, 'layer' | 'injected'>): readonly Feature[] {
+  return [...featuresOf(call.layer), ...(call.injected ? (['injected'] as const) : [])];
 }
 
 /** An engine does not have an option. Nothing was computed. */

@@ -8,6 +8,7 @@ export {
   type NativeOptions,
   nativeInstructionSets,
 } from './native/native-backend.ts';
+export { availableProcessors } from './native/processors.ts';
 export {
   createRandomStream,
   inverseNormal,

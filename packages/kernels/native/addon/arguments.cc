@@ -32,14 +32,23 @@ const int32_t* Arguments::tokens(size_t index, size_t count, int lowest, int bou
   return tokens;
 }
 
+const int32_t* Arguments::optional_lengths(size_t index, size_t count, int most) const {
+  const int32_t* const lengths = ints(index, count, true);
+  bool inside = true;
+  for (size_t i = 0; i < count && lengths != nullptr; i++) inside &= lengths[i] >= 0 && lengths[i] <= most;
+  if (!inside) fail(index, "lengths of at most all steps");
+  return lengths;
+}
+
 size_t Arguments::length(size_t index) const {
   if (!info_[index].IsTypedArray()) fail(index, "a typed array");
   return info_[index].As<Napi::TypedArray>().ElementLength();
 }
 
-int Arguments::integer(size_t index) const {
+int Arguments::integer(size_t index, int most) const {
   const double value = number(index);
-  if (!(value >= 0 && value <= 2147483647.0) || value != std::floor(value)) fail(index, "a whole number");
+  if (!(value >= 0 && value <= most) || value != std::floor(value))
+    fail(index, ("a whole number from 0 to " + std::to_string(most)).c_str());
   return static_cast<int>(value);
 }
 

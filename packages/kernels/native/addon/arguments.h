@@ -24,9 +24,15 @@ class Arguments {
   }
   /** Tokens: an Int32Array of `count` numbers from `lowest` up to below `bound`. */
   const int32_t* tokens(size_t index, size_t count, int lowest, int bound) const;
+  /** An Int32Array of `count` numbers from 0 to `most`, or null where none was given. */
+  const int32_t* optional_lengths(size_t index, size_t count, int most) const;
   size_t length(size_t index) const;
-  /** A whole number from 0 to 2³¹ − 1. */
-  int integer(size_t index) const;
+  /** A whole number from 0 to 2³⁰: sums and small multiples of such sizes stay within an int. */
+  int size(size_t index) const { return integer(index, 1 << 30); }
+  /** How many units, inputs or outputs a layer has: from 0 to 2²⁴, so that a row of all its gates can be counted by an int. */
+  int width(size_t index) const { return integer(index, 1 << 24); }
+  /** A whole number from 0 to `most`. */
+  int integer(size_t index, int most = 2147483647) const;
   uint32_t word(size_t index) const { return info_[index].As<Napi::Number>().Uint32Value(); }
   double number(size_t index) const;
   bool flag(size_t index) const;

@@ -13,7 +13,7 @@ CellKind cell_of(Napi::Env env, const Arguments& arguments, size_t index) {
 Role role_of(Napi::Env env, const Arguments& arguments) {
   const int use = arguments.integer(0);
   if (use > static_cast<int>(Use::dense)) throw Napi::RangeError::New(env, "Expected a use of a parameter.");
-  return {static_cast<Use>(use), cell_of(env, arguments, 1), arguments.flag(2), arguments.integer(3), arguments.integer(4)};
+  return {static_cast<Use>(use), cell_of(env, arguments, 1), arguments.flag(2), arguments.width(3), arguments.width(4)};
 }
 
 /** Elements in PyTorch's layout. */
@@ -49,13 +49,13 @@ void Engine::unpack(const Info& info) {
 Napi::Value Engine::gate_columns(const Info& info) {
   const Arguments arguments(info);
   const CellKind cell = cell_of(info.Env(), arguments, 0);
-  return Napi::Number::New(info.Env(), static_cast<double>(kernels_->gate_columns(cell, arguments.integer(1))));
+  return Napi::Number::New(info.Env(), static_cast<double>(kernels_->gate_columns(cell, arguments.width(1))));
 }
 
 Napi::Value Engine::cell_columns(const Info& info) {
   const Arguments arguments(info);
   const CellKind cell = cell_of(info.Env(), arguments, 0);
-  return Napi::Number::New(info.Env(), static_cast<double>(kernels_->cell_columns(cell, arguments.integer(1))));
+  return Napi::Number::New(info.Env(), static_cast<double>(kernels_->cell_columns(cell, arguments.width(1))));
 }
 
 }  // namespace unfold

@@ -6,8 +6,8 @@ namespace unfold {
 Napi::Value Engine::softmax_cross_entropy(const Info& info) {
   const Arguments arguments(info);
   LossCall call{};
-  call.rows = arguments.integer(0);
-  call.V = arguments.integer(1);
+  call.rows = arguments.size(0);
+  call.V = arguments.size(1);
   const size_t rows = static_cast<size_t>(call.rows);
   const size_t size = extent(info.Env(), rows, static_cast<size_t>(call.V));
   call.logits = arguments.reals(2, size);
@@ -26,8 +26,8 @@ Napi::Value Engine::softmax_cross_entropy(const Info& info) {
 
 void Engine::log_softmax(const Info& info) {
   const Arguments arguments(info);
-  const int rows = arguments.integer(0);
-  const int V = arguments.integer(1);
+  const int rows = arguments.size(0);
+  const int V = arguments.size(1);
   const size_t size = extent(info.Env(), static_cast<size_t>(rows), static_cast<size_t>(V));
   const float* const logits = arguments.reals(2, size);
   float* const output = arguments.reals(3, size);
@@ -38,9 +38,9 @@ void Engine::log_softmax(const Info& info) {
 void Engine::dropout(const Info& info) {
   const Arguments arguments(info);
   DropoutCall call{};
-  call.T = arguments.integer(0);
-  call.N = arguments.integer(1);
-  call.H = arguments.integer(2);
+  call.T = arguments.size(0);
+  call.N = arguments.size(1);
+  call.H = arguments.size(2);
   const size_t size = extent(info.Env(), static_cast<size_t>(call.T), static_cast<size_t>(call.N), static_cast<size_t>(call.H));
   call.input = arguments.reals(3, size);
   call.output = arguments.reals(4, size);
@@ -50,7 +50,7 @@ void Engine::dropout(const Info& info) {
   call.purpose_word = arguments.word(8);
   call.step = arguments.word(9);
   call.first_step = arguments.word(10);
-  with_context(info, [&](const Context& context) { kernels_->dropout(context, call); });
+  if (size > 0) with_context(info, [&](const Context& context) { kernels_->dropout(context, call); });
 }
 
 void Engine::sgd_step(const Info& info) {

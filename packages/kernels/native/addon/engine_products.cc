@@ -7,9 +7,9 @@ void Engine::matmul(const Info& info) {
   const Arguments arguments(info);
   const Napi::Env env = info.Env();
   ProductCall call{};
-  call.M = arguments.integer(0);
-  call.K = arguments.integer(1);
-  call.P = arguments.integer(2);
+  call.M = arguments.size(0);
+  call.K = arguments.size(1);
+  call.P = arguments.size(2);
   const size_t M = static_cast<size_t>(call.M);
   const size_t K = static_cast<size_t>(call.K);
   const size_t P = static_cast<size_t>(call.P);
@@ -28,9 +28,9 @@ namespace {
 /** rows, inputs, outputs, input, weight, whether the weight is plain. */
 DenseCall dense_call(Napi::Env env, const Arguments& arguments, const KernelTable& kernels, size_t& weight_size) {
   DenseCall call{};
-  call.rows = arguments.integer(0);
-  call.inputs = arguments.integer(1);
-  call.outputs = arguments.integer(2);
+  call.rows = arguments.size(0);
+  call.inputs = arguments.width(1);
+  call.outputs = arguments.width(2);
   call.plain_weight = arguments.flag(5);
   weight_size = extent(env, static_cast<size_t>(call.inputs), static_cast<size_t>(call.outputs));
   if (!call.plain_weight) weight_size = kernels.packed_size({Use::dense, CellKind::lstm, false, call.inputs, call.outputs});
@@ -69,9 +69,9 @@ namespace {
 /** rows, V, C, tokens. */
 EmbeddingCall embedding_call(const Arguments& arguments) {
   EmbeddingCall call{};
-  call.rows = arguments.integer(0);
-  call.V = arguments.integer(1);
-  call.C = arguments.integer(2);
+  call.rows = arguments.size(0);
+  call.V = arguments.size(1);
+  call.C = arguments.size(2);
   call.tokens = arguments.tokens(3, static_cast<size_t>(call.rows), 0, call.V);
   return call;
 }

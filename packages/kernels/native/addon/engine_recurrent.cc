@@ -11,11 +11,11 @@ struct Extents {
 RecurrentSizes read_sizes(Napi::Env env, const Arguments& arguments) {
   const int cell = arguments.integer(0);
   if (cell > static_cast<int>(CellKind::lstm)) throw Napi::RangeError::New(env, "Expected a kind of cell.");
-  const RecurrentSizes sizes{static_cast<CellKind>(cell), arguments.flag(1),    arguments.integer(2),
-                             arguments.integer(3),        arguments.integer(4), arguments.integer(5)};
+  const RecurrentSizes sizes{static_cast<CellKind>(cell), arguments.flag(1),  arguments.size(2),
+                             arguments.size(3),           arguments.width(4), arguments.width(5)};
   const size_t rows = extent(env, static_cast<size_t>(sizes.T), static_cast<size_t>(sizes.N));
-  if (rows == 0 || sizes.C == 0 || sizes.H == 0 || rows > (size_t{1} << 31) - 256)
-    throw Napi::RangeError::New(env, "Expected a batch of at least one step, sequence, input and unit, and fewer than 2^31 rows.");
+  if (rows == 0 || sizes.C == 0 || sizes.H == 0 || rows > size_t{1} << 30)
+    throw Napi::RangeError::New(env, "Expected a batch of at least one step, sequence, input and unit, and at most 2^30 rows.");
   return sizes;
 }
 
@@ -68,6 +68,7 @@ void Engine::recurrent_forward(const Info& info) {
   call.output = arguments.optional_reals(16, extents.steps);
   call.hT = arguments.optional_reals(17, extents.unit);
   call.cT = arguments.optional_reals(18, extents.unit);
+  call.lengths = arguments.optional_lengths(19, static_cast<size_t>(call.sizes.N), call.sizes.T);
   with_context(info, [&](const Context& context) { kernels_->recurrent_forward(context, call); });
 }
 
@@ -91,6 +92,7 @@ void Engine::recurrent_backward(const Info& info) {
   call.d_hh = arguments.optional_reals(22, extents.weight_hh);
   call.d_bias_ih = arguments.optional_reals(23, extents.bias);
   call.d_bias_hh = arguments.optional_reals(24, extents.bias);
+  call.lengths = arguments.optional_lengths(25, static_cast<size_t>(call.sizes.N), call.sizes.T);
   if (call.sizes.tokens && call.d_input != nullptr) throw Napi::TypeError::New(env, "Expected no dInput for tokens.");
   with_context(info, [&](const Context& context) { kernels_->recurrent_backward(context, call); });
 }

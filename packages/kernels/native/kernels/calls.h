@@ -100,6 +100,8 @@ struct ForwardCall {
   float* output;
   float* hT;
   float* cT;
+  /** Steps of each sequence, from 0 to T, [N]; null: all have T. */
+  const int32_t* lengths;
   SavedCall saved;
 };
 
@@ -109,6 +111,8 @@ struct BackwardCall {
   const float* input;
   const int32_t* tokens;
   const float* output;
+  /** Those of the forward pass. */
+  const int32_t* lengths;
   SavedCall saved;
   const float* d_output;
   const float* dhT;

@@ -23,9 +23,9 @@ constexpr int dot_rows(int vectors) {
   return kRegisters >= 32 || vectors < 3 ? 4 : 2;
 }
 
-/** Never inlined, as `tile` is not. */
+/** `ahead`: what to fetch meanwhile, a cache line per pair; null: nothing. Never inlined, as `tile` is not. */
 template <int MR, int NV>
-__attribute__((noinline)) void dot_tile(const DotCall& call, const uint32_t* a, float* c) {
+__attribute__((noinline)) void dot_tile(const DotCall& call, const uint32_t* a, float* c, const float* ahead) {
   Vec acc[MR][NV];
   UNFOLD_UNROLL
   for (int r = 0; r < MR; r++) {
@@ -40,6 +40,7 @@ __attribute__((noinline)) void dot_tile(const DotCall& call, const uint32_t* a, 
   const ptrdiff_t step = call.a_pair;
   const uint32_t* b = call.b;
   for (int k = 0; k < call.depth; k++, a += step, b += NV * kWidth) {
+    if (ahead != nullptr) prefetch(ahead + static_cast<ptrdiff_t>(k) * 16);
     Pairs x[MR];
     UNFOLD_UNROLL
     for (int r = 0; r < MR; r++) x[r] = broadcast_pair(a[r * row]);
@@ -65,11 +66,17 @@ __attribute__((noinline)) void dot_tile(const DotCall& call, const uint32_t* a, 
 template <int NV>
 void dot_panel(int rows, const DotCall& call) {
   constexpr int most = dot_rows(NV);
+  // What a product reads next stands behind this part of b: the first tiles fetch a share of it each.
+  const float* const next = reinterpret_cast<const float*>(call.b + static_cast<ptrdiff_t>(call.depth) * NV * kWidth);
   int row = 0;
+  int index = 0;
   const auto tile_of = [&](auto size) {
     constexpr int MR = decltype(size)::value;
-    dot_tile<MR, NV>(call, call.a + row * call.a_row, call.c + row * call.c_stride);
+    const bool fetch = !call.added && index < NV * kWidth / 16;
+    dot_tile<MR, NV>(call, call.a + row * call.a_row, call.c + row * call.c_stride,
+                     fetch ? next + static_cast<ptrdiff_t>(index) * call.depth * 16 : nullptr);
     row += MR;
+    index++;
   };
   while (row + most <= rows) tile_of(Size<most>{});
   if constexpr (most > 4)

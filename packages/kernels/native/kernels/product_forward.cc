@@ -26,7 +26,8 @@ void panel_piece(const Product& call, int row_start, int rows, int panel, int k,
                               call.a_stride,
                               call.a_segments,
                               call.b + call.panels.start(panel) + static_cast<ptrdiff_t>(k) * NV * kWidth,
-                              nullptr};
+                              nullptr,
+                              0};
   tiles<NV>(rows, operands, nullptr, sums, c, call.c_stride, lanes);
 }
 

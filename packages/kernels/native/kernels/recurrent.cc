@@ -4,10 +4,6 @@ namespace unfold {
 namespace UNFOLD_SET {
 namespace {
 
-void copy_or_zero(const float* source, size_t count, float* target) {
-  for (size_t i = 0; i < count; i++) target[i] = source != nullptr ? source[i] : 0.0f;
-}
-
 /** d_table[token, :] += the gates' gradients, row after row; threads split the columns. */
 void scatter_tokens(const Context& context, const BackwardCall& call, const Gates& gates) {
   const RecurrentSizes& s = call.sizes;
@@ -49,6 +45,10 @@ void bias_gradients(const Context& context, const BackwardCall& call, const Gate
 
 }  // namespace
 
+void copy_or_zero(const float* source, size_t count, float* target) {
+  for (size_t i = 0; i < count; i++) target[i] = source != nullptr ? source[i] : 0.0f;
+}
+
 void pad_rows(const float* plain, int N, const Gates& gates, float* padded) {
   for (ptrdiff_t n = 0; n < N; n++) {
     float* const row = padded + n * gates.padded();
@@ -82,7 +82,11 @@ ForwardMemory prepare_forward(const Context& context, const ForwardCall& call, c
 void finish_forward(const ForwardCall& call, const Gates& gates, const ForwardMemory& memory) {
   const RecurrentSizes& s = call.sizes;
   const size_t unit = static_cast<size_t>(s.N) * s.H;
-  if (call.hT != nullptr) copy_or_zero(memory.output + unit * (s.T - 1), unit, call.hT);
+  for (ptrdiff_t n = 0; n < s.N && call.hT != nullptr; n++) {
+    const int length = call.lengths == nullptr ? s.T : call.lengths[n];
+    const float* const last = length == 0 ? memory.first : memory.output + unit * (length - 1);
+    copy_or_zero(last + n * s.H, static_cast<size_t>(s.H), call.hT + n * s.H);
+  }
   if (call.cT != nullptr && s.cell == CellKind::lstm) {
     const size_t slot = static_cast<size_t>(s.T % memory.cell_slots);
     unpad_rows(memory.cells + slot * s.N * gates.padded(), s.N, gates, call.cT);

@@ -36,6 +36,9 @@ void project_input(const Context& context, const ForwardCall& call, const Gates&
 void parameter_gradients(const Context& context, const BackwardCall& call, const Gates& gates);
 void input_gradient(const Context& context, const BackwardCall& call, const Gates& gates);
 
+/** target ← source, or zeros where that is null. */
+void copy_or_zero(const float* source, size_t count, float* target);
+
 /** padded [N, H padded] ← plain [N,H], or zeros; and back. */
 void pad_rows(const float* plain, int N, const Gates& gates, float* padded);
 void unpad_rows(const float* padded, int N, const Gates& gates, float* plain);

@@ -26,6 +26,8 @@ struct BackwardStep {
   const float* cells_before;
   const float* cells_after;
   float* carried;
+  /** ∂L/∂h_t from above, [rows, H]; null: none. */
+  const float* above;
 };
 
 struct BackwardPass {
@@ -48,9 +50,9 @@ void start_panel(const BackwardPass& pass, int t, int start, int rows, int panel
   const BackwardCall& call = pass.call;
   const int H = call.sizes.H;
   const int vectors = pass.panels.width_of(panel);
-  const bool last_step = t == call.sizes.T - 1;
   for (int row = 0; row < rows; row++) {
     const ptrdiff_t n = start + row;
+    const bool last_step = t == (call.lengths == nullptr ? call.sizes.T : call.lengths[n]) - 1;
     for (int j = 0; j < vectors; j++) {
       const int vector = panel * kPanel + j;
       Vec dh = broadcast(0.0f);
@@ -61,9 +63,19 @@ void start_panel(const BackwardPass& pass, int t, int start, int rows, int panel
   }
 }
 
+/** Fetches what `finish_panel` will read of a row. */
+UNFOLD_INLINE void prefetch_units(const BackwardPass& pass, const BackwardStep& step, ptrdiff_t row, int vector, int vectors) {
+  const int slots = pass.gates.slots();
+  prefetch_row(step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(vector) * slots * kWidth, vectors * slots);
+  if (step.above != nullptr) prefetch_row(step.above + row * step.H + vector * kWidth, vectors);
+  if (step.cells_before == nullptr) return;
+  prefetch_row(step.cells_before + row * step.padded + vector * kWidth, vectors);
+  prefetch_row(step.cells_after + row * step.padded + vector * kWidth, vectors);
+}
+
 /** Adds dZ_{t+1} W. */
 template <int NV>
-void multiply_panel(const BackwardPass& pass, int t, int start, int rows, int panel, float* room) {
+void multiply_panel(const BackwardPass& pass, const BackwardStep& step, int t, int start, int rows, int panel, float* room) {
   const BackwardCall& call = pass.call;
   if (pass.pairs.dots != nullptr) return pass.pairs.multiply(panel, start, rows, room, kPanel * kWidth);
   const Gates& gates = pass.gates;
@@ -79,7 +91,11 @@ void multiply_panel(const BackwardPass& pass, int t, int start, int rows, int pa
     const float* const b = weights + static_cast<ptrdiff_t>(k) * NV * kWidth;
     const bool last = last_panel && k + depth == K;
     const float* const next = last ? pass.weights : b + static_cast<ptrdiff_t>(depth) * NV * kWidth;
-    tiles<NV>(rows, {depth, a, columns, gates.segments(), b, nullptr}, next, Sums::continued, room, kPanel * kWidth, kWidth);
+    const auto fetch = [&](int first, int count) {
+      for (int row = first; row < first + count && k + depth == K; row++) prefetch_units(pass, step, row, panel * kPanel, NV);
+    };
+    tiles<NV>(rows, {depth, a, columns, gates.segments(), b, nullptr, 0}, next, Sums::continued, room, kPanel * kWidth, kWidth,
+              fetch);
   }
 }
 
@@ -87,15 +103,12 @@ void multiply_panel(const BackwardPass& pass, int t, int start, int rows, int pa
 template <class Cell>
 void finish_panel(const BackwardPass& pass, const BackwardStep& step, int t, int start, int rows, int panel, const float* room) {
   const int vectors = pass.panels.width_of(panel);
-  const bool from_above = t >= 0 && pass.call.d_output != nullptr;
-  const float* const above =
-      from_above ? pass.call.d_output + (static_cast<ptrdiff_t>(t) * pass.call.sizes.N + start) * step.H : nullptr;
   for (int row = 0; row < rows; row++) {
     for (int j = 0; j < vectors; j++) {
       const int vector = panel * kPanel + j;
       const Vec dh = load(room + (row * kPanel + j) * kWidth);
-      if (above != nullptr)
-        Cell::gradient(step, row, vector, add(load_units(above + static_cast<ptrdiff_t>(row) * step.H, vector, step.H), dh));
+      if (step.above != nullptr)
+        Cell::gradient(step, row, vector, add(load_units(step.above + static_cast<ptrdiff_t>(row) * step.H, vector, step.H), dh));
       else if (t >= 0)
         Cell::gradient(step, row, vector, dh);
       else
@@ -113,7 +126,8 @@ void backward_sequences(const BackwardPass& pass, int first, int count) {
   alignas(64) float room[kRowBlock * kPanel * kWidth];
   for (int t = s.T - 1; t >= (call.dh0 != nullptr ? -1 : 0); t--) {
     for (int start = first; start < first + count; start += kRowBlock) {
-      const int rows = lesser(kRowBlock, first + count - start);
+      const int block = lesser(kRowBlock, first + count - start);
+      const int rows = living_rows(call.lengths, start, block, t);
       const ptrdiff_t row = static_cast<ptrdiff_t>(lesser(s.T - 1, t < 0 ? 0 : t)) * s.N + start;
       BackwardStep step;
       step.cell = s.cell;
@@ -129,14 +143,21 @@ void backward_sequences(const BackwardPass& pass, int first, int count) {
         const float* const after = call.saved.gates + (static_cast<ptrdiff_t>(t + 1) * s.N + start) * columns;
         pass.pairs.set_rows(start, rows, after + pass.gates.offset(false), columns, pass.gates.segments(), pass.panels.depth);
       }
+      step.above = t >= 0 && call.d_output != nullptr ? call.d_output + row * s.H : nullptr;
       for (int panel = 0; panel < pass.panels.count(); panel++) {
         start_panel<Cell>(pass, t, start, rows, panel, room);
         if (t < s.T - 1)
           with_size<kPanel>(pass.panels.width_of(panel), [&](auto width) {
-            multiply_panel<decltype(width)::value>(pass, t, start, rows, panel, room);
+            multiply_panel<decltype(width)::value>(pass, step, t, start, rows, panel, room);
           });
         finish_panel<Cell>(pass, step, t, start, rows, panel, room);
       }
+      // What arrives at a final state waits until its sequence's own last step.
+      for_ended_rows(call.lengths, start, block, t, [&](ptrdiff_t ended) {
+        copy_or_zero(nullptr, static_cast<size_t>(columns), step.gates + ended * columns);
+        const float* const dc = call.dcT == nullptr ? nullptr : call.dcT + (start + ended) * s.H;
+        if (Cell::kCarries == 2) pad_rows(dc, 1, pass.gates, step.carried + ended * padded);
+      });
     }
   }
 }
@@ -156,11 +177,10 @@ void backward(const Context& context, const BackwardCall& call) {
   const PairedProduct pairs =
       pair_product(context, s.N, panels, weights, Scratch::recurrent_pairs, Scratch::state_pairs);
   const BackwardPass pass{call, gates, panels, weights, carried, pairs};
-  constexpr int unit = tile_rows(kPanel);
-  const int parts = lesser(context.pool.threads(), (s.N + unit - 1) / unit);
+  const int parts = sequence_parts(context.pool, s.N, tile_rows(kPanel));
   run_parts(context.pool, parts, [&](int part) {
-    const int first = part_start(s.N, part, parts, unit);
-    backward_sequences<Cell>(pass, first, part_start(s.N, part + 1, parts, unit) - first);
+    const int first = part_start(s.N, part, parts, 1);
+    backward_sequences<Cell>(pass, first, part_start(s.N, part + 1, parts, 1) - first);
   });
   if (Cell::kCarries == 2 && call.dc0 != nullptr) unpad_rows(carried, s.N, gates, call.dc0);
   parameter_gradients(context, call, gates);

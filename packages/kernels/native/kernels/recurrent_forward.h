@@ -12,6 +12,7 @@
 #pragma once
 
 #include "../simd/elementary.h"
+#include "ragged.h"
 #include "recurrent_bf16.h"
 
 namespace unfold {
@@ -47,6 +48,9 @@ UNFOLD_INLINE Vec load_units(const float* row, int vector, int H) {
   return left >= kWidth ? load(row + vector * kWidth) : load_part(row + vector * kWidth, left);
 }
 
+/** Into how many parts N sequences are cut: evenly, one for each thread, but none of less than a tile of `height` rows. */
+inline int sequence_parts(const Pool& pool, int N, int height) { return lesser(pool.threads(), (N + height - 1) / height); }
+
 /** What stays the same in all steps of a pass. */
 struct ForwardPass {
   const ForwardCall& call;
@@ -76,7 +80,7 @@ void input_panel(const ForwardPass& pass, const ForwardStep& step, const float* 
   if (pass.input_pairs.dots != nullptr) return pass.input_pairs.multiply(panel, start, rows, gates, step.gates_stride);
   for (int k = 0; k < C; k += kDepth) {
     const float* const b = weights + static_cast<ptrdiff_t>(k) * NV * kWidth;
-    tiles<NV>(rows, {lesser(kDepth, C - k), x + k, C, plain_row, b, nullptr}, nullptr, Sums::continued, gates, step.gates_stride,
+    tiles<NV>(rows, {lesser(kDepth, C - k), x + k, C, plain_row, b, nullptr, 0}, nullptr, Sums::continued, gates, step.gates_stride,
               kWidth);
   }
 }
@@ -100,8 +104,15 @@ void recurrent_panel(const ForwardPass& pass, const ForwardStep& step, const int
     const float* const b = weights + static_cast<ptrdiff_t>(k) * NV * kWidth;
     const bool last = last_panel && k + depth == H;
     const float* const next = last ? pass.call.weights.hh : b + static_cast<ptrdiff_t>(depth) * NV * kWidth;
-    tiles<NV>(rows, {depth, step.previous + k, H, plain_row, b, nullptr}, next, Sums::continued, sums,
-              step.gates_stride, kWidth);
+    // While the last of this panel's sums are made, what its cells and the next panel will touch is fetched.
+    const auto fetch = [&](int first, int count) {
+      for (int row = first; row < first + count && k + depth == H; row++) {
+        prefetch_row(gates + row * step.gates_stride + step.gates_panel, pass.gates.panel_stride() / kWidth);
+        if (step.cells_after != nullptr) prefetch(step.cells_after + row * step.padded + panel * kWidth);
+      }
+    };
+    tiles<NV>(rows, {depth, step.previous + k, H, plain_row, b, nullptr, 0}, next, Sums::continued,
+              sums, step.gates_stride, kWidth, fetch);
   }
   for (int row = 0; row < rows; row++) Cell::finish(step, row, panel, NV);
 }
@@ -117,7 +128,8 @@ void forward_sequences(const ForwardPass& pass, const ForwardMemory& memory, int
   alignas(64) float room[kRowBlock * kPanel * kWidth];
   for (int t = 0; t < s.T; t++) {
     for (int start = first; start < first + count; start += kRowBlock) {
-      const int rows = lesser(kRowBlock, first + count - start);
+      const int block = lesser(kRowBlock, first + count - start);
+      const int rows = living_rows(call.lengths, start, block, t);
       const ptrdiff_t row = static_cast<ptrdiff_t>(t) * s.N + start;
       ForwardStep step;
       step.cell = s.cell;
@@ -143,6 +155,11 @@ void forward_sequences(const ForwardPass& pass, const ForwardMemory& memory, int
           if (reads_input) input_panel<NV>(pass, step, call.input + row * s.C, start, rows, panel);
           recurrent_panel<Cell, NV>(pass, step, tokens, start, rows, panel);
         });
+      for_ended_rows(call.lengths, start, block, t, [&](ptrdiff_t ended) {
+        copy_or_zero(nullptr, static_cast<size_t>(s.H), step.output + ended * s.H);
+        if (s.cell == CellKind::lstm)
+          copy_or_zero(step.cells_before + ended * padded, static_cast<size_t>(padded), step.cells_after + ended * padded);
+      });
     }
   }
 }
@@ -163,11 +180,10 @@ void forward(const Context& context, const ForwardCall& call) {
         pair_product(context, s.N, pass.input_panels, call.weights.ih, Scratch::pairs, Scratch::input_pairs);
   pass.recurrent_pairs =
       pair_product(context, s.N, pass.recurrent_panels, call.weights.hh, Scratch::recurrent_pairs, Scratch::state_pairs);
-  constexpr int unit = tile_rows(Cell::kVectors);
-  const int parts = lesser(context.pool.threads(), (s.N + unit - 1) / unit);
+  const int parts = sequence_parts(context.pool, s.N, tile_rows(Cell::kVectors));
   run_parts(context.pool, parts, [&](int part) {
-    const int first = part_start(s.N, part, parts, unit);
-    forward_sequences<Cell>(pass, memory, first, part_start(s.N, part + 1, parts, unit) - first);
+    const int first = part_start(s.N, part, parts, 1);
+    forward_sequences<Cell>(pass, memory, first, part_start(s.N, part + 1, parts, 1) - first);
   });
   finish_forward(call, gates, memory);
 }

@@ -46,23 +46,23 @@ UNFOLD_INLINE void with_size(int n, const Body& body) {
   body(Size<Most>{});
 }
 
-/** Cuts `rows` into tiles and calls body(Size<MR>, first row): as many of the full height as fit, then of 4, 2 and 1 rows. */
+/**
+ * Cuts `rows` into tiles and calls body(Size<MR>, first row): as many of the full height as fit, then of 4, 2 and 1 rows. A single row
+ * has too few sums to keep the processor busy, so it is not left alone where the tile before it can be halved for it.
+ */
 template <int NV, class Body>
 UNFOLD_INLINE void for_tiles(int rows, const Body& body) {
   constexpr int most = tile_rows(NV);
   int row = 0;
-  for (; row + most <= rows; row += most) body(Size<most>{}, row);
+  const bool lonely = most == 3 && rows % most == 1 && rows > most;
+  for (; row + most <= rows - (lonely ? most : 0); row += most) body(Size<most>{}, row);
   if constexpr (most > 4) {
     if (row + 4 <= rows) {
       body(Size<4>{}, row);
       row += 4;
     }
   }
-  // Up to three are left where a tile has four rows.
-  if (row + 2 <= rows) {
-    body(Size<2>{}, row);
-    row += 2;
-  }
+  for (; row + 2 <= rows; row += 2) body(Size<2>{}, row);
   if (row < rows) body(Size<1>{}, row);
 }
 
@@ -104,8 +104,9 @@ struct TileOperands {
   ptrdiff_t a_stride;
   Segments a_segments;
   const float* b;
-  /** What will be read next, a cache line per k of this tile; null: nothing is fetched ahead. */
+  /** What will be read after b, and how many of its cache lines to fetch per 16 k; null: nothing is fetched ahead. */
   const float* ahead;
+  int ahead_lines;
 };
 
 template <int NV>
@@ -123,6 +124,11 @@ UNFOLD_INLINE void store_row(float* p, int last_lanes, const Vec (&row)[NV]) {
     store(p + (NV - 1) * kWidth, row[NV - 1]);
   else
     store_part(p + (NV - 1) * kWidth, row[NV - 1], last_lanes);
+}
+
+/** Fetches `vectors` vectors. */
+UNFOLD_INLINE void prefetch_row(const float* p, int vectors) {
+  for (int i = 0; i < vectors * kWidth; i += 16) prefetch(p + i);
 }
 
 /** c[r][j] += a[r] · row j of b, for one k; a's rows are `stride` apart. */
@@ -166,6 +172,7 @@ __attribute__((noinline)) void tile(const TileOperands& operands, Sums sums, flo
     if (sums == Sums::continued) {
       load_row<NV>(c + r * c_stride, last_lanes, acc[r]);
     } else {
+      if (sums == Sums::added) prefetch_row(c + r * c_stride, NV);
       UNFOLD_UNROLL
       for (int j = 0; j < NV; j++) acc[r][j] = broadcast(0.0f);
     }
@@ -180,21 +187,16 @@ __attribute__((noinline)) void tile(const TileOperands& operands, Sums sums, flo
   while (left > 0) {
     int segment = segments.contiguous() ? left : lesser(left, segments.length);
     left -= segment;
-    // Cache lines of sixteen k: what the next tile will read of a, and what the next piece will read of b, is fetched meanwhile.
+    // Cache lines of sixteen k: what the next tile will read of a, and a share of what will be read after b, is fetched meanwhile.
     for (; segment > 0; segment -= 16) {
       if constexpr (!Packed) {
         UNFOLD_UNROLL
         for (int r = 0; r < MR; r++) prefetch(a + (MR + r) * stride);
       }
-      const int length = lesser(segment, 16);
-      if (ahead == nullptr) {
-        for (int k = 0; k < length; k++, a += step, b += NV * kWidth) multiply_add<MR, NV>(a, stride, b, acc);
-      } else {
-        for (int k = 0; k < length; k++, a += step, b += NV * kWidth, ahead += 16) {
-          prefetch(ahead);
-          multiply_add<MR, NV>(a, stride, b, acc);
-        }
+      if (ahead != nullptr) {
+        for (int line = 0; line < operands.ahead_lines; line++, ahead += 16) prefetch(ahead);
       }
+      for (int k = lesser(segment, 16); k > 0; k--, a += step, b += NV * kWidth) multiply_add<MR, NV>(a, stride, b, acc);
     }
     a += segments.stride - segments.length;
   }
@@ -241,21 +243,34 @@ __attribute__((noinline)) void row_tile(const TileOperands& operands, Sums sums,
   store_row<NV>(c, last_lanes, acc[0]);
 }
 
-/** The part of what will be read next that tile number `index` of a panel's piece fetches ahead; null once all has been asked for. */
-inline const float* ahead_of(const float* next, int index, int depth, int NV) {
-  return index < NV * kWidth / 16 ? next + static_cast<ptrdiff_t>(index) * depth * 16 : nullptr;
-}
-
-/** Tiles for all `rows` of one panel's piece; `next` is the memory that will be read after b, null if that is unknown. */
-template <int NV>
-void tiles(int rows, TileOperands operands, const float* next, Sums sums, float* c, ptrdiff_t c_stride, int last_lanes) {
+/**
+ * Tiles for all `rows` of one panel's piece; `next` is the memory that will be read after b, null if that is unknown. Every tile fetches its
+ * share of it: all at once would be more than a processor asks for at a time. `before` is called with each tile's first row and number of
+ * rows, to fetch whatever else these will need.
+ */
+template <int NV, class Before>
+UNFOLD_INLINE void tiles(int rows, TileOperands operands, const float* next, Sums sums, float* c, ptrdiff_t c_stride,
+                         int last_lanes, const Before& before) {
   if (rows == 1 && operands.a_segments.contiguous()) return row_tile<NV>(operands, sums, c, last_lanes);
   const float* const a = operands.a;
+  const int count = (rows + tile_rows(NV) - 1) / tile_rows(NV);
+  // Sixteen k of all tiles together fetch as much as sixteen k of a panel hold: NV kWidth lines.
+  operands.ahead_lines = (NV * kWidth + count - 1) / count;
+  const ptrdiff_t share = static_cast<ptrdiff_t>(operands.ahead_lines) * operands.depth;
+  const ptrdiff_t whole = static_cast<ptrdiff_t>(NV) * kWidth * operands.depth;
+  int index = 0;
   for_tiles<NV>(rows, [&](auto size, int row) {
     operands.a = a + row * operands.a_stride;
-    operands.ahead = next == nullptr ? nullptr : ahead_of(next, row / tile_rows(NV), operands.depth, NV);
+    operands.ahead = next == nullptr || index * share >= whole ? nullptr : next + index * share;
+    index++;
+    before(row, decltype(size)::value);
     tile<decltype(size)::value, NV, false>(operands, sums, c + row * c_stride, c_stride, last_lanes);
   });
+}
+
+template <int NV>
+void tiles(int rows, const TileOperands& operands, const float* next, Sums sums, float* c, ptrdiff_t c_stride, int last_lanes) {
+  tiles<NV>(rows, operands, next, sums, c, c_stride, last_lanes, [](int, int) {});
 }
 
 /** Pool::run for a lambda. */

@@ -8,8 +8,8 @@ namespace UNFOLD_SET {
 
 constexpr int kWidth = 8;
 constexpr int kRegisters = 16;
-/** Steps of K after which a product moves on to the next rows: a panel's part of this height stays in the first cache. */
-constexpr int kDepth = 128;
+/** Steps of K after which a product moves on to the next rows: a panel's part of this height is as large as the first cache. */
+constexpr int kDepth = 256;
 
 using Vec = __m256;
 

@@ -157,6 +157,14 @@ export function checkForward(
   return { layer, T, N, weights, input, ...options, output, ...states, lengths, saved };
 }
 
+/** What backward will want to know of a forward pass. */
+export function passOf(
+  { T, N, output, lengths, training, firstStep, statistics }: ReturnType<typeof checkForward>,
+  input: Tensor,
+): Pass {
+  return { T, N, input, output, lengths: lengths?.slice() ?? null, training, firstStep, statistics };
+}
+
 /** A step is a forward pass of T = 1 whose states flow on; it has no output of its own. */
 export function checkStep(engine: Engine, call: RecurrentStep): CheckedForward {
   const { layer } = call;

@@ -75,6 +75,7 @@ export interface NativeEngine {
       output: Optional<Reals>,
       hT: Optional<Reals>,
       cT: Optional<Reals>,
+      lengths: Optional<Int32Array>,
     ]
   ): void;
   recurrentBackward(
@@ -92,6 +93,7 @@ export interface NativeEngine {
       dWeightHh: Optional<Reals>,
       dBiasIh: Optional<Reals>,
       dBiasHh: Optional<Reals>,
+      lengths: Optional<Int32Array>,
     ]
   ): void;
   /** The summed loss and the number of hits. */
@@ -201,22 +203,27 @@ export class NativeUnavailableError extends Error {
 
 const root = new URL('../../', import.meta.url);
 
-/** Where the addon may be: built here, or packed for this platform beforehand; UNFOLD_TEST_NATIVE_ADDON names another, for sanitizers. */
+/**
+ * Where the addon may be: built here, or packed beforehand (`npm run pack-native`) for this platform and one of Linux's C libraries.
+ * UNFOLD_TEST_NATIVE_ADDON names another, or none.
+ */
 function candidates(): string[] {
   const named = process.env.UNFOLD_TEST_NATIVE_ADDON;
-  if (named) return [named];
-  return [`build/Release/unfold_kernels.node`, `prebuilds/${platform}-${arch}/unfold_kernels.node`].map(
-    (path) => fileURLToPath(new URL(path, root)),
-  );
+  const packed = ['', '-glibc', '-musl'].map((library) => `prebuilds/${platform}-${arch}${library}`);
+  const folders = ['build/Release', ...packed].map((folder) => `${folder}/unfold_kernels.node`);
+  return (named ? [named] : folders.map((path) => fileURLToPath(new URL(path, root)))).filter(existsSync);
 }
 
 /** Loads the addon. Throws a `NativeUnavailableError` where that fails. */
 export function loadAddon(): NativeAddon {
-  const path = candidates().find((candidate) => existsSync(candidate));
-  if (path === undefined) throw new NativeUnavailableError('it was not built at installation.');
-  try {
-    return createRequire(import.meta.url)(path) as NativeAddon;
-  } catch (error) {
-    throw new NativeUnavailableError('it was built but cannot be loaded.', error);
+  let failure: unknown;
+  for (const path of candidates()) {
+    try {
+      return createRequire(import.meta.url)(path) as NativeAddon;
+    } catch (error) {
+      failure ??= error;
+    }
   }
+  if (failure === undefined) throw new NativeUnavailableError('it was not built at installation.');
+  throw new NativeUnavailableError('it was built but cannot be loaded.', failure);
 }

@@ -14,7 +14,6 @@ export const missingFeatures: ReadonlySet<Feature> = new Set<Feature>([
   'zoneout',
   'recurrentDropout',
   'injected',
-  'lengths',
   'variational',
   'absentTokens',
 ]);

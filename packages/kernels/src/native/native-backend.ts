@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { Backend, RecurrentLayer } from '../backend.ts';
 import { checkLayer } from '../checks/layer.ts';
 import type { Saved } from '../checks/recurrent.ts';
@@ -8,9 +7,10 @@ import { createTensors, type HostArray } from '../tensors.ts';
 import { loadAddon, type NativeEngine } from './addon.ts';
 import { cellCode, roleCode } from './codes.ts';
 import { createKernels } from './native-kernels.ts';
+import { availableProcessors } from './processors.ts';
 
 export interface NativeOptions {
-  /** How many threads compute, the caller's included. Default: all processors. Results do not depend on it. */
+  /** How many threads compute, the caller's included. Default: `availableProcessors()`. Results do not depend on it. */
   readonly threads?: number;
   /** `auto`: the fastest that this machine can run; else one of `nativeInstructionSets()`. */
   readonly instructionSet?: string;
@@ -70,7 +70,7 @@ function createSaved(
  * `NativeUnavailableError` where the addon cannot be loaded, a `RangeError` for an instruction set that this machine has not.
  */
 export function createNative({
-  threads = availableParallelism(),
+  threads = availableProcessors(),
   instructionSet = 'auto',
   precision = 'float32',
 }: NativeOptions = {}): NativeBackend {

@@ -10,6 +10,7 @@ import {
   checkBackward,
   checkForward,
   checkStep,
+  passOf,
 } from '../checks/recurrent.ts';
 import { type Engine, expectNumber, type RealArray } from '../engine.ts';
 import { featuresOfCall } from '../features.ts';
@@ -118,7 +119,7 @@ export function createKernels(
     recurrentForward(call) {
       refuseMissing(featuresOfCall(call));
       const checked = checkForward(engine, call);
-      const { T, N, saved, h0, c0, output, hT, cT, training, firstStep, statistics } = checked;
+      const { saved, h0, c0, output, hT, cT, lengths } = checked;
       const kept: SavedArrays<Float32Array | null> = saved
         ? [f32(saved.gates), f32(saved.cells), f32(saved.first)]
         : [null, null, null];
@@ -130,11 +131,9 @@ export function createKernels(
         f32(output),
         maybe(hT),
         maybe(cT),
+        lengths,
       );
-      if (saved) {
-        const { lengths } = checked;
-        saved.pass = { T, N, input: call.input, output, lengths, training, firstStep, statistics };
-      }
+      if (saved) saved.pass = passOf(checked, call.input);
     },
     recurrentStep(call) {
       refuseMissing(featuresOfCall(call));
@@ -150,6 +149,7 @@ export function createKernels(
         null,
         maybe(hT),
         maybe(cT),
+        null,
       );
     },
     recurrentBackward(call) {
@@ -173,6 +173,7 @@ export function createKernels(
         maybe(gradients.weightHh),
         maybe(gradients.biasIh),
         maybe(gradients.biasHh),
+        pass.lengths,
       );
     },
 

@@ -1,5 +1,5 @@
 import type { RecurrentForward, RecurrentStep } from '../backend.ts';
-import { type CheckedForward, checkForward, checkStep, type Saved } from '../checks/recurrent.ts';
+import { type CheckedForward, checkForward, checkStep, passOf, type Saved } from '../checks/recurrent.ts';
 import type { Engine, RealArray } from '../engine.ts';
 import { gateRows } from '../roles.ts';
 import { roundedOperand } from './bf16.ts';
@@ -142,10 +142,9 @@ export function copyPart(target: RealArray, source: RealArray, from: number, siz
 
 export function recurrentForward(engine: Engine, call: RecurrentForward): void {
   const checked = checkForward(engine, call);
-  const { T, N, output, saved, training, firstStep, statistics } = checked;
+  const { output, saved } = checked;
   run(engine, checked, output, saved);
-  const lengths = checked.lengths?.slice() ?? null;
-  if (saved) saved.pass = { T, N, input: call.input, output, lengths, training, firstStep, statistics };
+  if (saved) saved.pass = passOf(checked, call.input);
 }
 
 export function recurrentStep(engine: Engine, call: RecurrentStep): void {
