@@ -7,9 +7,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { argv, env, execPath, exit, platform, version } from 'node:process';
-import { fingerprint, root, target } from './target.mjs';
+import { join } from 'node:path';
+import { argv, env, execPath, exit, platform } from 'node:process';
+import { fingerprint, headerRoot, root, target } from './target.mjs';
 
 const ifPossible = argv[2] === '--if-possible';
 const required = env.npm_lifecycle_event !== 'install' && !ifPossible;
@@ -28,17 +28,6 @@ function works(command) {
   return (
     spawnSync(program, [...words, '--version'], { stdio: 'ignore', shell: platform === 'win32' }).status === 0
   );
-}
-
-/** The folder whose include/node holds the running Node's headers. */
-function headerRoot() {
-  const candidates = [dirname(dirname(execPath)), env.npm_config_nodedir, '/usr', '/usr/local'];
-  return candidates.filter(Boolean).find((folder) => {
-    const header = join(folder, 'include', 'node', 'node_version.h');
-    if (!existsSync(header) || !existsSync(join(folder, 'include', 'node', 'node_api.h'))) return false;
-    const major = /#define NODE_MAJOR_VERSION (\d+)/.exec(readFileSync(header, 'utf8'))?.[1];
-    return version.startsWith(`v${major}.`);
-  });
 }
 
 const build = join(root, 'build');

@@ -5,8 +5,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { arch, argv, exit, version } from 'node:process';
-import { buildAddon, root, setFlags } from './checks/build-addon.mjs';
+import { buildAddon, setFlags } from './checks/build-addon.mjs';
 import { runSuites } from './checks/run-suites.mjs';
+import { root } from './target.mjs';
 
 const tools = { 'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu', 'qemu-aarch64': 'qemu-user' };
 const missing = Object.entries(tools).filter(([tool]) => spawnSync(tool, ['--version']).status !== 0);

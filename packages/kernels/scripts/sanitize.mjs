@@ -4,10 +4,11 @@
 //   npm run sanitize -w @unfold/kernels -- thread    ThreadSanitizer
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { arch, argv, env, execPath, exit } from 'node:process';
-import { buildAddon, root, setFlags } from './checks/build-addon.mjs';
+import { join } from 'node:path';
+import { arch, argv, env, exit } from 'node:process';
+import { buildAddon, setFlags } from './checks/build-addon.mjs';
 import { runSuites } from './checks/run-suites.mjs';
+import { headerRoot, root } from './target.mjs';
 
 const which = argv[2] === 'thread' ? 'thread' : 'address';
 const compiler = env.CXX ?? 'g++';
@@ -36,6 +37,8 @@ if (arch === 'x64' && emulatesAvx512()) {
   defines.push('-DUNFOLD_AVX512_EMULATED');
 }
 
+const nodedir = headerRoot();
+if (nodedir === undefined) throw new Error("Node's headers are not on this machine.");
 const addon = await buildAddon({
   name: `sanitize-${which}`,
   compiler,
@@ -43,7 +46,7 @@ const addon = await buildAddon({
   // The slowest to compile come first.
   sets: Object.fromEntries(Object.entries(flags).toReversed()),
   defines,
-  headers: join(dirname(dirname(execPath)), 'include', 'node'),
+  headers: join(nodedir, 'include', 'node'),
 });
 
 const library = spawnSync(compiler, [`-print-file-name=lib${which === 'thread' ? 'tsan' : 'asan'}.so`], {

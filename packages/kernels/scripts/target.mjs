@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { arch, platform, report } from 'node:process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { arch, env, execPath, platform, report, version } from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 /** The folder of this package. */
@@ -20,4 +20,15 @@ export function fingerprint() {
   for (const file of ['binding.gyp', ...sources].sort())
     if (/\.(cc|h|gyp)$/.test(file)) hash.update(file).update(readFileSync(join(root, file)));
   return hash.digest('hex');
+}
+
+/** The folder whose include/node holds the running Node's headers; undefined: there is none. */
+export function headerRoot() {
+  const candidates = [dirname(dirname(execPath)), env.npm_config_nodedir, '/usr', '/usr/local'];
+  return candidates.filter(Boolean).find((folder) => {
+    const header = join(folder, 'include', 'node', 'node_version.h');
+    if (!existsSync(header) || !existsSync(join(folder, 'include', 'node', 'node_api.h'))) return false;
+    const major = /#define NODE_MAJOR_VERSION (\d+)/.exec(readFileSync(header, 'utf8'))?.[1];
+    return version.startsWith(`v${major}.`);
+  });
 }

@@ -128,6 +128,7 @@ void gradient_product(const Context& context, const GradientProduct& call) {
 void column_sums(Pool& pool, int rows, const float* dy, ptrdiff_t stride, int columns, float* sums) {
   constexpr int kBlock = 64;
   constexpr int kMost = 32;
+  if (columns <= 0) return;
   const int vectors = vectors_for(columns);
   const int lanes = lanes_of(columns);
   // A part reads a long stretch of every row.

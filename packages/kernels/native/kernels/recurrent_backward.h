@@ -144,7 +144,7 @@ void backward_sequences(const BackwardPass& pass, int first, int count) {
         pass.pairs.set_rows(start, rows, after + pass.gates.offset(false), columns, pass.gates.segments(), pass.panels.depth);
       }
       step.above = t >= 0 && call.d_output != nullptr ? call.d_output + row * s.H : nullptr;
-      for (int panel = 0; panel < pass.panels.count(); panel++) {
+      for (int panel = 0; panel < pass.panels.count() && rows > 0; panel++) {
         start_panel<Cell>(pass, t, start, rows, panel, room);
         if (t < s.T - 1)
           with_size<kPanel>(pass.panels.width_of(panel), [&](auto width) {

@@ -149,7 +149,7 @@ void forward_sequences(const ForwardPass& pass, const ForwardMemory& memory, int
         pass.recurrent_pairs.set_rows(start, rows, step.previous, s.H, plain_row, s.H);
         if (reads_input) pass.input_pairs.set_rows(start, rows, call.input + row * s.C, s.C, plain_row, s.C);
       }
-      for (int panel = 0; panel < pass.recurrent_panels.count(); panel++)
+      for (int panel = 0; panel < pass.recurrent_panels.count() && rows > 0; panel++)
         with_panel<Cell>(pass.recurrent_panels.width_of(panel), [&](auto width) {
           constexpr int NV = decltype(width)::value;
           if (reads_input) input_panel<NV>(pass, step, call.input + row * s.C, start, rows, panel);

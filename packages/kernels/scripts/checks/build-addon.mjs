@@ -3,9 +3,8 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { root } from '../target.mjs';
 
-export const root = fileURLToPath(new URL('../..', import.meta.url));
 const native = join(root, 'native');
 
 /** Rounding as in binding.gyp: what is checked computes what is shipped. */

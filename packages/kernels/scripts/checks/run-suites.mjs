@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { env, execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { root } from './build-addon.mjs';
+import { root } from '../target.mjs';
 
 const entry = fileURLToPath(new URL('vitest-with-workers.mjs', import.meta.url));
 const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
