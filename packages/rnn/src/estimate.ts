@@ -50,6 +50,10 @@ const slotsOf = ({ training: { optimizer } }: JobSpec): number => {
   }
 };
 
+/** Bytes of activations that a step of training keeps: they grow with the time steps that gradients flow through. */
+export const activationBytes = (spec: JobSpec, lanes: number, vocabularySize: number): number =>
+  4 * activationCount(spec, lanes, vocabularySize);
+
 /** float32 numbers that a training step keeps: per layer output, gates and cell state, then logits and gradients. */
 const activationCount = ({ model, training }: JobSpec, lanes: number, vocabularySize: number): number => {
   const steps = training.bptt.window ?? training.sequence_length;

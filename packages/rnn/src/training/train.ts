@@ -1,8 +1,9 @@
 import { type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { Backend } from '@unfold/kernels';
+import { activationBytes } from '../estimate.ts';
 import { type Checkpoint, expectSameRun, readCheckpoint } from './checkpoint.ts';
 import type { ControlAnswer, TrainingEvent, TrainingOutcome } from './events.ts';
-import { openRunData, type RunData } from './run-data.ts';
+import { openRunData } from './run-data.ts';
 import { TrainingLoop } from './training-loop.ts';
 import { TrainingRun } from './training-run.ts';
 
@@ -73,9 +74,18 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainingEven
   }
 }
 
-const describeData = ({ file, training, validation }: RunData, parameters: number): string => {
+const describeData = ({ spec, data, parameters }: TrainingRun): string => {
+  const { file, training, validation } = data;
+  const vocabularySize = file.tokenizer.tokens.length;
   const held = validation ? `${file.validationTokens} for validation` : 'none held out';
-  return `${parameters} parameters, vocabulary of ${file.tokenizer.tokens.length}; ${file.trainingTokens} tokens to train on, ${held}; ${training.windows} steps per epoch.`;
+  const steps = spec.training.bptt.window ?? spec.training.sequence_length;
+  const megabytes = (activationBytes(spec, training.lanes, vocabularySize) / 1e6).toFixed(1);
+  return (
+    `${parameters} parameters, vocabulary of ${vocabularySize}; ${file.trainingTokens} tokens to train on, ${held}; ${training.windows} steps per epoch. ` +
+    `Gradients through ${steps} time steps keep about ${megabytes} MB of activations.`
+  );
+};
+${file.trainingTokens} tokens to train on, ${held}; ${training.windows} steps per epoch.`;
 };
 
 function* openingRemarks(
@@ -85,7 +95,7 @@ function* openingRemarks(
 ): Generator<TrainingEvent> {
   const { spec, data } = run;
   if (checkpoint === null) {
-    yield { type: 'log', level: 'info', message: describeData(data, run.parameters) };
+    yield { type: 'log', level: 'info', message: describeData(run) };
     if (data.training.lanes < spec.training.batch_size)
       yield {
         type: 'log',
