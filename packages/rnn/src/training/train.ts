@@ -85,8 +85,6 @@ const describeData = ({ spec, data, parameters }: TrainingRun): string => {
     `Gradients through ${steps} time steps keep about ${megabytes} MB of activations.`
   );
 };
-${file.trainingTokens} tokens to train on, ${held}; ${training.windows} steps per epoch.`;
-};
 
 function* openingRemarks(
   run: TrainingRun,
