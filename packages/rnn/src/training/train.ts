@@ -79,7 +79,9 @@ const describeData = ({ spec, data, parameters }: TrainingRun): string => {
   const vocabularySize = file.tokenizer.tokens.length;
   const held = validation ? `${file.validationTokens} for validation` : 'none held out';
   const steps = spec.training.bptt.window ?? spec.training.sequence_length;
-  const megabytes = (activationBytes(spec, training.lanes, vocabularySize) / 1e6).toFixed(1);
+  const megabytes = (activationBytes(spec, { lanes: training.lanes, steps }, vocabularySize) / 1e6).toFixed(
+    1,
+  );
   return (
     `${parameters} parameters, vocabulary of ${vocabularySize}; ${file.trainingTokens} tokens to train on, ${held}; ${training.windows} steps per epoch. ` +
     `Gradients through ${steps} time steps keep about ${megabytes} MB of activations.`
