@@ -32,7 +32,7 @@ describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }
   afterAll(async () => lab?.close());
 
   it.skipIf(missing)('trains a job to its model and tells all of it in order', async () => {
-    const { id } = await lab.submit(smallSpec(file));
+    const { id } = await lab.submit(smallSpec(file, { diagnostics_every: 100 }));
     const job = await lab.reaches(id, 'succeeded');
     const { name: engine } = (await createBackend('auto')).describe();
     expect(job).toMatchObject({ attempt: 1, engine, device: 'cpu', error: null });
@@ -47,6 +47,10 @@ describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }
     expect(steps).toEqual([...steps].sort((a, b) => a - b));
     expect(steps).toContain(200);
     expect(frames.filter(({ type }) => type === 'sample').length).toBe(4);
+    const diagnosed = frames.flatMap((frame) => (frame.type === 'diagnostic' ? [frame] : []));
+    expect(diagnosed.map(({ step }) => step)).toEqual([...Array(4).fill(100), ...Array(4).fill(200)]);
+    const { series } = await lab.store.events.metrics(id);
+    expect(series.free_running_loss!.filter((loss) => loss !== null).length).toBe(4);
 
     const { data } = await lab.store.checkpoints.list(project, id, { limit: 100 });
     expect(data[0]).toMatchObject({ step: 200, attempt: 1 });

@@ -3,6 +3,7 @@ import type { KeyScope } from '@unfold/contracts';
 import type { Queue } from '@unfold/queue';
 import type { Store } from '@unfold/store';
 import type { FastifyBaseLogger } from 'fastify';
+import type { DataChecks } from './inference/data-checks.ts';
 import type { InferencePool } from './inference/inference-pool.ts';
 import type { FollowerHub } from './live/follower-hub.ts';
 import type { OpenSockets } from './live/open-sockets.ts';
@@ -35,6 +36,7 @@ export interface ApiContext {
   watchers: ProjectWatchers;
   sockets: OpenSockets;
   inference: InferencePool;
+  dataChecks: DataChecks;
   gate: KeyGate;
   timings: Timings;
   /** Aborted when the server begins to stop: streams and waiting requests end then. */

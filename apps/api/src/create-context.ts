@@ -1,4 +1,5 @@
 import type { ApiContext } from './context.ts';
+import { createDataChecks } from './inference/data-checks.ts';
 import { createInferencePool } from './inference/inference-pool.ts';
 import { startReconciler } from './jobs/reconciler.ts';
 import { createFollowerHub } from './live/follower-hub.ts';
@@ -43,6 +44,7 @@ export const createContext = (
     watchers,
     sockets,
     inference,
+    dataChecks: createDataChecks((task) => inference.check(task, given.closing)),
     gate: createKeyGate(config, store),
   };
   return { context, stop };

@@ -56,6 +56,8 @@ const toFrame = (event: LoggedEvent, attempt: number): FrameBody => {
     }
     case 'restart':
       return { type: 'restart', attempt, from_step: event.from_step, reason: event.reason };
+    case 'diagnostic':
+      return { type: 'diagnostic', step: event.step, name: event.name, data: event.data };
     case 'sample':
       return { type: 'sample', step: event.step, text: storable(event.text) };
     case 'log':

@@ -1,5 +1,6 @@
 import type { EstimateResource, JobSpec } from '@unfold/contracts';
 import { planTraining } from './data/batch-plan.ts';
+import type { DataSummary } from './data/records/check-data.ts';
 import { countParameters, gateCount } from './model/parameter-table.ts';
 import { outputSteps } from './model/training-pass.ts';
 import { defaultMaxWords } from './text/vocabulary-builder.ts';
@@ -50,9 +51,39 @@ const slotsOf = ({ training: { optimizer } }: JobSpec): number => {
   }
 };
 
+/** What a training step reads. */
+interface BatchSize {
+  lanes: number;
+  /** Time steps that are kept for the gradients. */
+  steps: number;
+}
+interface Batches extends BatchSize {
+  perEpoch: number;
+}
+
+const planBatches = (spec: JobSpec, size: TextSize, data: DataSummary | null): Batches => {
+  const { batch_size, sequence_length, bptt, validation_fraction } = spec.training;
+  const share = spec.validation_file === null ? 1 - validation_fraction : 1;
+  if (data === null || data.endless) {
+    const tokens = data?.steps ?? tokenCount(spec, size);
+    const { lanes, windows } = planTraining(Math.floor(tokens * share), batch_size, sequence_length);
+    return { lanes, steps: bptt.window ?? sequence_length, perEpoch: windows };
+  }
+  const records = Math.max(1, Math.round(data.records * share));
+  return {
+    lanes: Math.min(batch_size, records),
+    // A sequence's beginning or end is one step more.
+    steps: Math.min(bptt.window ?? Number.POSITIVE_INFINITY, data.longest + 1),
+    perEpoch: Math.ceil(records / batch_size),
+  };
+};
+
+/** Bytes of activations that a step of training keeps: they grow with the time steps that gradients flow through. */
+export const activationBytes = (spec: JobSpec, batch: BatchSize, vocabularySize: number): number =>
+  4 * activationCount(spec, batch, vocabularySize);
+
 /** float32 numbers that a training step keeps: per layer output, gates and cell state, then logits and gradients. */
-const activationCount = ({ model, training }: JobSpec, lanes: number, vocabularySize: number): number => {
-  const steps = training.bptt.window ?? training.sequence_length;
+const activationCount = ({ model }: JobSpec, { lanes, steps }: BatchSize, vocabularySize: number): number => {
   const perLayer = 1 + (model.dropout > 0 ? 1 : 0) + gateCount[model.cell] + (model.cell === 'lstm' ? 2 : 1);
   const perToken = model.hidden_size * (model.num_layers * perLayer + 1) + 2 * (model.embedding_size ?? 0);
   const logits = outputSteps(steps, lanes, vocabularySize) * lanes * vocabularySize;
@@ -61,14 +92,17 @@ const activationCount = ({ model, training }: JobSpec, lanes: number, vocabulary
 
 /**
  * What a job would need, by arithmetic alone. Exact where the vocabulary is known (bytes); words are counted by a rule of thumb.
+ * @param data what `checkData` found; null for an endless text
  * @throws UnfoldError `text_too_short`
  */
-export const estimate = (spec: JobSpec, size: TextSize): EstimateResource => {
+export const estimate = (
+  spec: JobSpec,
+  size: TextSize,
+  data: DataSummary | null = null,
+): EstimateResource => {
   const { model, training } = spec;
-  const heldOut = spec.validation_file === null ? training.validation_fraction : 0;
   const vocabularySize = vocabularyBound(spec, size);
-  const trainingTokens = Math.floor(tokenCount(spec, size) * (1 - heldOut));
-  const plan = planTraining(trainingTokens, training.batch_size, training.sequence_length);
+  const plan = planBatches(spec, size, data);
   const parameters = countParameters(model, vocabularySize);
   const slots = slotsOf(spec);
   const state = plan.lanes * model.hidden_size * model.num_layers * (model.cell === 'lstm' ? 2 : 1);
@@ -77,10 +111,10 @@ export const estimate = (spec: JobSpec, size: TextSize): EstimateResource => {
   return {
     object: 'training.estimate',
     parameters,
-    memory_bytes: 4 * ((2 + slots) * parameters + activationCount(spec, plan.lanes, vocabularySize)),
+    memory_bytes: 4 * ((2 + slots) * parameters + activationCount(spec, plan, vocabularySize)),
     checkpoint_bytes: 4 * ((1 + slots) * parameters + state) + headerBytes,
-    steps_per_epoch: plan.windows,
-    total_steps: Math.min(training.max_steps ?? Number.POSITIVE_INFINITY, training.epochs * plan.windows),
+    steps_per_epoch: plan.perEpoch,
+    total_steps: Math.min(training.max_steps ?? Number.POSITIVE_INFINITY, training.epochs * plan.perEpoch),
     vocabulary_size: vocabularySize,
   };
 };

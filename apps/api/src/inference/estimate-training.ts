@@ -1,9 +1,16 @@
 import type { EstimateResource, FileResource, JobSpec } from '@unfold/contracts';
-import { estimate } from '@unfold/rnn';
+import { type DataSummary, estimate } from '@unfold/rnn';
 
-/** What a job would need, by arithmetic alone: nothing is read and nothing allocated. */
-export const estimateTraining = (spec: JobSpec, file: FileResource): EstimateResource => {
-  const needs = estimate(spec, { characters: file.characters ?? file.bytes, bytes: file.bytes });
+/**
+ * What a job would need, by arithmetic alone: nothing is read and nothing allocated.
+ * @param data what a check found in records; null for an endless text
+ */
+export const estimateTraining = (
+  spec: JobSpec,
+  file: FileResource,
+  data: DataSummary | null,
+): EstimateResource => {
+  const needs = estimate(spec, { characters: file.characters ?? file.bytes, bytes: file.bytes }, data);
   return {
     object: 'training.estimate',
     parameters: needs.parameters,

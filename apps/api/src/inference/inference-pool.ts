@@ -1,7 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import { UnfoldError } from '@unfold/contracts';
+import type { DataSummary } from '@unfold/rnn';
 import type { FastifyBaseLogger } from 'fastify';
 import type { ApiMetrics } from '../metrics.ts';
+import type { DataCheckTask } from './data-checks.ts';
 import type {
   FromThread,
   GeneratedToken,
@@ -34,6 +36,8 @@ export interface InferencePool {
     limits: InspectLimits,
     signal: AbortSignal,
   ): Promise<InspectedWeights>;
+  /** Reads a job's data and holds it against the task. */
+  check(task: DataCheckTask, signal: AbortSignal): Promise<DataSummary | null>;
   close(): Promise<void>;
 }
 
@@ -192,6 +196,9 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
     },
     async inspect(file, limits, signal) {
       return (await start({ type: 'inspect', file, limits }, signal).result) as InspectedWeights;
+    },
+    async check(task, signal) {
+      return (await start({ type: 'check', task }, signal).result) as DataSummary | null;
     },
     async close() {
       closing = true;

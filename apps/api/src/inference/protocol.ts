@@ -1,5 +1,6 @@
 import type { ErrorCode, FinishReason, JobSpec } from '@unfold/contracts';
 import type { BackendName } from '@unfold/rnn';
+import type { DataCheckTask } from './data-checks.ts';
 
 /** A file that a thread opens by itself, so that weights are never copied between threads. */
 export interface ModelSource {
@@ -54,6 +55,7 @@ export type Task =
   | { type: 'generate'; model: ModelSource; options: GenerateOptions }
   | { type: 'score'; model: ModelSource; texts: string[] }
   | { type: 'export'; model: ModelSource }
+  | { type: 'check'; task: DataCheckTask }
   | { type: 'inspect'; file: { path: string; sha256: string; bytes: number }; limits: InspectLimits };
 
 export interface ThreadData {

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ErrorCode, errorCatalogue } from '@unfold/contracts';
-import { createBackend, exportWeights, type LanguageModel } from '@unfold/rnn';
+import { checkData, createBackend, exportWeights, type LanguageModel } from '@unfold/rnn';
 import { inspectFile } from './inspect-file.ts';
 import { createLoadedModels, readVerified } from './loaded-models.ts';
 import {
@@ -76,6 +76,14 @@ const run = (call: Call, task: Task): Promise<unknown> => {
       return models.with(task.model, (model) => score(call, model, task.texts));
     case 'export':
       return readVerified(task.model).then(exportWeights);
+    case 'check':
+      return checkData({
+        spec: task.task.spec,
+        data: task.task.data.path,
+        validation: task.task.validation?.path ?? null,
+        longestSequence: task.task.longest_sequence,
+        interrupted: () => call.abort.signal.aborted,
+      });
     case 'inspect':
       return inspectFile(task.file, task.limits);
   }

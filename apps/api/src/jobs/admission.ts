@@ -1,7 +1,9 @@
 import type { Config } from '@unfold/config';
 import { type EstimateResource, type FileResource, type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { LocatedModel, Store } from '@unfold/store';
+import type { ApiContext } from '../context.ts';
 import { unknown } from '../http/parameters.ts';
+import type { CheckedFile, DataSummary } from '../inference/data-checks.ts';
 import { estimateTraining } from '../inference/estimate-training.ts';
 import { findStartModel } from './start-model.ts';
 
@@ -16,6 +18,10 @@ const findFile = async (store: Store, project: string, id: string, param: Param)
   }
 };
 
+/** Read in windows: what the upload recorded is all that has to be known of it. */
+const isEndlessText = ({ task, text }: JobSpec): boolean =>
+  task === 'language_model' && text.sequences === 'whole';
+
 /** At most one token per character, or per byte. */
 const mostTokens = (file: FileResource, spec: JobSpec): number =>
   spec.text.level === 'byte' ? file.bytes : (file.characters ?? 0);
@@ -23,10 +29,11 @@ const mostTokens = (file: FileResource, spec: JobSpec): number =>
 const requireText = (file: FileResource, spec: JobSpec, param: Param): void => {
   if (file.bytes === 0)
     throw new UnfoldError('empty_file', `${param}: expected text, but ${file.id} is empty.`, { param });
-  if (spec.text.level !== 'byte' && file.invalid_utf8_offset !== null)
+  const bytesWillDo = isEndlessText(spec) && spec.text.level === 'byte';
+  if (!bytesWillDo && file.invalid_utf8_offset !== null)
     throw new UnfoldError(
       'invalid_utf8',
-      `${param}: expected UTF-8, but ${file.id} has an invalid byte at offset ${file.invalid_utf8_offset}. Convert it, or use text.level "byte".`,
+      `${param}: expected UTF-8, but ${file.id} has an invalid byte at offset ${file.invalid_utf8_offset}. ${isEndlessText(spec) ? 'Convert it, or use text.level "byte"' : 'Convert it'}.`,
       { param },
     );
 };
@@ -46,7 +53,7 @@ const requireLength = (file: FileResource, spec: JobSpec): void => {
 
 const requireValidation = (file: FileResource, spec: JobSpec): void => {
   requireText(file, spec, 'validation_file');
-  if (mostTokens(file, spec) < 2)
+  if (isEndlessText(spec) && mostTokens(file, spec) < 2)
     throw new UnfoldError(
       'text_too_short',
       `validation_file: expected at least 2 tokens, but ${file.id} has fewer.`,
@@ -83,23 +90,45 @@ const requireWithinLimits = (
     );
 };
 
+/** Where a file lies, for a thread to read it. */
+const locate = async (store: Store, id: string): Promise<CheckedFile> => {
+  const { path, sha256 } = await store.files.locate(id);
+  return { path: store.artifacts.absolute(path), sha256 };
+};
+
+/** Reads records and series as a whole, once for the same bytes and options; null for an endless text, which is not read. */
+const checkContent = async (
+  { store, config, dataChecks }: Admission,
+  spec: JobSpec,
+): Promise<DataSummary | null> =>
+  isEndlessText(spec)
+    ? null
+    : dataChecks.check({
+        spec,
+        data: await locate(store, spec.file),
+        validation: spec.validation_file === null ? null : await locate(store, spec.validation_file),
+        longest_sequence: config.limits.sequenceLength,
+      });
+
+type Admission = Pick<ApiContext, 'store' | 'config' | 'dataChecks'>;
+
 /**
- * Checks a spec against what the upload recorded, without reading a byte again.
+ * Checks a spec against what the upload recorded of an endless text, without reading a byte again, and against the content of other data.
  * @returns what the job would need, and the model that it starts from
- * @throws UnfoldError `not_found`, `empty_file`, `invalid_utf8`, `text_too_short`, `limit_exceeded`, `impossible_with_data`
+ * @throws UnfoldError `not_found`, `empty_file`, `invalid_utf8`, `text_too_short`, `limit_exceeded`, `invalid_data`, `impossible_with_data`
  */
 export const admitJob = async (
-  store: Store,
-  config: Config,
+  context: Admission,
   project: string,
   spec: JobSpec,
 ): Promise<{ estimate: EstimateResource; start: LocatedModel | null }> => {
+  const { store, config } = context;
   const file = await findFile(store, project, spec.file, 'file');
   requireText(file, spec, 'file');
   if (spec.validation_file !== null)
     requireValidation(await findFile(store, project, spec.validation_file, 'validation_file'), spec);
-  requireLength(file, spec);
-  const estimate = estimateTraining(spec, file);
+  if (isEndlessText(spec)) requireLength(file, spec);
+  const estimate = estimateTraining(spec, file, await checkContent(context, spec));
   requireWithinLimits(spec, estimate, config);
   return { estimate, start: await findStartModel(store, project, spec) };
 };

@@ -42,11 +42,11 @@ const postJob = async ({
   body,
   request,
 }: Call<{ body: JobSpec }>): Promise<Created<JobResource>> => {
-  const { store, config } = context;
+  const { store } = context;
   const idempotency = idempotencyOf(request, body);
   const answer = idempotency && (await store.replay<JobResource>(project, idempotency));
   if (answer) return { resource: answer, replayed: true };
-  const { start } = await admitJob(store, config, project, body);
+  const { start } = await admitJob(context, project, body);
   // A name may belong to another model by the time the job runs.
   const spec = start ? { ...body, start_from: { ...body.start_from!, model: start.id } } : body;
   const created = await store.jobs.create(project, spec, idempotency, start);
@@ -63,7 +63,7 @@ const createJob = async (call: Call<{ body: JobSpec }>): Promise<JobResource> =>
 };
 
 const estimateJob = async ({ context, project, body }: Call<{ body: JobSpec }>) => {
-  const { estimate } = await admitJob(context.store, context.config, project, body);
+  const { estimate } = await admitJob(context, project, body);
   return estimate;
 };
 
@@ -107,6 +107,7 @@ export const registerJobRoutes = (app: FastifyInstance, context: ApiContext): vo
     'empty_file',
     'invalid_utf8',
     'text_too_short',
+    'invalid_data',
     'limit_exceeded',
     'impossible_with_data',
   ] as const;
@@ -117,7 +118,7 @@ export const registerJobRoutes = (app: FastifyInstance, context: ApiContext): vo
     tag: 'Jobs',
     summary: 'Post a training job',
     description:
-      'Only `file` is required. The spec is checked against what the upload recorded; the answer shows it with every default filled in. Takes an `Idempotency-Key`.',
+      'Only `file` is required. The spec is checked against what the upload recorded; records and series are read as a whole, and data that does not fit the task is refused with the line and what was expected. The answer shows it with every default filled in. Takes an `Idempotency-Key`.',
     body: jobSpec,
     response: { 201: jobResource },
     errors: [...specErrors, 'queue_full', 'idempotency_mismatch', 'idempotency_in_progress'],

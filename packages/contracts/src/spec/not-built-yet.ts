@@ -22,7 +22,6 @@ const builtValues: Record<string, readonly unknown[]> = {
   'model.bidirectional': [false],
   'training.loss': ['squared_error'],
   'training.teacher_forcing.mode': ['always'],
-  'training.diagnostics_every': [null],
 };
 
 const valueAt = (spec: CompletedSpec, path: readonly string[]): unknown =>

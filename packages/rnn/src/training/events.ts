@@ -5,6 +5,8 @@ export type CheckpointReason = 'scheduled' | 'evaluation' | 'requested' | 'final
 export type TrainingEvent =
   | { type: 'metric'; step: number; values: Record<string, number> }
   | { type: 'sample'; step: number; text: string }
+  /** What `diagnostics_every` asks for; the README says what `data` is by name. */
+  | { type: 'diagnostic'; step: number; name: string; data: unknown }
   /** The run goes on from an earlier state: forget every event of a later step. */
   | { type: 'restart'; from_step: number; reason: 'rolled_back' }
   | { type: 'log'; level: 'info' | 'warning' | 'error'; message: string }

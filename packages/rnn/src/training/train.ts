@@ -1,9 +1,10 @@
 import { type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { Backend } from '@unfold/kernels';
+import { activationBytes } from '../estimate.ts';
 import { type Checkpoint, expectSameRun, readCheckpoint } from './checkpoint.ts';
 import type { ControlAnswer, TrainingEvent, TrainingOutcome } from './events.ts';
 import { expectPrecision } from './precision.ts';
-import { openRunData, type RunData } from './run-data.ts';
+import { openRunData } from './run-data.ts';
 import { TrainingLoop } from './training-loop.ts';
 import { TrainingRun } from './training-run.ts';
 
@@ -76,9 +77,18 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainingEven
   }
 }
 
-const describeData = ({ file, training, validation }: RunData, parameters: number): string => {
+const describeData = ({ spec, data, parameters }: TrainingRun): string => {
+  const { file, training, validation } = data;
+  const vocabularySize = file.tokenizer.tokens.length;
   const held = validation ? `${file.validationTokens} for validation` : 'none held out';
-  return `${parameters} parameters, vocabulary of ${file.tokenizer.tokens.length}; ${file.trainingTokens} tokens to train on, ${held}; ${training.windows} steps per epoch.`;
+  const steps = spec.training.bptt.window ?? spec.training.sequence_length;
+  const megabytes = (activationBytes(spec, { lanes: training.lanes, steps }, vocabularySize) / 1e6).toFixed(
+    1,
+  );
+  return (
+    `${parameters} parameters, vocabulary of ${vocabularySize}; ${file.trainingTokens} tokens to train on, ${held}; ${training.windows} steps per epoch. ` +
+    `Gradients through ${steps} time steps keep about ${megabytes} MB of activations.`
+  );
 };
 
 function* openingRemarks(
@@ -95,7 +105,7 @@ function* openingRemarks(
       message: `This device has no instruction for products in ${spec.training.precision}: ${engine} puts them together from others, with the same rounding, and the run is slower than with precision fp32.`,
     };
   if (checkpoint === null) {
-    yield { type: 'log', level: 'info', message: describeData(data, run.parameters) };
+    yield { type: 'log', level: 'info', message: describeData(run) };
     if (data.training.lanes < spec.training.batch_size)
       yield {
         type: 'log',

@@ -67,6 +67,9 @@ export class TrainingLoop {
     this.#window.seconds += (performance.now() - startedAt) / 1000;
     this.#window.steps += 1;
     this.#run.state.seconds = this.#seconds();
+    // Told before anything that can be interrupted, so that nobody tells it twice.
+    for (const diagnostic of await this.#run.diagnose())
+      yield { type: 'diagnostic', step: this.#run.state.step, ...diagnostic };
     await nextTurn();
     return null;
   }

@@ -21,6 +21,7 @@ import {
   rollbackPointOf,
   writeCheckpoint,
 } from './checkpoint.ts';
+import { type Diagnostic, diagnose } from './diagnostics/diagnose.ts';
 import { expectFinite, rollbackFactor } from './divergence.ts';
 import { Evaluation } from './evaluation.ts';
 import { FreeRunning } from './free-running.ts';
@@ -85,6 +86,8 @@ export class TrainingRun {
   readonly #norm: Tensor;
   readonly #nonFinite: Tensor;
   readonly #rollbackPoint: RollbackPoint;
+  /** Gradient norms of the last step, if it is one that is diagnosed. */
+  #lastNorms: Record<string, number | null> | null = null;
 
   constructor(spec: JobSpec, backend: Backend, data: RunData, start: RunStart) {
     const { checkpoint } = start;
@@ -176,6 +179,7 @@ export class TrainingRun {
     const step = state.step + 1;
     const gradients = this.#pass.gradients.trained;
     backend.globalNorm({ tensors: gradients, norm: this.#norm });
+    const byParameter = this.#isDiagnosed(step) ? await this.#gradientNorms() : null;
     this.#clip();
     const learningRate = this.#rateAt(step);
     this.#optimizer.apply(learningRate, step);
@@ -198,6 +202,38 @@ export class TrainingRun {
     state.sums.gradient_norm += norm!;
     state.sums.steps += 1;
     state.pending = true;
+    this.#lastNorms = byParameter;
+  }
+
+  #isDiagnosed(step: number): boolean {
+    const { diagnostics_every } = this.spec.training;
+    return diagnostics_every !== null && step % diagnostics_every === 0;
+  }
+
+  /** Of every trained parameter, before clipping. */
+  async #gradientNorms(): Promise<Record<string, number | null>> {
+    const backend = this.#backend;
+    const norms: Record<string, number | null> = {};
+    const norm = backend.createTensor([1], 'double');
+    for (const [k, { name }] of this.#network.table.entries()) {
+      const gradient = this.#pass.gradients.all[k];
+      if (!gradient) continue;
+      backend.globalNorm({ tensors: [gradient], norm });
+      norms[name] = (await backend.download(norm))[0]!;
+    }
+    backend.release(norm);
+    return norms;
+  }
+
+  /** What `diagnostics_every` asks for after the step that was just done: nothing after most. */
+  async diagnose(): Promise<Diagnostic[]> {
+    if (this.#lastNorms === null) return [];
+    const batch = { inputs: this.#hostInputs, targets: this.#hostTargets };
+    const { sequenceLength: steps, lanes } = this.data.training;
+    return [
+      ...(await diagnose(this.#network, { ...batch, steps, lanes })),
+      { name: 'gradient_norms', data: { parameters: this.#lastNorms } },
+    ];
   }
 
   #rateAt(step: number): number {

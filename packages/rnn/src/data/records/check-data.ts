@@ -12,6 +12,8 @@ import { checkedSteps, requireSteps, trainingSteps } from './series-source.ts';
 
 /** What a file holds, as the task reads it. */
 export interface DataSummary {
+  /** One endless series, read in windows. */
+  endless: boolean;
   /** Records; 1 of an endless series. */
   records: number;
   /** Time steps or tokens, of all records and of the longest. */
@@ -47,7 +49,7 @@ const checkRecords = async (
 ): Promise<DataSummary> => {
   const check = createRecordCheck(spec, { steps: Math.min(dataLimits.steps, longestSequence) });
   const names = new Set<string>();
-  const total: DataSummary = { records: 0, steps: 0, longest: 0, labels: 0 };
+  const total: DataSummary = { endless: false, records: 0, steps: 0, longest: 0, labels: 0 };
   for (const { file, reader } of files) {
     let records = 0;
     for await (const record of readRecords(reader, file.param, spec)) {
@@ -106,7 +108,7 @@ const checkSeries = async (
       if (fraction > 0) requireSteps(steps - training, 2, 'file', 'held out for validation');
     }
   }
-  return { records: 1, steps: total, longest: total, labels: 0 };
+  return { endless: true, records: 1, steps: total, longest: total, labels: 0 };
 };
 
 /**

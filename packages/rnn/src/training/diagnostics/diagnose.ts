@@ -1,0 +1,61 @@
+import type { Network } from '../../model/network.ts';
+import { gateNames, gradientsThroughTime } from './gradients-through-time.ts';
+import { saturationOf } from './saturation.ts';
+import { spectralRadius } from './spectral-radius.ts';
+
+/** Time steps and sequences that are looked at, which bounds the cost whatever the batch. */
+const mostSteps = 256;
+const mostSequences = 8;
+/** Beyond this the spectral radius of a gate is not measured: its products would take longer than many steps of training. */
+const mostUnits = 1024;
+
+export interface Diagnostic {
+  name: 'gradients_through_time' | 'spectral_radius' | 'saturation' | 'gradient_norms';
+  data: unknown;
+}
+
+const spectralRadii = async ({ backend, layers, parameters }: Network): Promise<unknown> => {
+  const found = layers.map(async ({ cell, hiddenSize: H }, layer) => {
+    const { weightHh } = parameters.recurrent[layer]!;
+    if (weightHh === null || H > mostUnits) return { layer, gates: null };
+    const values = Float64Array.from(await backend.download(weightHh));
+    const gates: Record<string, number | null> = {};
+    for (const [k, gate] of gateNames[cell].entries())
+      gates[gate] = await spectralRadius(backend, values.subarray(k * H * H, (k + 1) * H * H), H);
+    return { layer, gates };
+  });
+  return { layers: await Promise.all(found) };
+};
+
+/**
+ * What a network's states and weights look like at this moment, on the first sequences and time steps of a batch, from zero states and
+ * without dropout. Reads parameters and changes nothing.
+ * @param batch time-major [T,N] tokens and targets of the present step
+ */
+export const diagnose = async (
+  network: Network,
+  batch: { inputs: Int32Array; targets: Int32Array; steps: number; lanes: number },
+): Promise<Diagnostic[]> => {
+  const { backend } = network;
+  const T = Math.min(mostSteps, batch.steps);
+  const N = Math.min(mostSequences, batch.lanes);
+  const cut = (values: Int32Array): Int32Array =>
+    Int32Array.from({ length: T * N }, (_, k) => values[Math.floor(k / N) * batch.lanes + (k % N)]!);
+  const inputs = backend.createTensor([T, N], 'int');
+  const targets = backend.createTensor([1, N], 'int');
+  backend.upload(inputs, cut(batch.inputs));
+  backend.upload(targets, cut(batch.targets).subarray((T - 1) * N));
+  try {
+    const saturation: unknown[] = [];
+    const gradients = await gradientsThroughTime(network, inputs, targets, async (layer, input, outputs) => {
+      saturation.push({ layer, gates: await saturationOf(network, layer, input, outputs) });
+    });
+    return [
+      { name: 'gradients_through_time', data: { layers: gradients } },
+      { name: 'spectral_radius', data: await spectralRadii(network) },
+      { name: 'saturation', data: { layers: saturation } },
+    ];
+  } finally {
+    backend.release(inputs, targets);
+  }
+};
