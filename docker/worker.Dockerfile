@@ -1,5 +1,6 @@
 # The image of one worker process. Build it from the root of the clone: docker build -f docker/worker.Dockerfile .
-FROM node:20.20.2-bookworm-slim AS build
+# Not the slim image: this one has the compiler for the native kernels, and Node's headers beside it.
+FROM node:20.20.2-bookworm AS build
 WORKDIR /app
 # Manifests first: packages are installed again only when one of these changes.
 COPY package.json package-lock.json .npmrc ./
@@ -12,14 +13,16 @@ COPY packages/store/package.json packages/store/
 COPY apps/api/package.json apps/api/
 COPY apps/cli/package.json apps/cli/
 COPY apps/worker/package.json apps/worker/
-# No install script is needed here: the database is another container's.
+# No install script is needed here: the database is another container's, and the kernels are compiled below.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.base.json tsconfig.json ./
 COPY prisma prisma
 COPY packages packages
 COPY apps apps
-RUN npm run build \
+RUN npm run pack-native -w @unfold/kernels \
+  && npm run build \
   && npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
+  && rm -r packages/kernels/build packages/kernels/native \
   && find packages apps -type d -name src -not -path '*/node_modules/*' -prune -exec rm -r {} +
 
 FROM node:20.20.2-bookworm-slim

@@ -28,6 +28,13 @@ describe.each(apps)('the image of the %s', (app) => {
     expect(build).toContain('npm ci');
   });
 
+  it('compiles the native kernels where there is a compiler, and carries them on without one', () => {
+    expect(build).toMatch(/^FROM node:[\d.]+-bookworm AS build$/m);
+    expect(build).toContain('npm run pack-native -w @unfold/kernels');
+    expect(image).toMatch(/^FROM node:[\d.]+-bookworm-slim$/m);
+    expect(image).toContain('COPY --from=build /app/packages packages');
+  });
+
   it('is pinned, runs as somebody else than root, and is asked for its health', () => {
     for (const stage of [build, image]) expect(stage).toMatch(/^FROM node:20\.\d+\.\d+-/);
     expect(image).toContain('\nUSER node\n');

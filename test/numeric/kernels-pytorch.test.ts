@@ -8,6 +8,7 @@ import {
   type Tensor,
 } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
+import { nativeEngines } from '../support/native-engines.ts';
 
 interface CellFixture {
   cell: RecurrentLayer['cell'];
@@ -57,6 +58,7 @@ const engines = [
     create: async () => createReference({ precision: 'float64' }),
   },
   { name: 'reference', tolerance: 2e-6, create: () => createBackend('reference') },
+  ...nativeEngines().map(({ name, create }) => ({ name, tolerance: 4e-6, create: async () => create() })),
 ];
 
 describe.each(engines)('$name', ({ create, tolerance }) => {

@@ -17,6 +17,7 @@ import {
   textFile,
   tinySpec,
 } from '../../packages/rnn/test-support/runs.ts';
+import { nativeEngines } from '../support/native-engines.ts';
 
 interface Case {
   model: Record<string, unknown>;
@@ -97,7 +98,8 @@ describe.each(Object.entries(fixtures.cases))('ten training steps: %s', (_, fixt
   test.each([
     ['double', 1e-10, createReference({ precision: 'float64' })],
     ['single', 1e-4, createReference()],
-  ] as const)(
+    ...nativeEngines().map(({ name, create }) => [`single (${name})`, 1e-4, create()] as const),
+  ] as (readonly [string, number, Backend])[])(
     'have the losses, norms, rates, weights and log-probabilities of PyTorch in %s precision',
     async (_name, tolerance, backend) => {
       const { run, checkpoint } = await trainFrom(fixture, backend);

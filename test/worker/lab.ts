@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Frame, type JobResource, type JobSpecInput, jobSpec } from '@unfold/contracts';
 import { openQueue, type Queue } from '@unfold/queue';
 import { openStore, type Store } from '@unfold/store';
+import { expect } from 'vitest';
 import { withDatabase } from '../support/postgres.ts';
 import { type Program, startProgram, waitFor } from '../support/process.ts';
 import { redisInstalled, startRedis, withoutRedis } from '../support/redis.ts';
@@ -29,6 +30,8 @@ export interface Lab {
   reaches(id: string, status: JobResource['status'], timeoutMs?: number): Promise<JobResource>;
   /** Waits until the job has trained at least so far. */
   reachesStep(id: string, step: number, timeoutMs?: number): Promise<JobResource>;
+  /** Ends an endless run a little later, as if its spec had said so: pauses it, and gives it so many steps more than it has. */
+  endSoon(id: string): Promise<JobResource>;
   close(): Promise<void>;
 }
 
@@ -54,7 +57,7 @@ export const openLabAt = async ({ databaseUrl, redisUrl }: LabAddress): Promise<
     const now = await job(id).catch(() => null);
     return now && test(now) ? now : null;
   };
-  return {
+  const lab: Lab = {
     store,
     queue,
     dataDir,
@@ -120,6 +123,12 @@ export const openLabAt = async ({ databaseUrl, redisUrl }: LabAddress): Promise<
         is(id, (now) => now.progress.step >= step),
         timeoutMs,
       ),
+    endSoon: async (id) => {
+      await lab.request(id, 'pause');
+      const { progress } = await lab.reaches(id, 'paused');
+      await lab.resume(id, { max_steps: progress.step + 150 });
+      return lab.reaches(id, 'succeeded', 60_000);
+    },
     close: async () => {
       await Promise.all(workers.map((worker) => worker.stop()));
       await queue.close();
@@ -127,6 +136,7 @@ export const openLabAt = async ({ databaseUrl, redisUrl }: LabAddress): Promise<
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+  return lab;
 };
 
 /** A lab with a database of its own, and a Redis of its own if asked for. */
@@ -167,7 +177,7 @@ export const smallSpec = (
   ...more,
   training: {
     max_steps: 200,
-    epochs: 1000,
+    epochs: 100_000,
     batch_size: 4,
     sequence_length: 16,
     log_every: 5,
@@ -176,6 +186,18 @@ export const smallSpec = (
     ...training,
   },
 });
+
+/** Longer than any test waits, however fast the engine: such a job ends only when it is told to, by `cancel` or `endSoon`. */
+export const endless = 1_000_000_000;
+
+/** Trains a finished job's spec again, undisturbed, and expects the same weights and the same curve. */
+export const expectAsUndisturbed = async (lab: Lab, id: string, story = ''): Promise<void> => {
+  const { spec } = await lab.job(id);
+  const whole = await lab.submit(spec);
+  await lab.reaches(whole.id, 'succeeded', 60_000);
+  expect(await weightsOf(lab, id), story).toEqual(await weightsOf(lab, whole.id));
+  expect(await curveOf(lab, id), story).toEqual(await curveOf(lab, whole.id));
+};
 
 /** A curve without what depends on the clock. */
 export const curveOf = async (lab: Lab, id: string) => {

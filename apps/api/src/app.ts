@@ -13,6 +13,7 @@ import { installBodyParser } from './http/body-parser.ts';
 import { parseQueryString } from './http/query-string.ts';
 import { requestIdOf } from './http/request-id.ts';
 import { validatorCompiler } from './http/validation.ts';
+import { findEngine } from './inference/find-engine.ts';
 import { createLog } from './log.ts';
 import { installAdmission } from './plugins/admission.ts';
 import { assertGuarded } from './plugins/api-keys.ts';
@@ -86,7 +87,7 @@ const installSecurity = async (app: FastifyInstance, config: Config): Promise<vo
 /**
  * Builds the API on an open store and queue, which stay the caller's to close. Closing the server ends streams and
  * sockets (1001), waiting requests and the inference threads.
- * @throws if the host is not loopback and there is no API key
+ * @throws if the host is not loopback and there is no API key, or the configured engine is missing
  */
 export const buildApi = async (options: ApiOptions): Promise<FastifyInstance> => {
   const { config, store, queue } = options;
@@ -95,14 +96,15 @@ export const buildApi = async (options: ApiOptions): Promise<FastifyInstance> =>
   const closing = new AbortController();
   // Every stream and every waiting request listens.
   setMaxListeners(0, closing.signal);
-  const { context, stop } = createContext({
+  const given = {
     config,
     store,
     queue,
     log: app.log,
     timings: { ...standardTimings, ...options.timings },
     closing: closing.signal,
-  });
+  };
+  const { context, stop } = createContext(given, await findEngine(config.engine, app.log));
 
   app.decorateRequest('identity', null);
   app.setValidatorCompiler(validatorCompiler as never);

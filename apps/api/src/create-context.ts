@@ -8,9 +8,13 @@ import { createMetrics } from './metrics.ts';
 import { createKeyGate } from './plugins/api-keys.ts';
 
 type Given = Pick<ApiContext, 'config' | 'store' | 'queue' | 'log' | 'timings' | 'closing'>;
+type Engine = Parameters<typeof createInferencePool>[0]['data']['engine'];
 
 /** Makes the parts that routes share, and starts those that work by themselves. `stop` ends them. */
-export const createContext = (given: Given): { context: ApiContext; stop: () => Promise<void> } => {
+export const createContext = (
+  given: Given,
+  engine: Engine,
+): { context: ApiContext; stop: () => Promise<void> } => {
   const { config, store, queue, log, timings } = given;
   const metrics = createMetrics();
   const hub = createFollowerHub({ store, queue, metrics, log, headsMs: timings.headsMs });
@@ -20,7 +24,7 @@ export const createContext = (given: Given): { context: ApiContext; stop: () => 
     threads: config.inferenceThreads,
     limit: config.limits.inferenceQueue,
     data: {
-      engine: config.engine,
+      engine,
       memory_bytes: Math.floor(config.limits.modelMemoryBytes / config.inferenceThreads),
     },
     metrics,

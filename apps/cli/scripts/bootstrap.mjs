@@ -1,5 +1,5 @@
 // Makes a clone ready to run: installs packages when the lockfile changed, generates the database client when the
-// schema changed, builds what changed. It runs from a fresh clone with Node alone, so it imports nothing but Node.
+// schema changed, compiles the native kernels when they changed, builds what changed. It runs from a fresh clone with Node alone, so it imports nothing but Node.
 // Progress goes to stderr; when nothing changed it says nothing and takes about a second.
 import { spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
@@ -125,7 +125,7 @@ const underLock = async (work) => {
   }
 };
 
-// ---------------------------------------------------------------- the three steps
+// ---------------------------------------------------------------- the four steps
 
 const installed = inRoot('node_modules', '.unfold-installed');
 const generated = inRoot('node_modules', '.unfold-generated');
@@ -189,11 +189,16 @@ const build = async () => {
   await run(process.execPath, [compiler, '-b'], { quiet: true });
 };
 
+/** Compiles the native kernels again when their sources changed. Where that cannot be, the service says so when it starts. */
+const buildKernels = () =>
+  run(process.execPath, ['packages/kernels/scripts/build-native.mjs', '--if-possible'], { quiet: true });
+
 try {
   checkNode();
   await underLock(async () => {
     await install();
     await generate();
+    await buildKernels();
     await build();
   });
 } catch (error) {

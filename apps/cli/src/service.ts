@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '@unfold/config';
+import { availableProcessors } from '@unfold/kernels';
 import { type EmbeddedPostgres, isSameProcess, startEmbeddedPostgres } from '@unfold/store';
 import { CommandError, messageOf } from './command-error.ts';
+import { findEngine } from './find-engine.ts';
 import { refuseOpenAddress } from './open-address.ts';
 import { urlOf } from './ports.ts';
 import { type Supervised, supervise } from './supervised-process.ts';
@@ -52,6 +54,7 @@ const untilReady = async (url: string, gaveUp: () => boolean): Promise<void> => 
 
 export const createService = ({ config, port, workers, output, log }: ServiceOptions): Service => {
   const url = urlOf(config.host, port);
+  let engine: string = config.engine;
   let upFile: UpFile | null = null;
   let database: EmbeddedPostgres | null = null;
   let databaseWatch: NodeJS.Timeout | null = null;
@@ -68,6 +71,11 @@ export const createService = ({ config, port, workers, output, log }: ServiceOpt
     HOST: config.host,
     PORT: String(port),
     UNFOLD_DATA_DIR: config.dataDir,
+    UNFOLD_ENGINE: engine,
+    // Workers of one machine share its processors; a thread more than there are processors only gets in the way.
+    UNFOLD_THREADS: String(
+      config.threads ?? Math.max(1, Math.floor(availableProcessors() / Math.max(1, workers))),
+    ),
     ...(database ? { DATABASE_URL: database.databaseUrl } : {}),
   });
 
@@ -99,6 +107,7 @@ export const createService = ({ config, port, workers, output, log }: ServiceOpt
 
   const startAll = async (): Promise<boolean> => {
     await refuseOpenAddress(config);
+    engine = await findEngine(config, log);
     if (stopping) return false;
     upFile = await claimUpFile(config.dataDir, log);
     if (config.databaseUrl === null) {

@@ -1,5 +1,6 @@
 import { type JobRequest, UnfoldError } from '@unfold/contracts';
 import type { Queue } from '@unfold/queue';
+import type { BackendName } from '@unfold/rnn';
 import type { Claimed, Finished, Outcome, Store } from '@unfold/store';
 import type { Logger } from 'pino';
 import { openDataFile } from './data-files.ts';
@@ -18,7 +19,9 @@ export interface AttemptServices {
   persist: Persist;
   scratch: Scratch;
   log: Logger;
-  engine: 'auto' | 'reference';
+  /** Which engine `auto` is here. */
+  engine: BackendName;
+  threads: number | null;
   device: string;
   storagePatienceMs: number;
 }
@@ -101,6 +104,7 @@ export const startAttempt = (services: AttemptServices, claimed: Claimed): Attem
         scratch: folder,
         resume,
         engine: spec.engine === 'auto' ? services.engine : spec.engine,
+        threads: services.threads,
       },
       {
         onFrame: ({ body }) => journal.frame(body),

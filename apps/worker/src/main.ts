@@ -1,7 +1,7 @@
 import { ConfigError, readConfig } from '@unfold/config';
 import { UnfoldError } from '@unfold/contracts';
 import { openQueue } from '@unfold/queue';
-import { createBackend } from '@unfold/rnn';
+import { type BackendName, createBackend, NativeUnavailableError } from '@unfold/rnn';
 import { openStore } from '@unfold/store';
 import closeWithGrace from 'close-with-grace';
 import { createLogger, queueLog } from './log.ts';
@@ -32,7 +32,9 @@ const givenUp = new AbortController();
 const start = async () => {
   const { databaseUrl, redisUrl, artifactsDir } = config;
   const connections = config.limits.databaseConnections;
-  const { name: engine } = (await createBackend(config.engine)).describe();
+  const backend = await createBackend(config.engine, { threads: 1, warn: (message) => log.warn(message) });
+  const engine = backend.describe().name as BackendName;
+  backend.close();
   // A worker may start before what it needs, or while that is away: it waits, as it does in the middle of a run.
   const patiently = createPersist(log, givenUp.signal);
   const store = await patiently('open the store', () =>
@@ -76,7 +78,8 @@ try {
 } catch (error) {
   // Stopped while it waited: that is no failure.
   if (stopping) process.exit(0);
-  const known = error instanceof UnfoldError ? error.message : undefined;
+  const known =
+    error instanceof UnfoldError || error instanceof NativeUnavailableError ? error.message : undefined;
   log.fatal({ err: error }, known ?? 'The worker could not start.');
   process.exit(1);
 }

@@ -1,5 +1,5 @@
 import type { ErrorCode, FrameBody, JobProgress, JobSpec } from '@unfold/contracts';
-import type { TrainingOutcome } from '@unfold/rnn';
+import type { BackendName, TrainingOutcome } from '@unfold/rnn';
 
 /**
  * Cells of the Int32Array that the main thread and the training thread share. Each has one writer, and waking its reader
@@ -29,7 +29,9 @@ export interface TrainOrder {
   validation: string | null;
   /** A folder of this attempt's own. */
   scratch: string;
-  engine: 'auto' | 'reference';
+  engine: BackendName;
+  /** Null: one per processor. */
+  threads: number | null;
   resume: Uint8Array | null;
   shared: SharedArrayBuffer;
 }

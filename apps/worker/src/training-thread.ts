@@ -1,10 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { FrameBody } from '@unfold/contracts';
+import { type FrameBody, UnfoldError } from '@unfold/contracts';
 import {
+  type Backend,
   type ControlAnswer,
   createBackend,
   exportWeights,
   inspectWeights,
+  NativeUnavailableError,
+  precisionOf,
   type TrainingEvent,
   train,
 } from '@unfold/rnn';
@@ -58,6 +61,19 @@ const toFrame = (event: LoggedEvent, attempt: number): FrameBody => {
   }
 };
 
+/** The order's engine; one that is not there fails the job, since the job or this worker's configuration asked for it by name. */
+const openBackend = async ({ engine, threads, spec }: TrainOrder): Promise<Backend> => {
+  try {
+    return await createBackend(engine, {
+      precision: precisionOf(spec),
+      ...(threads !== null && { threads }),
+    });
+  } catch (error) {
+    if (!(error instanceof NativeUnavailableError)) throw error;
+    throw new UnfoldError('engine_unavailable', error.message, { param: 'engine', cause: error });
+  }
+};
+
 const runTraining = async (order: TrainOrder): Promise<void> => {
   const shared = new Int32Array(order.shared);
   const { spec, attempt } = order;
@@ -102,7 +118,7 @@ const runTraining = async (order: TrainOrder): Promise<void> => {
     spec,
     data: order.data,
     validation: order.validation,
-    backend: await createBackend(order.engine),
+    backend: await openBackend(order),
     scratch: order.scratch,
     ...(order.resume ? { resume: order.resume } : {}),
     control,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Config } from '@unfold/config';
 import type { Delivery, DeliveryContext, Queue } from '@unfold/queue';
+import type { BackendName } from '@unfold/rnn';
 import type { EnqueueTicket, Finished, Store } from '@unfold/store';
 import type { Logger } from 'pino';
 import { type Attempt, startAttempt } from './attempt.ts';
@@ -14,12 +15,12 @@ const firstRetryMs = 1000;
 const longestRetryMs = 30_000;
 
 export interface WorkerServices {
-  config: Pick<Config, 'dataDir' | 'device' | 'engine' | 'storagePatienceSeconds'>;
+  config: Pick<Config, 'dataDir' | 'device' | 'storagePatienceSeconds' | 'threads'>;
   store: Store;
   queue: Queue;
   log: Logger;
-  /** Name of the backend that trains here, as job resources show it. */
-  engineName: string;
+  /** Name of the backend that trains here where a job names none, as job resources show it. */
+  engineName: BackendName;
 }
 
 export interface WorkerHandle {
@@ -46,7 +47,8 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
     persist,
     scratch,
     log,
-    engine: config.engine,
+    engine: services.engineName,
+    threads: config.threads,
     device: config.device,
     storagePatienceMs: config.storagePatienceSeconds * 1000,
   };

@@ -16,6 +16,18 @@ const integer = (minimum: number, maximum: number, standard: number, description
     .default(standard)
     .meta({ description });
 
+const optionalInteger = (minimum: number, maximum: number, description: string) =>
+  z
+    .string()
+    .refine(
+      (text) => /^\d{1,16}$/.test(text) && Number(text) >= minimum && Number(text) <= maximum,
+      `an integer from ${minimum} to ${maximum}`,
+    )
+    .transform(Number)
+    .nullable()
+    .default(null)
+    .meta({ description });
+
 const url = (protocols: readonly string[], example: string, description: string) =>
   z
     .string()
@@ -89,7 +101,7 @@ export const environment = z.object({
     'Origins whose pages may call the API (CORS), separated by commas.',
   ),
   UNFOLD_ENGINE: z
-    .enum(['auto', 'reference'], { error: 'one of auto, reference' })
+    .enum(['auto', 'native', 'reference'], { error: 'one of auto, native, reference' })
     .default('auto')
     .meta({ description: 'Engine that trains and infers when a job names none.' }),
   UNFOLD_DEVICE: z
@@ -109,7 +121,17 @@ export const environment = z.object({
     60,
     'How long a run waits for room on a full disk before it fails (it can be resumed then).',
   ),
-  UNFOLD_INFERENCE_THREADS: integer(1, 256, 1, 'Threads that answer inference calls, per API process.'),
+  UNFOLD_THREADS: optionalInteger(
+    1,
+    256,
+    'Threads that each worker computes with; results do not depend on it. Unset: one per processor, which the workers of one `unfold up` share.',
+  ),
+  UNFOLD_INFERENCE_THREADS: integer(
+    1,
+    256,
+    1,
+    'Threads that answer inference calls, per API process; each computes by itself.',
+  ),
   UNFOLD_MAX_UPLOAD_BYTES: integer(1, 1024 * GiB, GiB, 'Largest uploaded file.'),
   UNFOLD_MAX_BODY_BYTES: integer(KiB, GiB, MiB, 'Largest JSON body.'),
   UNFOLD_MAX_QUEUE_DEPTH: integer(1, 10_000_000, 10_000, 'Jobs that may wait at once.'),

@@ -30,6 +30,7 @@ describe('defaults', () => {
       logLevel: 'info',
       engine: 'auto',
       device: 'cpu',
+      threads: null,
       inferenceThreads: 1,
     });
   });

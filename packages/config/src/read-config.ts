@@ -36,6 +36,8 @@ export interface Config {
   logLevel: Environment['LOG_LEVEL'];
   engine: Environment['UNFOLD_ENGINE'];
   device: string;
+  /** Threads that a worker computes with; null: one per processor. */
+  threads: number | null;
   /** How long a stopping worker may take to write its checkpoint and hand its job back. */
   shutdownGraceSeconds: number;
   /** How long a run waits for room on a full disk before it fails. */
@@ -127,6 +129,7 @@ const toConfig = (values: Environment): Config => ({
   logLevel: values.LOG_LEVEL,
   engine: values.UNFOLD_ENGINE,
   device: values.UNFOLD_DEVICE,
+  threads: values.UNFOLD_THREADS,
   shutdownGraceSeconds: values.UNFOLD_SHUTDOWN_GRACE_SECONDS,
   storagePatienceSeconds: values.UNFOLD_STORAGE_PATIENCE_SECONDS,
   inferenceThreads: values.UNFOLD_INFERENCE_THREADS,

@@ -165,7 +165,10 @@ const training = z
     }),
     batch_size: z.int().min(1).max(specLimits.batch_size).default(64),
     sequence_length: z.int().min(1).max(specLimits.sequence_length).default(64),
-    precision: z.literal('fp32').default('fp32'),
+    precision: z.enum(['fp32', 'bf16']).default('fp32').meta({
+      description:
+        'bf16: products round both operands to bfloat16; weights, sums and everything else stay in fp32. Faster on processors with AVX512_BF16; on others it runs with the same arithmetic, slower than fp32, and the log says so.',
+    }),
     bptt: z
       .strictObject({
         window: z.int().min(1).max(specLimits.sequence_length).nullable().default(null).meta({
@@ -220,7 +223,7 @@ export const jobSpec = z
     model: model.prefault({}),
     training: training.prefault({}),
     start_from: z.null().default(null),
-    engine: z.enum(['auto', 'reference']).default('auto'),
+    engine: z.enum(['auto', 'native', 'reference']).default('auto'),
     device: cleanText({ min: 1, max: 64 }).nullable().default(null),
     seed: z.int().min(0).max(4_294_967_295).default(1),
     priority: z.int().min(-100).max(100).default(0).meta({ description: 'Higher first.' }),

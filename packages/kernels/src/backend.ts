@@ -106,6 +106,12 @@ export interface RecurrentForward {
   readonly h0: Tensor | null;
   /** [N,H], LSTM only; null: zeros. */
   readonly c0: Tensor | null;
+  /**
+   * int [N], from 0 to T: how many steps each sequence has; null or absent: all have T. Beyond its length a sequence's input is not used
+   * (it must be finite, tokens in range), its output rows are 0 and its states stay, so that `hT` and `cT` are those of its own last step.
+   * The rows of such a batch have the bits that they have alone. Sequences sorted by falling length cost least. Default null.
+   */
+  readonly lengths?: Tensor | null;
   /** h_1 … h_T, [T,N,H]. */
   readonly output: Tensor;
   /** Final states out, [N,H]; null: not wanted. `hT` may be the tensor `h0`, `cT` may be `c0`: a state that flows on. */
@@ -120,7 +126,7 @@ export interface RecurrentBackward {
   readonly parameters: RecurrentParameters;
   /** Accumulates. */
   readonly gradients: RecurrentGradients;
-  /** From the forward pass; T and N are that pass's. */
+  /** From the forward pass; T, N and lengths are that pass's. Rows of `dOutput` beyond a length are ignored, those of `dInput` are 0. */
   readonly saved: SavedActivations;
   /** ∂L/∂h_t as it arrives from above, [T,N,H]; null: zeros. Only read. */
   readonly dOutput: Tensor | null;
@@ -282,7 +288,10 @@ export interface BackendDescription {
   /** Name, instruction set and precision, such as `reference-float32`. */
   readonly engine: string;
   readonly device: string;
-  readonly precision: 'float32' | 'float64';
+  /** bf16: products round both operands to bfloat16; everything else, sums included, is float32. */
+  readonly precision: 'float32' | 'float64' | 'bf16';
+  /** Whether this device has no products of its own in this precision: their numbers are the same, but float32 would be faster. */
+  readonly emulated: boolean;
 }
 
 export interface Backend {

@@ -1,5 +1,13 @@
 export * from './backend.ts';
-export { type BackendName, createBackend } from './create-backend.ts';
+export { type BackendName, type BackendOptions, createBackend } from './create-backend.ts';
+export { NativeUnavailableError } from './native/addon.ts';
+export {
+  createNative,
+  type NativeBackend,
+  type NativeOptions,
+  nativeInstructionSets,
+} from './native/native-backend.ts';
+export { availableProcessors } from './native/processors.ts';
 export {
   createRandomStream,
   inverseNormal,

@@ -1,4 +1,11 @@
-export { type Backend, type BackendName, createBackend, createReference } from '@unfold/kernels';
+export {
+  type Backend,
+  type BackendName,
+  type BackendOptions,
+  createBackend,
+  createReference,
+  NativeUnavailableError,
+} from '@unfold/kernels';
 export { completeSpec } from './complete-spec.ts';
 export { estimate, type TextSize } from './estimate.ts';
 export type { GeneratedToken, GenerateOptions } from './generation/generate.ts';
@@ -12,6 +19,7 @@ export type {
   TrainingEvent,
   TrainingOutcome,
 } from './training/events.ts';
+export { precisionOf } from './training/precision.ts';
 export { type TrainOptions, train } from './training/train.ts';
 export { exportWeights } from './weights/export.ts';
 export { type InspectedWeights, inspectWeights, type WeightLimits } from './weights/inspect.ts';

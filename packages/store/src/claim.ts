@@ -6,7 +6,7 @@ export interface Claim {
   attempt: number;
 }
 
-/** Who claims a job. `worker` names the process, `engine` and `device` are what the job's resource will say. */
+/** Who claims a job. `worker` names the process; the job's resource will show `device`, and `engine` unless its spec asks for another. */
 export interface ClaimedBy {
   worker: string;
   engine: string;

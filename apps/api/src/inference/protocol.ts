@@ -1,4 +1,5 @@
 import type { ErrorCode, FinishReason, JobSpec } from '@unfold/contracts';
+import type { BackendName } from '@unfold/rnn';
 
 /** A file that a thread opens by itself, so that weights are never copied between threads. */
 export interface ModelSource {
@@ -56,7 +57,7 @@ export type Task =
   | { type: 'inspect'; file: { path: string; sha256: string; bytes: number }; limits: InspectLimits };
 
 export interface ThreadData {
-  engine: 'auto' | 'reference';
+  engine: BackendName;
   memory_bytes: number;
 }
 

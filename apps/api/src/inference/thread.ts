@@ -66,7 +66,7 @@ const score = async (call: Call, model: LanguageModel, texts: string[]): Promise
   return scored;
 };
 
-const models = createLoadedModels(await createBackend(data.engine), data.memory_bytes);
+const models = createLoadedModels(await createBackend(data.engine, { threads: 1 }), data.memory_bytes);
 
 const run = (call: Call, task: Task): Promise<unknown> => {
   switch (task.type) {

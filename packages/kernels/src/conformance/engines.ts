@@ -1,12 +1,48 @@
 import type { Backend } from '../backend.ts';
+import { NativeUnavailableError } from '../native/addon.ts';
+import { createNative, nativeInstructionSets } from '../native/native-backend.ts';
 import { createReference } from '../reference/reference-backend.ts';
 
+export interface EngineUnderTest {
+  readonly name: string;
+  readonly precision: 'float32' | 'bf16';
+  create(): Promise<Backend>;
+}
+
+/** The native engine on every instruction set that this machine can run, with one thread and with two; none where it was not built. */
+function nativeEngines(): EngineUnderTest[] {
+  let sets: readonly string[];
+  try {
+    sets = nativeInstructionSets();
+  } catch (error) {
+    if (error instanceof NativeUnavailableError) return [];
+    throw error;
+  }
+  const variants = [
+    { threads: 1, precision: 'float32' },
+    { threads: 2, precision: 'float32' },
+    { threads: 2, precision: 'bf16' },
+  ] as const;
+  return sets.flatMap((instructionSet) =>
+    variants.map(({ threads, precision }) => ({
+      name: `native, ${instructionSet}, ${precision}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+      precision,
+      create: async () => createNative({ instructionSet, threads, precision }),
+    })),
+  );
+}
+
 /** Every engine that must conform. A new one is added here and nowhere else. */
-export const engines: readonly { readonly name: string; create(): Promise<Backend> }[] = [
-  { name: 'reference', create: async () => createReference() },
+export const engines: readonly EngineUnderTest[] = [
+  { name: 'reference', precision: 'float32', create: async () => createReference() },
+  { name: 'reference, bf16', precision: 'bf16', create: async () => createReference({ precision: 'bf16' }) },
+  ...nativeEngines(),
 ];
 
-/** What the engines are held against: the same formulas in double precision, themselves held against finite differences. */
-export function createTruth(): Backend {
-  return createReference({ precision: 'float64' });
+/**
+ * What the engines are held against: the same formulas in double precision, themselves held against finite differences. For bf16 it is the
+ * reference's own bf16, which differs in the rounding of products' operands alone.
+ */
+export function createTruth(precision: EngineUnderTest['precision'] = 'float32'): Backend {
+  return createReference({ precision: precision === 'bf16' ? 'bf16' : 'float64' });
 }

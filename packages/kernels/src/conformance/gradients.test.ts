@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Backend, ParameterRole, RecurrentLayer, Tensor } from '../backend.ts';
-import { cells } from './cases.ts';
+import { cells, raggedLengths } from './cases.ts';
 import { createTruth } from './engines.ts';
 import { countOf, valuesOf } from './harness.ts';
 
@@ -77,18 +77,25 @@ const sizes = [
 
 const recurrentTable = cells.flatMap((cell) =>
   sizes.flatMap(([T, N, C, H]) =>
-    (['dense', 'tokens'] as const).map((input) => ({
-      title: `${cell.cell} ${cell.activation ?? ''} [${T},${N},${C}] → ${H}, ${input}`,
+    (
+      [
+        ['dense', false],
+        ['tokens', false],
+        ['dense', true],
+      ] as const
+    ).map(([input, ragged]) => ({
+      title: `${cell.cell} ${cell.activation ?? ''} [${T},${N},${C}] → ${H}, ${input}${ragged ? ', ragged' : ''}`,
       layer: { ...cell, inputSize: C, hiddenSize: H, input } satisfies RecurrentLayer,
       T,
       N,
+      ragged,
     })),
   ),
 );
 
 test.each(recurrentTable)(
   'every gradient of $title is that of finite differences',
-  async ({ layer, T, N }) => {
+  async ({ layer, T, N, ragged }) => {
     const backend = createTruth();
     const make = maker(backend);
     const { inputSize: C, hiddenSize: H } = layer;
@@ -110,9 +117,10 @@ test.each(recurrentTable)(
     const dOutput = make.real('dOutput', [T, N, H]);
     const dhT = make.real('dhT', [N, H]);
     const dcT = isLstm ? make.real('dcT', [N, H]) : null;
+    const lengths = ragged ? make.ids(raggedLengths(T, N), [N]) : null;
     const saved = backend.createSaved(layer, T, N);
     const forward = () =>
-      backend.recurrentForward({ layer, parameters, input, h0, c0, output, hT, cT, saved });
+      backend.recurrentForward({ layer, parameters, input, h0, c0, lengths, output, hT, cT, saved });
 
     await check(backend, {
       inputs: { ...parameters, h0, ...(isDense && { x: input }), ...(c0 && { c0 }) },

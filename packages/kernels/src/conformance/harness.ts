@@ -58,6 +58,12 @@ export class Harness {
     return tensor;
   }
 
+  integers(values: readonly number[]): Tensor {
+    const tensor = this.backend.createTensor([values.length], 'int');
+    this.backend.upload(tensor, values);
+    return tensor;
+  }
+
   empty(shape: readonly number[]): Tensor {
     return this.backend.createTensor(shape);
   }

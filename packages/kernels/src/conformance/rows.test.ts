@@ -7,7 +7,7 @@ import { Harness, valuesOf } from './harness.ts';
 const [T, C, H, V] = [7, 5, 19, 23];
 const batches = [1, 3, 24];
 
-describe.each(engines)('$name', ({ create }) => {
+describe.each(engines)('$name', ({ create, precision }) => {
   let backend: Backend;
   beforeAll(async () => {
     backend = await create();
@@ -184,7 +184,8 @@ describe.each(engines)('$name', ({ create }) => {
     },
   );
 
-  test.each(cells)(
+  // In bf16 they are not the same: a look-up is no product, and its weights are not rounded.
+  test.skipIf(precision === 'bf16').each(cells)(
     '$cell $activation reads tokens as the one-hot vectors that they stand for',
     async (cell) => {
       const layer: RecurrentLayer = { ...cell, inputSize: C, hiddenSize: H, input: 'tokens' };

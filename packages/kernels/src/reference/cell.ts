@@ -1,5 +1,5 @@
 import type { CellKind } from '../backend.ts';
-import type { RealArray } from './engine.ts';
+import type { RealArray } from '../engine.ts';
 
 /**
  * One time step as the pointwise part of a cell sees it: [N,H] matrices given as an array and the index of their first element. The drivers

@@ -1,20 +1,12 @@
 import type { Dropout } from '../backend.ts';
+import { checkDropout } from '../checks/dropout.ts';
+import type { Engine } from '../engine.ts';
 import { philox4x32, purposeWord } from '../philox.ts';
-import { type Engine, expectNumber, expectSeparate } from './engine.ts';
 
 /** output = input · mask / (1 − rate); a dropped element is multiplied by 0, so that NaN stays. */
 export function dropout(engine: Engine, call: Dropout): void {
+  const { T, N, H, input, output, sequences } = checkDropout(engine, call);
   const { rate, seed, purpose, step, layer, firstStep = 0 } = call;
-  const [T, N, H] = call.input.shape;
-  if (call.input.shape.length !== 3 || T === undefined || N === undefined || H === undefined)
-    throw new RangeError(
-      `Expected [T, N, H] for dropout input but received [${call.input.shape.join(', ')}].`,
-    );
-  const input = engine.reals(call.input, 'dropout input');
-  const output = engine.reals(call.output, 'dropout output', call.input.shape);
-  const sequences = call.sequences && engine.ints(call.sequences, 'dropout sequences', [N]);
-  expectNumber(rate, 'dropout rate', rate >= 0 && rate < 1, 'at least 0 and below 1');
-  if (call.output !== call.input) expectSeparate(call.output, 'dropout output', [call.input]);
   const key = purposeWord(purpose, layer);
   const words = new Uint32Array(4);
   const kept = 1 / (1 - rate);

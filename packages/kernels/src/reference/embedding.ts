@@ -1,16 +1,6 @@
 import type { EmbeddingBackward, EmbeddingForward } from '../backend.ts';
-import { type Engine, type RealArray, sizeOf } from './engine.ts';
-
-/** Throws unless every token is one of 0 … count − 1. */
-export function expectTokens(tokens: Int32Array, label: string, count: number): void {
-  for (let i = 0; i < tokens.length; i++) {
-    const token = tokens[i]!;
-    if (token < 0 || token >= count)
-      throw new RangeError(
-        `Expected tokens from 0 to ${count - 1} for ${label} but received ${token} at ${i}.`,
-      );
-  }
-}
+import { checkEmbeddingBackward, checkEmbeddingForward } from '../checks/embedding.ts';
+import type { Engine, RealArray } from '../engine.ts';
 
 /**
  * target[tokens[r], :] += source[r, :] for each row r. The rows of one token are summed in double in their order, then added once, so
@@ -50,23 +40,15 @@ export function scatterAdd(
 
 /** output[…, :] = table[tokens[…], :]. */
 export function embeddingForward(engine: Engine, call: EmbeddingForward): void {
-  const [V, C] = call.table.shape as readonly [number, number];
-  const table = engine.reals(call.table, 'embedding table');
-  const tokens = engine.ints(call.tokens, 'embedding tokens');
-  const out = engine.reals(call.output, 'embedding output', [...call.tokens.shape, C]);
-  expectTokens(tokens, 'embedding tokens', V);
+  const { C, tokens, table, rows } = checkEmbeddingForward(engine, call);
   for (let r = 0; r < tokens.length; r++) {
     const from = tokens[r]! * C;
-    for (let k = 0; k < C; k++) out[r * C + k] = table[from + k]!;
+    for (let k = 0; k < C; k++) rows[r * C + k] = table[from + k]!;
   }
 }
 
 /** dTable[tokens[…], :] += dOutput[…, :]. */
 export function embeddingBackward(engine: Engine, call: EmbeddingBackward): void {
-  const [V, C] = call.dTable.shape as readonly [number, number];
-  const dTable = engine.reals(call.dTable, 'embedding dTable');
-  const tokens = engine.ints(call.tokens, 'embedding tokens');
-  const dOut = engine.reals(call.dOutput, 'embedding dOutput', [...call.tokens.shape, C]);
-  expectTokens(tokens, 'embedding tokens', V);
-  if (sizeOf(call.tokens.shape) > 0) scatterAdd(engine, tokens, V, dOut, 0, C, C, dTable, 0, C);
+  const { V, C, tokens, table, rows } = checkEmbeddingBackward(engine, call);
+  if (tokens.length > 0) scatterAdd(engine, tokens, V, rows, 0, C, C, table, 0, C);
 }

@@ -1,31 +1,6 @@
-import type { CellKind, ParameterRole, RecurrentLayer } from '../backend.ts';
-import type { RealArray } from './engine.ts';
-
-/** G: gate blocks of H rows in a cell's weights. */
-export const gateBlocks: Readonly<Record<CellKind, number>> = { elman: 1, gru: 3, lstm: 4 };
-
-/** G·H. */
-export function gateRows(layer: RecurrentLayer): number {
-  return gateBlocks[layer.cell] * layer.hiddenSize;
-}
-
-/** The shape of a parameter as PyTorch has it. */
-export function shapeOfRole(role: ParameterRole): readonly number[] {
-  switch (role.use) {
-    case 'weight_ih':
-      return [gateRows(role.layer), role.layer.inputSize];
-    case 'weight_hh':
-      return [gateRows(role.layer), role.layer.hiddenSize];
-    case 'recurrent_bias':
-      return [gateRows(role.layer)];
-    case 'dense':
-      return [role.outputs, role.inputs];
-    case 'embedding':
-      return [role.rows, role.columns];
-    case 'bias':
-      return [role.size];
-  }
-}
+import type { ParameterRole } from '../backend.ts';
+import type { RealArray } from '../engine.ts';
+import { shapeOfRole } from '../roles.ts';
 
 /**
  * The reference keeps every parameter as PyTorch does, but one: the input weights of a layer that reads tokens stand transposed,

@@ -1,6 +1,7 @@
 import type { LogSoftmax, SoftmaxCrossEntropy } from '../backend.ts';
+import { checkLogSoftmax, checkLoss } from '../checks/loss.ts';
 import { exponential, logarithm } from '../elementary.ts';
-import { columnsOf, type Engine, expectNumber, expectSeparate, type RealArray, rowsOf } from './engine.ts';
+import type { Engine, RealArray } from '../engine.ts';
 
 /** The largest element of a row; what it does with NaN does not matter, since NaN then spreads through the sum. */
 function largest(logits: RealArray, at: number, V: number): number {
@@ -18,27 +19,14 @@ function isFirstMaximum(logits: RealArray, at: number, target: number, max: numb
 
 /** Mean of −log softmax(logits)[target] and its gradient; the largest logit is subtracted first, sums are in double. */
 export function softmaxCrossEntropy(engine: Engine, call: SoftmaxCrossEntropy): void {
-  const V = columnsOf(call.logits);
-  const rows = rowsOf(call.logits);
-  const lead = call.logits.shape.slice(0, -1);
-  const logits = engine.reals(call.logits, 'loss logits');
-  const targets = engine.ints(call.targets, 'loss targets', lead);
-  const loss = engine.doubles(call.loss, 'loss');
-  const correct = call.correct ? engine.doubles(call.correct, 'loss correct') : null;
-  const losses = call.losses && engine.reals(call.losses, 'losses', lead);
-  const dLogits = call.dLogits && engine.reals(call.dLogits, 'loss dLogits', call.logits.shape);
-  expectNumber(call.count, 'loss count', call.count > 0, 'a number above 0');
-  if (call.dLogits !== call.logits) expectSeparate(call.dLogits, 'loss dLogits', [call.logits]);
+  const checked = checkLoss(engine, call);
+  const { rows, V, logits, targets, loss, correct, losses, dLogits } = checked;
   const powers = engine.scratchDoubles('powers', V);
   let total = 0;
   let hits = 0;
   for (let row = 0; row < rows; row++) {
     const at = row * V;
     const target = targets[row]!;
-    if (target < -1 || target >= V)
-      throw new RangeError(
-        `Expected targets from -1 to ${V - 1} for loss targets but received ${target} at ${row}.`,
-      );
     if (target === -1) {
       if (losses) losses[row] = 0;
       if (dLogits) dLogits.fill(0, at, at + V);
@@ -52,21 +40,17 @@ export function softmaxCrossEntropy(engine: Engine, call: SoftmaxCrossEntropy): 
     total += value;
     if (losses) losses[row] = value;
     if (!dLogits) continue;
-    const scale = 1 / (sum * call.count);
+    const scale = 1 / (sum * checked.count);
     powers[target] = powers[target]! - sum;
     for (let v = 0; v < V; v++) dLogits[at + v] = powers[v]! * scale;
   }
-  if (correct) correct[0] = (call.accumulate ? correct[0]! : 0) + hits;
-  loss[0] = (call.accumulate ? loss[0]! : 0) + total / call.count;
+  if (correct) correct[0] = (checked.accumulate ? correct[0]! : 0) + hits;
+  loss[0] = (checked.accumulate ? loss[0]! : 0) + total / checked.count;
 }
 
 /** output = logits − log Σ exp(logits), row by row. */
 export function logSoftmax(engine: Engine, call: LogSoftmax): void {
-  const V = columnsOf(call.logits);
-  const rows = rowsOf(call.logits);
-  const logits = engine.reals(call.logits, 'log-softmax logits');
-  const output = engine.reals(call.output, 'log-softmax output', call.logits.shape);
-  if (call.output !== call.logits) expectSeparate(call.output, 'log-softmax output', [call.logits]);
+  const { rows, V, logits, output } = checkLogSoftmax(engine, call);
   for (let row = 0; row < rows; row++) {
     const at = row * V;
     const max = largest(logits, at, V);

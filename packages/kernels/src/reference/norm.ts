@@ -1,5 +1,5 @@
 import type { Tensor } from '../backend.ts';
-import { type Engine, expectNumber } from './engine.ts';
+import { type Engine, expectNumber } from '../engine.ts';
 
 /** √Σ x² over all tensors in their order, in double. */
 export function globalNorm(engine: Engine, call: { tensors: readonly Tensor[]; norm: Tensor }): void {

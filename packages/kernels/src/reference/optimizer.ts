@@ -1,36 +1,15 @@
-import type { AdamStep, OptimizerEntry, Parameter, SgdStep } from '../backend.ts';
-import { wholePower } from '../elementary.ts';
-import { type Engine, expectNumber, type RealArray } from './engine.ts';
-
-interface Arrays {
-  readonly p: RealArray;
-  readonly g: RealArray;
-}
-
-function arraysOf(engine: Engine, { parameter, gradient }: OptimizerEntry): Arrays {
-  return { p: engine.reals(parameter, 'parameter'), g: like(engine, gradient, 'gradient', parameter) };
-}
-
-function like(engine: Engine, tensor: Parameter, label: string, parameter: Parameter): RealArray {
-  if (tensor.role.use !== parameter.role.use)
-    throw new TypeError(
-      `Expected the role ${parameter.role.use} for ${label} but received ${tensor.role.use}.`,
-    );
-  return engine.reals(tensor, label, parameter.shape);
-}
+import type { AdamStep, SgdStep } from '../backend.ts';
+import { checkAdam, checkSgd } from '../checks/optimizer.ts';
+import type { Engine } from '../engine.ts';
 
 /** Stochastic gradient descent as torch.optim.SGD, each element in double and rounded when it is stored. */
 export function sgdStep(engine: Engine, call: SgdStep): void {
   const { learningRate, momentum, nesterov } = call;
-  for (const entry of call.entries) {
-    const { p, g } = arraysOf(engine, entry);
-    const { weightDecay } = entry;
-    if (entry.velocity === null) {
-      if (momentum !== 0) throw new TypeError('Expected a velocity for momentum above 0.');
+  for (const { p, g, velocity: b, weightDecay } of checkSgd(engine, call)) {
+    if (b === null) {
       for (let i = 0; i < p.length; i++) p[i] = p[i]! - learningRate * (g[i]! + weightDecay * p[i]!);
       continue;
     }
-    const b = like(engine, entry.velocity, 'velocity', entry.parameter);
     for (let i = 0; i < p.length; i++) {
       const d = g[i]! + weightDecay * p[i]!;
       const velocity = momentum * b[i]! + d;
@@ -42,15 +21,9 @@ export function sgdStep(engine: Engine, call: SgdStep): void {
 
 /** Adam as torch.optim.Adam, each element in double and rounded when it is stored. */
 export function adamStep(engine: Engine, call: AdamStep): void {
-  const { learningRate, beta1, beta2, epsilon, step } = call;
-  expectNumber(step, 'adam step', Number.isSafeInteger(step) && step >= 1, 'a whole number from 1');
-  const rate = learningRate / (1 - wholePower(beta1, step));
-  const root = Math.sqrt(1 - wholePower(beta2, step));
-  for (const entry of call.entries) {
-    const { p, g } = arraysOf(engine, entry);
-    const { weightDecay } = entry;
-    const m = like(engine, entry.first, 'first moment', entry.parameter);
-    const v = like(engine, entry.second, 'second moment', entry.parameter);
+  const { beta1, beta2, epsilon } = call;
+  const { rate, root, entries } = checkAdam(engine, call);
+  for (const { p, g, m, v, weightDecay } of entries()) {
     for (let i = 0; i < p.length; i++) {
       const d = g[i]! + weightDecay * p[i]!;
       const first = beta1 * m[i]! + (1 - beta1) * d;

@@ -1,4 +1,5 @@
-import type { Engine, RealArray } from './engine.ts';
+import type { Engine, RealArray } from '../engine.ts';
+import { roundOperand } from './bf16.ts';
 
 /**
  * out[i, p] = Σ_k a[i, k] · b[p, k], or added to `out` with `accumulate`; a is M rows, b is P rows, both of K adjacent elements. A matrix is an
@@ -209,6 +210,8 @@ export function addOuterProduct(
     const K = Math.min(blockRows, rows - first);
     transpose(K, outs, dy, dyStart + first * dyStride, dyStride, dyTransposed);
     transpose(K, ins, x, xStart + first * xStride, xStride, xTransposed);
+    roundOperand(engine, dyTransposed, outs * K);
+    roundOperand(engine, xTransposed, ins * K);
     multiply(outs, ins, K, dyTransposed, 0, K, xTransposed, 0, K, dw, dwStart, ins, true);
   }
 }

@@ -1,67 +1,45 @@
-import type { RecurrentBackward, Tensor } from '../backend.ts';
+import type { RecurrentBackward } from '../backend.ts';
+import { type CheckedBackward, checkBackward } from '../checks/recurrent.ts';
+import type { Engine, RealArray } from '../engine.ts';
+import { gateRows } from '../roles.ts';
+import { roundedOperand, roundOperand } from './bf16.ts';
 import type { Frame } from './cell.ts';
 import { scatterAdd } from './embedding.ts';
-import { type Engine, expectSeparate, expectShape, type RealArray } from './engine.ts';
-import { gateRows } from './layout.ts';
 import { addColumnSums, addOuterProduct, multiply, transpose } from './product.ts';
-import { copyPart, setOrZero } from './recurrent.ts';
-import { cellOf, ownSaved, type Pass, type Saved, weightsOf } from './recurrent-layer.ts';
+import { copyPart, forEachEnded, setOrZero } from './recurrent.ts';
+import { cellOf } from './recurrent-layer.ts';
 
 /**
  * Backpropagation through time. First the time loop, which turns the saved gates into their gradients dZ [T,N,blocks·H]; then the
  * gradients of parameters and input, each one product over all steps at once.
  */
 export function recurrentBackward(engine: Engine, call: RecurrentBackward): void {
-  const { layer } = call;
-  const saved = ownSaved(engine, layer, call.saved);
-  const { pass } = saved;
-  if (pass === null)
-    throw new TypeError('Expected activations of a forward pass that no backward pass has consumed.');
-  const { T, N } = pass;
-  const H = layer.hiddenSize;
-  const weights = weightsOf(engine, layer, call.parameters);
-  const state = (tensor: Tensor | null, label: string) => tensor && engine.reals(tensor, label, [N, H]);
-  const dOutput = call.dOutput && engine.reals(call.dOutput, 'recurrent dOutput', [T, N, H]);
-  const dhT = state(call.dhT, 'dhT');
-  const dcT = state(call.dcT, 'dcT');
-  const dh0 = state(call.dh0, 'dh0');
-  const dc0 = state(call.dc0, 'dc0');
-  if (call.dInput && layer.input === 'tokens')
-    throw new TypeError('Expected no dInput: tokens have no gradient.');
-  const dInput = call.dInput && engine.reals(call.dInput, 'recurrent dInput', [T, N, layer.inputSize]);
-  if (call.dInput !== call.dOutput) expectSeparate(call.dInput, 'recurrent dInput', [call.dOutput]);
-  expectSeparate(call.dInput, 'recurrent dInput', [pass.input, call.dhT, call.dcT, call.dh0, call.dc0]);
-
-  const unit = N * H;
+  const checked = checkBackward(engine, call);
+  const { saved, pass, dh0, dc0 } = checked;
+  const unit = pass.N * checked.layer.hiddenSize;
   const dh = engine.scratch('dh', unit);
   const dc = engine.scratch('dc', unit);
-  setOrZero(dh, dhT, unit);
-  setOrZero(dc, dcT, unit);
-  throughTime(engine, call, saved, pass, weights.weightHh, dOutput, dh, dc);
+  setOrZero(dh, checked.dhT, unit);
+  setOrZero(dc, checked.dcT, unit);
+  throughTime(engine, checked, dh, dc);
   saved.pass = null;
-  parameterGradients(engine, call, saved, pass);
-  if (dInput) inputGradient(engine, call, saved, pass, weights.weightIh, dInput);
+  parameterGradients(engine, checked);
+  if (checked.dInput) inputGradient(engine, checked, checked.dInput);
   if (dh0) copyPart(dh0, dh, 0, unit);
   if (dc0) copyPart(dc0, dc, 0, unit);
 }
 
-function throughTime(
-  engine: Engine,
-  { layer }: RecurrentBackward,
-  saved: Saved,
-  { T, N, output }: Pass,
-  weightHh: RealArray,
-  dOutput: RealArray | null,
-  dh: RealArray,
-  dc: RealArray,
-): void {
+function throughTime(engine: Engine, checked: CheckedBackward, dh: RealArray, dc: RealArray): void {
+  const { layer, saved, weights, dOutput, dhT, dcT } = checked;
+  const { T, N, output, lengths } = checked.pass;
   const cell = cellOf(layer);
   const H = layer.hiddenSize;
   const G = gateRows(layer);
   const unit = N * H;
   const width = cell.blocks * H;
   const transposed = engine.scratch('weightHh', H * G);
-  transpose(G, H, weightHh, 0, H, transposed);
+  transpose(G, H, weights.weightHh, 0, H, transposed);
+  roundOperand(engine, transposed, H * G);
   const { gates, cells, first } = saved;
   const frame: Frame = {
     N,
@@ -89,18 +67,22 @@ function throughTime(
     frame.cellsAt = (t + 1) * unit;
     if (dOutput) for (let i = 0; i < unit; i++) dh[i] = dh[i]! + dOutput[t * unit + i]!;
     cell.backward(frame);
+    forEachEnded(lengths, t, (n) => gates.fill(0, (t * N + n) * width, (t * N + n + 1) * width));
     // dh₋₁ = what the cell passed on directly + dZ W.
-    multiply(N, H, G, gates, frame.gatesAt, width, transposed, 0, G, dh, 0, H, true);
+    const dZ = roundedOperand(engine, 'left', gates, frame.gatesAt, N * width);
+    multiply(N, H, G, dZ, frame.gatesAt, width, transposed, 0, G, dh, 0, H, true);
+    // What arrives at a final state waits until its sequence's own last step.
+    forEachEnded(lengths, t, (n) => {
+      const row = (array: RealArray) => array.subarray(n * H, (n + 1) * H);
+      setOrZero(row(dh), dhT && row(dhT), H);
+      setOrZero(row(dc), dcT && row(dcT), H);
+    });
   }
 }
 
-function parameterGradients(
-  engine: Engine,
-  call: RecurrentBackward,
-  saved: Saved,
-  { T, N, input, output }: Pass,
-): void {
-  const { layer, gradients, parameters } = call;
+function parameterGradients(engine: Engine, { layer, saved, pass, input, gradients }: CheckedBackward): void {
+  const { T, N, output } = pass;
+  const { weightIh, weightHh, biasIh, biasHh } = gradients;
   const cell = cellOf(layer);
   const H = layer.hiddenSize;
   const C = layer.inputSize;
@@ -108,63 +90,40 @@ function parameterGradients(
   const width = cell.blocks * H;
   const dZ = saved.gates;
   const rows = T * N;
-  if (gradients.weightHh) {
-    const dw = engine.reals(gradients.weightHh, 'dWeightHh', [G, H]);
-    addOuterProduct(engine, N, dZ, 0, width, G, saved.first, 0, H, H, dw, 0);
-    addOuterProduct(engine, rows - N, dZ, N * width, width, G, output, 0, H, H, dw, 0);
+  if (weightHh) {
+    addOuterProduct(engine, N, dZ, 0, width, G, saved.first, 0, H, H, weightHh, 0);
+    addOuterProduct(engine, rows - N, dZ, N * width, width, G, output, 0, H, H, weightHh, 0);
   }
-  if (gradients.biasHh)
-    addColumnSums(engine, rows, dZ, 0, width, G, engine.reals(gradients.biasHh, 'dBiasHh', [G]), 0);
+  if (biasHh) addColumnSums(engine, rows, dZ, 0, width, G, biasHh, 0);
   for (const segment of cell.input) {
     const from = segment.column * H;
     const to = segment.row * H;
     const count = segment.count * H;
-    if (gradients.biasIh)
-      addColumnSums(engine, rows, dZ, from, width, count, engine.reals(gradients.biasIh, 'dBiasIh', [G]), to);
-    if (!gradients.weightIh) continue;
-    expectShape(gradients.weightIh, 'dWeightIh', parameters.weightIh.shape);
-    const dw = engine.reals(gradients.weightIh, 'dWeightIh');
-    if (layer.input === 'tokens') {
-      const tokens = engine.ints(input, 'recurrent input');
-      scatterAdd(engine, tokens, C, dZ, from, width, count, dw, to, G);
-    } else {
-      const x = engine.reals(input, 'recurrent input');
-      addOuterProduct(engine, rows, dZ, from, width, count, x, 0, C, C, dw, to * C);
-    }
+    if (biasIh) addColumnSums(engine, rows, dZ, from, width, count, biasIh, to);
+    if (!weightIh) continue;
+    if (layer.input === 'tokens')
+      scatterAdd(engine, input as Int32Array, C, dZ, from, width, count, weightIh, to, G);
+    else addOuterProduct(engine, rows, dZ, from, width, count, input as RealArray, 0, C, C, weightIh, to * C);
   }
 }
 
 /** dx = dZ U, over the columns that the input feeds. */
 function inputGradient(
   engine: Engine,
-  { layer }: RecurrentBackward,
-  saved: Saved,
-  { T, N }: Pass,
-  weightIh: RealArray,
+  { layer, saved, pass, weights }: CheckedBackward,
   dInput: RealArray,
 ): void {
+  const { T, N } = pass;
   const cell = cellOf(layer);
   const H = layer.hiddenSize;
   const C = layer.inputSize;
   const G = gateRows(layer);
   const width = cell.blocks * H;
   const transposed = engine.scratch('weightIh', C * G);
-  transpose(G, C, weightIh, 0, C, transposed);
+  transpose(G, C, weights.weightIh, 0, C, transposed);
+  roundOperand(engine, transposed, C * G);
+  const dZ = roundedOperand(engine, 'left', saved.gates, 0, T * N * width);
   cell.input.forEach(({ column, row, count }, index) => {
-    multiply(
-      T * N,
-      C,
-      count * H,
-      saved.gates,
-      column * H,
-      width,
-      transposed,
-      row * H,
-      G,
-      dInput,
-      0,
-      C,
-      index > 0,
-    );
+    multiply(T * N, C, count * H, dZ, column * H, width, transposed, row * H, G, dInput, 0, C, index > 0);
   });
 }

@@ -1,25 +1,15 @@
-import type { RecurrentForward, RecurrentLayer, RecurrentStep, Tensor } from '../backend.ts';
+import type { RecurrentForward, RecurrentLayer, RecurrentStep } from '../backend.ts';
+import { checkForward, checkStep, type Saved, type Weights } from '../checks/recurrent.ts';
+import type { Engine, RealArray } from '../engine.ts';
+import { gateRows } from '../roles.ts';
+import { roundedOperand } from './bf16.ts';
 import type { Cell, Frame } from './cell.ts';
-import { expectTokens } from './embedding.ts';
-import { type Engine, expectNumber, expectSeparate, type RealArray } from './engine.ts';
-import { gateRows } from './layout.ts';
 import { multiply } from './product.ts';
-import { cellOf, ownSaved, type Saved, type Weights, weightsOf } from './recurrent-layer.ts';
-
-/** T and N from the shape of an input, with or without its time dimension. */
-function sizes(layer: RecurrentLayer, input: Tensor, timed: boolean): [number, number] {
-  const dimensions = (layer.input === 'tokens' ? 1 : 2) + (timed ? 1 : 0);
-  if (input.shape.length !== dimensions)
-    throw new RangeError(
-      `Expected ${dimensions} dimensions for the input of a layer that reads ${layer.input} but received [${input.shape.join(', ')}].`,
-    );
-  const [T, N] = timed ? [input.shape[0]!, input.shape[1]!] : [1, input.shape[0]!];
-  expectNumber(T * N, 'the size of a batch', T > 0 && N > 0, 'at least one step and one sequence');
-  return [T, N];
-}
+import { cellOf } from './recurrent-layer.ts';
 
 /** gates [rows, blocks·H] = the input's product for `rows` rows from row `first` on, 0 in columns that the input does not feed. */
 function projectInput(
+  engine: Engine,
   layer: RecurrentLayer,
   cell: Cell,
   weightIh: RealArray,
@@ -34,12 +24,14 @@ function projectInput(
   const width = cell.blocks * H;
   const G = gateRows(layer);
   if (cell.input.length > 1) gates.fill(0, gatesAt, gatesAt + rows * width);
+  const dense = layer.input === 'dense';
+  const x = dense ? roundedOperand(engine, 'left', input as RealArray, first * C, rows * C) : null;
+  const w = dense ? roundedOperand(engine, 'right', weightIh, 0, G * C) : weightIh;
   for (const segment of cell.input) {
     const to = gatesAt + segment.column * H;
     const count = segment.count * H;
-    if (layer.input === 'dense') {
-      const x = input as RealArray;
-      multiply(rows, count, C, x, first * C, C, weightIh, segment.row * H * C, C, gates, to, width, false);
+    if (x) {
+      multiply(rows, count, C, x, first * C, C, w, segment.row * H * C, C, gates, to, width, false);
     } else {
       for (let r = 0; r < rows; r++) {
         const from = input[first + r]! * G + segment.row * H;
@@ -67,6 +59,7 @@ function run(
   input: RealArray | Int32Array,
   output: RealArray,
   states: States,
+  lengths: Int32Array | null,
   saved: Saved | null,
 ): void {
   const cell = cellOf(layer);
@@ -81,7 +74,7 @@ function run(
   const first = saved ? saved.first : engine.scratch('first state', unit);
   setOrZero(first, states.h0, unit);
   if (isLstm) setOrZero(cells, states.c0, unit);
-  if (saved) projectInput(layer, cell, weights.weightIh, input, 0, T * N, gates, 0);
+  if (saved) projectInput(engine, layer, cell, weights.weightIh, input, 0, T * N, gates, 0);
 
   const frame: Frame = {
     N,
@@ -100,20 +93,21 @@ function run(
     dh: first,
     dc: first,
   };
+  const weightHh = roundedOperand(engine, 'recurrent', weights.weightHh, 0, G * H);
   for (let t = 0; t < T; t++) {
     frame.gatesAt = saved ? t * N * width : 0;
     frame.outputAt = t * unit;
     frame.cellsPreviousAt = (t % cellSlots) * unit;
     frame.cellsAt = ((t + 1) % cellSlots) * unit;
-    if (!saved) projectInput(layer, cell, weights.weightIh, input, t * N, N, gates, 0);
+    if (!saved) projectInput(engine, layer, cell, weights.weightIh, input, t * N, N, gates, 0);
     multiply(
       N,
       G,
       H,
-      frame.previous,
+      roundedOperand(engine, 'left', frame.previous, frame.previousAt, unit),
       frame.previousAt,
       H,
-      weights.weightHh,
+      weightHh,
       0,
       H,
       gates,
@@ -122,11 +116,26 @@ function run(
       true,
     );
     cell.forward(frame);
+    forEachEnded(lengths, t, (n) => {
+      output.fill(0, t * unit + n * H, t * unit + (n + 1) * H);
+      const before = frame.cellsPreviousAt + n * H;
+      if (isLstm) cells.copyWithin(frame.cellsAt + n * H, before, before + H);
+    });
     frame.previous = output;
     frame.previousAt = t * unit;
   }
-  if (states.hT) copyPart(states.hT, output, (T - 1) * unit, unit);
+  for (let n = 0; n < N && states.hT; n++) {
+    const length = lengths ? lengths[n]! : T;
+    const [from, at] = length === 0 ? [first, n * H] : [output, (length - 1) * unit + n * H];
+    states.hT.set(from.subarray(at, at + H), n * H);
+  }
   if (states.cT && isLstm) copyPart(states.cT, cells, (T % cellSlots) * unit, unit);
+}
+
+/** Calls body(n) for every sequence that has no step t. */
+export function forEachEnded(lengths: Int32Array | null, t: number, body: (n: number) => void): void {
+  if (lengths === null) return;
+  for (let n = 0; n < lengths.length; n++) if (t >= lengths[n]!) body(n);
 }
 
 /** target[0 … size) ← source, or zeros. */
@@ -140,54 +149,14 @@ export function copyPart(target: RealArray, source: RealArray, from: number, siz
   for (let i = 0; i < size; i++) target[i] = source[from + i]!;
 }
 
-function inputOf(
-  engine: Engine,
-  layer: RecurrentLayer,
-  input: Tensor,
-  lead: readonly number[],
-): RealArray | Int32Array {
-  if (layer.input === 'dense') return engine.reals(input, 'recurrent input', [...lead, layer.inputSize]);
-  const tokens = engine.ints(input, 'recurrent input', lead);
-  expectTokens(tokens, 'recurrent input', layer.inputSize);
-  return tokens;
-}
-
 export function recurrentForward(engine: Engine, call: RecurrentForward): void {
-  const { layer } = call;
-  const [T, N] = sizes(layer, call.input, true);
-  const H = layer.hiddenSize;
-  const input = inputOf(engine, layer, call.input, [T, N]);
-  const weights = weightsOf(engine, layer, call.parameters);
-  const output = engine.reals(call.output, 'recurrent output', [T, N, H]);
-  const state = (tensor: Tensor | null, label: string) => tensor && engine.reals(tensor, label, [N, H]);
-  const states = {
-    h0: state(call.h0, 'h0'),
-    c0: state(call.c0, 'c0'),
-    hT: state(call.hT, 'hT'),
-    cT: state(call.cT, 'cT'),
-  };
-  const saved = call.saved && ownSaved(engine, layer, call.saved);
-  if (saved && (saved.steps < T || saved.sequences < N))
-    throw new RangeError(
-      `Expected at most ${saved.steps} × ${saved.sequences} for saved activations but received ${T} × ${N}.`,
-    );
-  expectSeparate(call.output, 'recurrent output', [call.input, call.h0, call.c0, call.hT, call.cT]);
-  expectSeparate(call.hT, 'hT', [call.input, call.c0, call.cT]);
-  run(engine, layer, weights, T, N, input, output, states, saved);
-  if (saved) saved.pass = { T, N, input: call.input, output };
+  const { layer, T, N, weights, input, output, lengths, saved, ...states } = checkForward(engine, call);
+  run(engine, layer, weights, T, N, input, output, states, lengths, saved);
+  if (saved) saved.pass = { T, N, input: call.input, output, lengths: lengths?.slice() ?? null };
 }
 
 export function recurrentStep(engine: Engine, call: RecurrentStep): void {
-  const { layer } = call;
-  const [, N] = sizes(layer, call.input, false);
-  const H = layer.hiddenSize;
-  const input = inputOf(engine, layer, call.input, [N]);
-  const weights = weightsOf(engine, layer, call.parameters);
-  const h = engine.reals(call.h, 'h', [N, H]);
-  const c = call.c && engine.reals(call.c, 'c', [N, H]);
-  if (layer.cell === 'lstm' && c === null)
-    throw new TypeError('Expected a cell state for c of an LSTM step.');
-  expectSeparate(call.h, 'h', [call.input, call.c]);
-  const output = engine.scratch('step output', N * H);
-  run(engine, layer, weights, 1, N, input, output, { h0: h, c0: c, hT: h, cT: c }, null);
+  const { layer, T, N, weights, input, lengths, ...states } = checkStep(engine, call);
+  const output = engine.scratch('step output', N * layer.hiddenSize);
+  run(engine, layer, weights, T, N, input, output, states, lengths, null);
 }

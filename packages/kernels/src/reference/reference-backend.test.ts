@@ -139,12 +139,19 @@ test('memory is flat from step to step', () => {
 });
 
 test('engines are found by name and describe themselves', async () => {
-  for (const name of ['auto', 'reference'] as const)
-    expect((await createBackend(name)).describe()).toEqual({
-      name: 'reference',
-      engine: 'reference-float32',
-      device: 'cpu',
-      precision: 'float32',
-    });
+  expect((await createBackend('reference')).describe()).toEqual({
+    name: 'reference',
+    engine: 'reference-float32',
+    device: 'cpu',
+    precision: 'float32',
+    emulated: false,
+  });
+  expect((await createBackend('reference', { precision: 'bf16' })).describe()).toEqual({
+    name: 'reference',
+    engine: 'reference-bf16',
+    device: 'cpu',
+    precision: 'bf16',
+    emulated: true,
+  });
   await expect(createBackend('abacus' as 'auto')).rejects.toThrow(RangeError);
 });

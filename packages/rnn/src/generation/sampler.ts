@@ -20,6 +20,12 @@ const likeliest = (logits: ArrayLike<number>, excluded: number | null): number =
   return best;
 };
 
+const sumOf = (values: readonly number[]): number => {
+  let sum = 0;
+  for (let k = 0; k < values.length; k++) sum += values[k]!;
+  return sum;
+};
+
 const logSum = (logits: ArrayLike<number>): number => {
   let max = -Infinity;
   for (let v = 0; v < logits.length; v++) max = Math.max(max, logits[v]!);
@@ -37,24 +43,21 @@ export const candidates = (
   logits: ArrayLike<number>,
   { temperature, top_k, top_p }: SamplingOptions,
   excluded: number | null,
-): { tokens: Int32Array; weights: Float64Array } => {
+): { tokens: number[]; weights: number[] } => {
   const top = logits[likeliest(logits, excluded)]!;
-  const weightOf = (token: number): number => Math.exp((logits[token]! - top) / temperature);
-  let tokens = new Int32Array(logits.length);
-  let count = 0;
-  for (let v = 0; v < logits.length; v++) if (v !== excluded) tokens[count++] = v;
-  tokens = tokens.subarray(0, count);
-  const cutsByRank = top_k !== null && top_k < count;
+  // Plain arrays and loops: every token of every stream passes here, and typed arrays with `from` and `reduce` cost more than a small model.
+  const tokens: number[] = [];
+  for (let v = 0; v < logits.length; v++) if (v !== excluded) tokens.push(v);
+  const cutsByRank = top_k !== null && top_k < tokens.length;
   if (cutsByRank || top_p < 1) tokens.sort((a, b) => logits[b]! - logits[a]! || a - b);
-  if (cutsByRank) tokens = tokens.subarray(0, top_k);
-  let weights = Float64Array.from(tokens, weightOf);
+  if (cutsByRank) tokens.length = top_k;
+  const weights: number[] = [];
+  for (let k = 0; k < tokens.length; k++) weights.push(Math.exp((logits[tokens[k]!]! - top) / temperature));
   if (top_p < 1) {
-    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const total = sumOf(weights);
     let kept = 0;
     for (let sum = 0; kept < weights.length && sum < top_p * total; kept++) sum += weights[kept]!;
-    kept = Math.max(1, kept);
-    tokens = tokens.subarray(0, kept);
-    weights = weights.subarray(0, kept);
+    tokens.length = weights.length = Math.min(weights.length, Math.max(1, kept));
   }
   return { tokens, weights };
 };
@@ -74,7 +77,7 @@ export const sampleToken = (
   const chosen = (token: number): Choice => ({ token, log_probability: logits[token]! - logSum(logits) });
   if (options.temperature === 0) return chosen(likeliest(logits, excluded));
   const { tokens, weights } = candidates(logits, options, excluded);
-  let remaining = uniform * weights.reduce((sum, weight) => sum + weight, 0);
+  let remaining = uniform * sumOf(weights);
   for (let k = 0; k < tokens.length; k++) {
     remaining -= weights[k]!;
     if (remaining < 0) return chosen(tokens[k]!);

@@ -2,6 +2,7 @@ import type { JobSpec } from '@unfold/contracts';
 import type { Backend } from '@unfold/kernels';
 import { type Checkpoint, expectSameRun, readCheckpoint } from './checkpoint.ts';
 import type { ControlAnswer, TrainingEvent, TrainingOutcome } from './events.ts';
+import { expectPrecision } from './precision.ts';
 import { openRunData, type RunData } from './run-data.ts';
 import { TrainingLoop } from './training-loop.ts';
 import { TrainingRun } from './training-run.ts';
@@ -13,6 +14,7 @@ export interface TrainOptions {
   data: string;
   /** Path of a text to validate on instead of the tail of `data`. */
   validation?: string | null;
+  /** Of the spec's precision, see `precisionOf`. */
   backend: Backend;
   /** An existing folder for the token file. */
   scratch: string;
@@ -30,11 +32,12 @@ export interface TrainOptions {
  * The last event of a completed run is its `final` checkpoint. With early stopping the model to publish is the checkpoint that was `best`
  * last, which is always written; without, the final one. Stopped while the data is still being read, a run writes no checkpoint.
  * @throws UnfoldError `empty_file`, `invalid_utf8`, `text_too_short`, `data_missing`, `data_changed`, `limit_exceeded`, `storage_full`,
- * `invalid_weights`, `diverged`
+ * `invalid_weights`, `diverged`; TypeError for a backend of another precision than the spec's
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainingEvent, TrainingOutcome> {
   const { spec, backend, control = () => 'continue' } = options;
   const checkpoint = options.resume ? readCheckpoint(options.resume) : null;
+  expectPrecision(spec, backend);
   if (checkpoint) expectSameRun(spec, checkpoint.spec);
   let stopped = false;
   const interrupted = (): boolean => (stopped ||= control() === 'stop');
@@ -68,6 +71,13 @@ function* openingRemarks(
   checkpoint: Checkpoint | null,
 ): Generator<TrainingEvent> {
   const { spec, data } = run;
+  const { engine, emulated } = backend.describe();
+  if (emulated)
+    yield {
+      type: 'log',
+      level: 'warning',
+      message: `This device has no instruction for products in ${spec.training.precision}: ${engine} puts them together from others, with the same rounding, and the run is slower than with precision fp32.`,
+    };
   if (checkpoint === null) {
     yield { type: 'log', level: 'info', message: describeData(data, run.parameters) };
     if (data.training.lanes < spec.training.batch_size)
@@ -78,7 +88,6 @@ function* openingRemarks(
       };
     return;
   }
-  const { engine } = backend.describe();
   if (engine !== checkpoint.record.engine)
     yield {
       type: 'log',

@@ -47,8 +47,9 @@ const settle = async (queries: Queries, job: JobRow): Promise<boolean> => {
 
 const begin = async (queries: Queries, job: JobRow, by: ClaimedBy): Promise<Claimed> => {
   const attempt = job.attempt + 1;
+  const engine = job.spec.engine === 'auto' ? by.engine : job.spec.engine;
   await queries.$executeRaw`
-    UPDATE jobs SET status = 'running', error = NULL, engine = ${by.engine}, device = ${by.device},
+    UPDATE jobs SET status = 'running', error = NULL, engine = ${engine}, device = ${by.device},
       started_at = COALESCE(started_at, now())
     WHERE id = ${job.id}`;
   await queries.$executeRaw`

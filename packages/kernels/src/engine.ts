@@ -1,22 +1,26 @@
-import type { Tensor, TensorType } from '../backend.ts';
+import type { Tensor, TensorType } from './backend.ts';
 
 export type RealArray = Float32Array | Float64Array;
-export type Precision = 'float32' | 'float64';
+/**
+ * What products are done in: float32 and float64 are also what elements are stored in; with bf16 every product rounds both operands to
+ * bfloat16 (nearest, ties to even), while elements, sums and all other arithmetic stay in float32.
+ */
+export type Precision = 'float32' | 'float64' | 'bf16';
 
 /** Memory of a tensor and of all its views. */
 interface Owner {
   released: boolean;
 }
 
-/** A tensor of the reference backend: a typed array, row-major or in its role's layout. */
-export interface ReferenceTensor extends Tensor {
+/** A tensor of an engine that runs on this machine's processor: a typed array, row-major or in its role's layout. */
+export interface HostTensor extends Tensor {
   readonly engine: Engine;
   readonly owner: Owner;
   readonly view: boolean;
   array: RealArray | Int32Array;
 }
 
-/** What all kernels of one reference backend share: its precision, its scratch memory, and the checks at their door. */
+/** What all kernels of one such backend share: its precision, its scratch memory, and the checks at their door. */
 export interface Engine {
   readonly precision: Precision;
   allocate(size: number): RealArray;
@@ -64,11 +68,12 @@ export function expectSeparate(
   others: readonly (Tensor | null)[],
 ): void {
   if (output === null) return;
-  const { buffer, byteOffset, byteLength } = (output as ReferenceTensor).array;
+  const { owner, array: own } = output as HostTensor;
+  const { byteOffset, byteLength } = own;
   for (const other of others) {
-    if (other === null) continue;
-    const { array } = other as ReferenceTensor;
-    if (array.buffer !== buffer) continue;
+    // Memory belongs to one owner: only a tensor and its views can overlap.
+    if (other === null || (other as HostTensor).owner !== owner) continue;
+    const { array } = other as HostTensor;
     if (array.byteOffset < byteOffset + byteLength && byteOffset < array.byteOffset + array.byteLength)
       throw new RangeError(
         `Expected memory of its own for ${label}, but it overlaps another tensor of the call.`,
@@ -84,7 +89,7 @@ export function createEngine(precision: Precision): Engine {
   };
 
   function allocate(size: number): RealArray {
-    return precision === 'float32' ? new Float32Array(size) : new Float64Array(size);
+    return precision === 'float64' ? new Float64Array(size) : new Float32Array(size);
   }
 
   function grown<A extends { length: number }>(
@@ -101,7 +106,7 @@ export function createEngine(precision: Precision): Engine {
   }
 
   function contents(tensor: Tensor, label: string, type: TensorType, shape?: readonly number[]) {
-    const own = tensor as ReferenceTensor;
+    const own = tensor as HostTensor;
     if (own.engine !== engine) throw new TypeError(`Expected a tensor of this backend for ${label}.`);
     if (own.owner.released)
       throw new TypeError(`Expected a living tensor for ${label}, but it was released.`);

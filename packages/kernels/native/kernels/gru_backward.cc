@@ -1,0 +1,33 @@
+// dz = dh (h₋₁ − n); dn' = dh (1 − z) (1 − n²); dr = dn' q; dq = dn' r; dh₋₁ = dh z, and the rest through W. Slots as in the forward pass.
+#include "recurrent_backward.h"
+
+namespace unfold {
+namespace UNFOLD_SET {
+namespace {
+
+struct GruBackward {
+  static constexpr int kCarries = 1;
+
+  UNFOLD_INLINE static void gradient(const BackwardStep& step, int row, int vector, Vec dh) {
+    float* const gates = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(vector) * 4 * kWidth;
+    const Vec n = load(gates);
+    const Vec r = load(gates + kWidth);
+    const Vec z = load(gates + 2 * kWidth);
+    const Vec q = load(gates + 3 * kWidth);
+    const Vec one = broadcast(1.0f);
+    const Vec previous = load_units(step.previous + static_cast<ptrdiff_t>(row) * step.H, vector, step.H);
+    const Vec dn = mul(mul(dh, sub(one, z)), fnma(n, n, one));
+    store(gates, dn);
+    store(gates + kWidth, mul(mul(dn, q), fnma(r, r, r)));
+    store(gates + 2 * kWidth, mul(mul(dh, sub(previous, n)), fnma(z, z, z)));
+    store(gates + 3 * kWidth, mul(dn, r));
+    store(step.carried + row * step.padded + vector * kWidth, mul(dh, z));
+  }
+};
+
+}  // namespace
+
+void gru_backward(const Context& context, const BackwardCall& call) { backward<GruBackward>(context, call); }
+
+}  // namespace UNFOLD_SET
+}  // namespace unfold

@@ -1,0 +1,54 @@
+/** What all recurrent cells share around their time loops. */
+#pragma once
+
+#include "product.h"
+
+namespace unfold {
+namespace UNFOLD_SET {
+
+/** Calls body(Size<width>) for a panel of one of Cell's kinds: always its whole width, but for cells whose panels are just units. */
+template <class Cell, class Body>
+UNFOLD_INLINE void with_panel(int width, const Body& body) {
+  if constexpr (Cell::kRagged)
+    with_size<Cell::kVectors>(width, body);
+  else
+    body(Size<Cell::kVectors>{});
+}
+
+/** Where a forward pass finds and leaves its states; slots of cells are [N, H padded]. */
+struct ForwardMemory {
+  float* first;
+  float* output;
+  float* cells;
+  int cell_slots;
+};
+
+/** Memory for a forward pass, saved or of our own, with h_0 and c_0 in it. */
+ForwardMemory prepare_forward(const Context& context, const ForwardCall& call, const Gates& gates);
+/** Hands out the final states. */
+void finish_forward(const ForwardCall& call, const Gates& gates, const ForwardMemory& memory);
+/** Both biases in one row of gate columns. */
+const float* combined_bias(const Context& context, const RecurrentWeights& weights, const Gates& gates);
+/** saved gates = bias + x U for all steps at once. */
+void project_input(const Context& context, const ForwardCall& call, const Gates& gates, const float* bias);
+
+/** Gradients of the parameters and of the input, from the gates' gradients of all steps. */
+void parameter_gradients(const Context& context, const BackwardCall& call, const Gates& gates);
+void input_gradient(const Context& context, const BackwardCall& call, const Gates& gates);
+
+/** target ← source, or zeros where that is null. */
+void copy_or_zero(const float* source, size_t count, float* target);
+
+/** padded [N, H padded] ← plain [N,H], or zeros; and back. */
+void pad_rows(const float* plain, int N, const Gates& gates, float* padded);
+void unpad_rows(const float* padded, int N, const Gates& gates, float* plain);
+
+void lstm_forward(const Context& context, const ForwardCall& call);
+void lstm_backward(const Context& context, const BackwardCall& call);
+void gru_forward(const Context& context, const ForwardCall& call);
+void gru_backward(const Context& context, const BackwardCall& call);
+void elman_forward(const Context& context, const ForwardCall& call);
+void elman_backward(const Context& context, const BackwardCall& call);
+
+}  // namespace UNFOLD_SET
+}  // namespace unfold

@@ -1,0 +1,108 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { Backend, CellKind, RecurrentLayer } from '../backend.ts';
+import { createTruth } from '../conformance/engines.ts';
+import { Harness } from '../conformance/harness.ts';
+import { createBackend } from '../create-backend.ts';
+import { NativeUnavailableError } from './addon.ts';
+import { createNative, nativeInstructionSets } from './native-backend.ts';
+
+function sets(): readonly string[] {
+  try {
+    return nativeInstructionSets();
+  } catch {
+    return [];
+  }
+}
+const cells: CellKind[] = ['lstm', 'gru', 'elman'];
+
+/** Forward and back through one layer that is larger than every block that kernels cut their work into, and odd. */
+async function pass(backend: Backend, cell: CellKind, input: 'dense' | 'tokens') {
+  const [T, N, C, H] = [4, 110, 141, 150];
+  const layer: RecurrentLayer = { cell, inputSize: C, hiddenSize: H, input };
+  const h = new Harness(backend);
+  const parameters = h.recurrent('p', layer, 1 / Math.sqrt(H));
+  const gradients = h.recurrent('d', layer, 0.1);
+  const x = input === 'dense' ? h.real('x', [T, N, C]) : h.tokens('x', [T, N], C);
+  const [output, dOutput] = [h.empty([T, N, H]), h.real('dOutput', [T, N, H])];
+  const dInput = input === 'dense' ? h.empty([T, N, C]) : null;
+  const dh0 = h.empty([N, H]);
+  const saved = backend.createSaved(layer, T, N);
+  const none = { h0: null, c0: null, hT: null, cT: null };
+  backend.recurrentForward({ layer, parameters, input: x, ...none, output, saved });
+  const cut = { dhT: null, dcT: null, dc0: null };
+  backend.recurrentBackward({ layer, parameters, gradients, saved, dOutput, ...cut, dInput, dh0 });
+  const a = h.real('a', [400, 301]);
+  const b = h.real('b', [301, 77]);
+  const product = h.empty([400, 77]);
+  backend.matmul({ a, b, output: product });
+  const big = h.real('big', [30_011]);
+  const norm = h.scalar();
+  backend.globalNorm({ tensors: [big], norm });
+  return h.read({ output, dh0, product, norm, ...gradients, ...(dInput && { dInput }) });
+}
+
+describe.skipIf(sets().length === 0)('the native engine', () => {
+  describe.each(sets().flatMap((set) => [[set, 'float32', 1e-5] as const, [set, 'bf16', 4e-3] as const]))(
+    'on %s in %s',
+    (instructionSet, precision, tolerance) => {
+      test.each(cells.flatMap((cell) => [[cell, 'dense'] as const, [cell, 'tokens'] as const]))(
+        'agrees with the truth on %s reading %s in large sizes, with the same bits for 1, 2 and 5 threads',
+        async (cell, input) => {
+          const runs: Record<string, number[]>[] = [];
+          for (const threads of [1, 2, 5]) {
+            const backend = createNative({ instructionSet, threads, precision });
+            runs.push(await pass(backend, cell, input));
+            backend.close();
+          }
+          expect(runs[1]).toEqual(runs[0]);
+          expect(runs[2]).toEqual(runs[0]);
+          const truth = await pass(createTruth(precision), cell, input);
+          for (const [name, values] of Object.entries(truth)) {
+            const size = Math.max(...values.map(Math.abs));
+            const worst = Math.max(...values.map((value, i) => Math.abs(value - runs[0]![name]![i]!)));
+            expect(worst / size, name).toBeLessThan(tolerance);
+          }
+        },
+      );
+    },
+  );
+
+  test('gives memory back at the call, and refuses what was released', () => {
+    const backend = createNative({ threads: 1 });
+    const tensor = backend.createTensor([1000]);
+    const before = process.memoryUsage().external;
+    const large = backend.createTensor([4_000_000]);
+    expect(process.memoryUsage().external - before).toBeGreaterThan(15_000_000);
+    backend.release(large);
+    expect(process.memoryUsage().external - before).toBeLessThan(1_000_000);
+    backend.release(tensor);
+    expect(() => backend.scale({ tensor, factor: 2 })).toThrow('released');
+    backend.close();
+  });
+
+  test('refuses sizes that no memory holds, unknown instruction sets and numbers of threads', () => {
+    const backend = createNative({ threads: 1 });
+    expect(() => backend.createTensor([2 ** 40])).toThrow('Not enough memory');
+    expect(() => createNative({ instructionSet: 'abacus' })).toThrow(RangeError);
+    expect(() => createNative({ threads: 0 })).toThrow(RangeError);
+    expect(() => createNative({ precision: 'fp8' as 'bf16' })).toThrow(RangeError);
+    backend.close();
+  });
+});
+
+describe('without the addon', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  test('"native" fails and names the remedy, "auto" warns once and takes the reference', async () => {
+    vi.stubEnv('UNFOLD_TEST_NATIVE_ADDON', '/nowhere/unfold_kernels.node');
+    await expect(createBackend('native')).rejects.toBeInstanceOf(NativeUnavailableError);
+    await expect(createBackend('native')).rejects.toThrow('npm rebuild @unfold/kernels');
+    const heard: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      const backend = await createBackend('auto', { warn: (message) => heard.push(message) });
+      expect(backend.describe().name).toBe('reference');
+    }
+    expect(heard).toHaveLength(1);
+    expect(heard[0]).toContain('npm rebuild @unfold/kernels');
+  });
+});

@@ -1,0 +1,114 @@
+// npm run bench:generate: tokens per second of generation. See --help.
+
+import { createGeneration } from './generation.mjs';
+import {
+  describeMachine,
+  format,
+  measureCeiling,
+  measureReading,
+  median,
+  openBackend,
+  peakMemoryBytes,
+  table,
+  time,
+} from './measure.mjs';
+import { modelOf, multiplyAdds } from './model.mjs';
+import { engineOptions, jsonOption, kinds, modelOptions, readOptions } from './options.mjs';
+
+const options = readOptions(
+  'bench:generate',
+  'Times generation: a step of every layer, the logits and a draw, for each stream. One stream is held against the reading of its weights, many against multiply-adds.',
+  {
+    ...modelOptions,
+    size: {
+      kind: kinds.listOf(['S', 'M', 'L']),
+      default: ['S', 'M', 'L'],
+      help: 'S: 1 layer of 128 units, M: 2 of 256, L: 2 of 512',
+    },
+    streams: { kind: kinds.whole(10_000), help: 'streams through one model; default: 1, then 64' },
+    ...engineOptions,
+    threads: {
+      kind: kinds.whole(256),
+      help: 'threads that compute; default: 1 for one stream, else all processors',
+    },
+    seconds: { kind: kinds.seconds, default: 3, help: 'for how long to time each' },
+    ...jsonOption,
+  },
+);
+
+async function measure(size, streams) {
+  const threads = options.threads ?? (streams === 1 ? 1 : undefined);
+  const backend = await openBackend({ ...options, threads });
+  const model = modelOf({ ...options, size });
+  const { step, weightBytes } = createGeneration(backend, model, streams);
+  // Some milliseconds a round: many rounds fit in, and a median of them does not mind an interruption.
+  const round = Math.max(1, Math.ceil(5e6 / (multiplyAdds(model) * streams)));
+  async function generateRound() {
+    for (let i = 0; i < round; i++) await step();
+  }
+  await time(generateRound, Math.min(1, options.seconds / 5));
+  const times = await time(generateRound, options.seconds);
+  const rate = (seconds) => (round * streams) / seconds;
+  const perSecond = rate(median(times));
+  const ceiling = measureCeiling(backend);
+  const reading = measureReading(backend, weightBytes);
+  const { engine } = backend.describe();
+  backend.close();
+  return {
+    size,
+    ...model,
+    streams,
+    engine,
+    threads: backend.threads ?? 1,
+    tokens_per_second: Math.round(perSecond),
+    best_tokens_per_second: Math.round(rate(Math.min(...times))),
+    weight_bytes: weightBytes,
+    read_bytes_per_second: (weightBytes * perSecond) / streams,
+    core_read_bytes_per_second: reading,
+    share_of_core_read: reading === null ? null : (weightBytes * perSecond) / streams / reading,
+    operations_per_second: 2 * multiplyAdds(model) * perSecond,
+    ceiling_operations_per_second: ceiling,
+    share_of_ceiling: ceiling === null ? null : (2 * multiplyAdds(model) * perSecond) / ceiling,
+  };
+}
+
+const results = [];
+for (const size of options.size)
+  for (const streams of options.streams ? [options.streams] : [1, 64])
+    results.push(await measure(size, streams));
+const report = {
+  benchmark: 'generate',
+  tokens_per_second: results[0].tokens_per_second,
+  results,
+  peak_memory_bytes: peakMemoryBytes(),
+  machine: describeMachine(),
+};
+if (options.json) console.log(JSON.stringify(report));
+else {
+  const heading = [
+    'model',
+    'engine',
+    'streams',
+    'threads',
+    'tokens/s',
+    'best',
+    'GB/s read',
+    'of a core',
+    'GFLOP/s',
+    'of the loop',
+  ];
+  const rows = results.map((row) => [
+    `${row.cell} ${row.layers} × ${row.hidden}`,
+    row.engine,
+    `${row.streams}`,
+    `${row.threads}`,
+    format.whole(row.tokens_per_second),
+    format.whole(row.best_tokens_per_second),
+    format.giga(row.read_bytes_per_second),
+    format.share(row.share_of_core_read),
+    format.giga(row.operations_per_second),
+    format.share(row.share_of_ceiling),
+  ]);
+  console.log(format.machine(report.machine));
+  console.log(table([heading, ...rows]));
+}
