@@ -1,7 +1,11 @@
 import type { FrameBody } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { waitFor } from '../support/process.ts';
 import { openSocket, refusal } from './socket-client.ts';
 import { type Api, append, claim, expectError, metric, queueKinds, startApi, submit } from './support.ts';
+
+/** How long a reader may take nothing before it is given up. */
+const stallMs = 1000;
 
 const range = (from: number, to: number): number[] =>
   Array.from({ length: to - from + 1 }, (_, index) => from + index);
@@ -10,7 +14,7 @@ describe.each(queueKinds)('WS /v1/jobs/:id/stream, with the queue on %s', (queue
   let api: Api;
 
   beforeAll(async () => {
-    api = await startApi({ queue, timings: { stallMs: 1000 } });
+    api = await startApi({ queue, timings: { stallMs } });
   });
   afterAll(async () => api.stop());
 
@@ -125,6 +129,9 @@ describe.each(queueKinds)('WS /v1/jobs/:id/stream, with the queue on %s', (queue
     await slow.until('the slow reader to have all', () => slow.frames().length === 300);
     expect(slow.frames().map(({ seq }) => seq)).toEqual(range(3, 302));
     expect(process.memoryUsage().rss - before).toBeLessThan(400 * 1024 * 1024);
+    // Nothing more is written, so that the server's patience with a reader that takes nothing must end by then.
+    const patienceEnds = performance.now() + 2 * stallMs;
+    await waitFor("the server's patience to end", () => performance.now() > patienceEnds);
     stuck.socket.resume();
     expect((await stuck.closed).code).toBe(1013);
     await slow.close();

@@ -133,15 +133,14 @@ void* allocate_zeroed(size_t bytes) noexcept {
   // Long blocks begin where a huge page can, so that a product's strided rows do not need a table look-up each.
   constexpr size_t kHugePage = size_t{1} << 21;
   const size_t alignment = bytes >= kHugePage ? kHugePage : 64;
-  const size_t rounded = bytes == 0 ? 64 : (bytes + 63) / 64 * 64;
-  if (rounded < bytes) return nullptr;
   void* memory = nullptr;
-  if (posix_memalign(&memory, alignment, rounded) != 0) return nullptr;
+  // Not a byte more than asked for, so that a sanitizer sees the first one beyond.
+  if (posix_memalign(&memory, alignment, bytes == 0 ? 1 : bytes) != 0) return nullptr;
 #if defined(MADV_HUGEPAGE)
   // Only whole huge pages are asked for: the rest would be memory that nobody uses. Advice that is refused costs nothing.
   if (bytes >= kHugePage) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
-  std::memset(memory, 0, rounded);
+  std::memset(memory, 0, bytes);
   return memory;
 }
 
