@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import { buildApi, createLog } from '@unfold/api';
@@ -186,13 +185,18 @@ describe('a client that goes away', () => {
     });
     const { config, store, queue } = api;
     const app = await buildApi({ config, store, queue, log: createLog('info', sink) });
+    const admitted = new Promise<void>((resolve) => {
+      app.addHook('preParsing', async (_request, _reply, payload) => {
+        resolve();
+        return payload;
+      });
+    });
     const url = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
-    const accepted = once(app.server, 'request');
     const socket = connect(Number(url.port), url.hostname);
     socket.write(
       'POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"file":',
     );
-    await accepted;
+    await admitted;
     // Once a later request was answered in full, the body of this one is being read.
     expect((await fetch(new URL('/v1/jobs', url))).status).toBe(200);
     socket.destroy();
