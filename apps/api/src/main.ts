@@ -1,4 +1,4 @@
-import { ConfigError, readConfig } from '@unfold/config';
+import { ConfigError, faultSignals, readConfig } from '@unfold/config';
 import { openQueue } from '@unfold/queue';
 import { openStore } from '@unfold/store';
 import closeWithGrace from 'close-with-grace';
@@ -35,15 +35,18 @@ const run = async (): Promise<void> => {
   const app = await buildApi({ config, store, queue, log });
 
   let stopping = false;
-  const shutdown = closeWithGrace({ delay: deadlineMs, logger: log }, async ({ signal, err }) => {
-    stopping = true;
-    if (err) log.fatal({ err }, 'an error that nobody caught');
-    else log.info({ signal }, 'stopping');
-    await app.close();
-    await queue.close();
-    await store.close();
-    log.info('stopped');
-  });
+  const shutdown = closeWithGrace(
+    { delay: deadlineMs, logger: log, skip: [...faultSignals] },
+    async ({ signal, err }) => {
+      stopping = true;
+      if (err) log.fatal({ err }, 'an error that nobody caught');
+      else log.info({ signal }, 'stopping');
+      await app.close();
+      await queue.close();
+      await store.close();
+      log.info('stopped');
+    },
+  );
   // Started by `unfold up`: if that process is killed, this one stops in good order.
   process.once('disconnect', () => stopping || shutdown.close());
   const address = await app.listen({ host: config.host, port: config.port });

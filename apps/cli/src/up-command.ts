@@ -1,4 +1,4 @@
-import { type Config, readConfig } from '@unfold/config';
+import { type Config, faultSignals, readConfig } from '@unfold/config';
 import closeWithGrace from 'close-with-grace';
 import { messageOf } from './command-error.ts';
 import { requirePort } from './ports.ts';
@@ -34,6 +34,7 @@ export const stopOnSignals = (service: Service, config: Config, before?: () => P
       delay: (config.shutdownGraceSeconds + 60) * 1000,
       logger: { error: (message) => console.error(messageOf(message)) },
       onSecondSignal: () => service.kill(),
+      skip: [...faultSignals],
     },
     async ({ err }) => {
       if (err) console.error(err);

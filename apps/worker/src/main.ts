@@ -1,4 +1,4 @@
-import { ConfigError, readConfig } from '@unfold/config';
+import { ConfigError, faultSignals, readConfig } from '@unfold/config';
 import { UnfoldError } from '@unfold/contracts';
 import { openQueue } from '@unfold/queue';
 import { type BackendName, createBackend, NativeUnavailableError } from '@unfold/rnn';
@@ -55,7 +55,11 @@ let stopping = false;
 // A second signal ends the process at once, and so does the end of the grace period: the job then goes on from its
 // newest checkpoint when its lock has run out.
 const shutdown = closeWithGrace(
-  { delay: config.shutdownGraceSeconds * 1000, logger: { error: (message) => log.error(message) } },
+  {
+    delay: config.shutdownGraceSeconds * 1000,
+    logger: { error: (message) => log.error(message) },
+    skip: [...faultSignals],
+  },
   async ({ err, signal }) => {
     stopping = true;
     givenUp.abort();

@@ -1,3 +1,4 @@
 export { describeEnvironment, type VariableDescription } from './environment.ts';
+export { faultSignals } from './fault-signals.ts';
 export { isLoopback } from './is-loopback.ts';
 export { type Config, ConfigError, type ConfigProblem, type Limits, readConfig } from './read-config.ts';

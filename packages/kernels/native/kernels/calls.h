@@ -40,9 +40,9 @@ struct Role {
   int outputs;
 };
 
-/** The panels that `transpose` and `product` work on; see panels.h. */
+/** output [M,P] = op(a) [M,K] · op(b) [K,P] + bias, or added to `output`; all plain, row-major. */
 struct ProductCall {
-  /** a [M,K], its row stride, and whether it is transposed: then it stands as [K,M]. */
+  /** [M,K]; where it is transposed it stands as [K,M], and b as [P,K]. */
   const float* a;
   const float* b;
   const float* bias;
