@@ -32,7 +32,9 @@ const importsOf = (path: string): Source['imports'] =>
 
 /** What ships: not tests, not the conformance suite, not what a generator made. */
 const isSource = (path: string): boolean =>
-  /\.(ts|tsx|mjs)$/.test(path) && !/\.test\.tsx?$/.test(path) && !/(^|\/)(conformance|generated)\//.test(path);
+  /\.(ts|tsx|mjs)$/.test(path) &&
+  !/\.test\.tsx?$/.test(path) &&
+  !/(^|\/)(conformance|generated)\//.test(path);
 
 const readRoom = (folder: string): Room => {
   const files = readdirSync(join(root, folder, 'src'), { recursive: true, encoding: 'utf8' });
