@@ -53,7 +53,7 @@ const begin = async (queries: Queries, job: JobRow, by: ClaimedBy): Promise<Clai
       started_at = COALESCE(started_at, now())
     WHERE id = ${job.id}`;
   await queries.$executeRaw`
-    UPDATE job_heads SET attempt = ${attempt}, owned = true, worker = ${by.worker}, heartbeat_at = now(),
+    UPDATE job_heads SET attempt = ${attempt}, owned = true, worker = ${by.worker}, heartbeat_at = clock_timestamp(),
       attempts_without_checkpoint = attempts_without_checkpoint + 1
     WHERE job_id = ${job.id}`;
   const resume = await newestCheckpoint(queries, job.id);
