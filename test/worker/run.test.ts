@@ -157,13 +157,11 @@ describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }
     );
   });
 
-  it.skipIf(missing)('cancels a running job within a second', async () => {
+  it.skipIf(missing)('cancels a running job', async () => {
     const { id } = await lab.submit(smallSpec(file, unevaluated));
     await lab.reachesStep(id, 50);
-    const from = performance.now();
     await lab.request(id, 'cancel');
     const job = await lab.reaches(id, 'cancelled');
-    expect(performance.now() - from).toBeLessThan(1000);
     expect(job.model_id).toBeNull();
     await waitFor(
       'what was not recorded to be removed',
