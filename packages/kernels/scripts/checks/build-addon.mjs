@@ -66,6 +66,7 @@ export async function buildAddon({ name, compiler, flags, sets, defines = [], he
     '-DNAPI_VERSION=8',
     '-DNAPI_CPP_EXCEPTIONS',
     '-DNODE_ADDON_API_CPP_EXCEPTIONS_ALL',
+    '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
   ];
   const sources = [
     ...Object.entries(sets).map(([set, own]) => [
