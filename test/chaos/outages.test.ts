@@ -102,12 +102,16 @@ describe.each(queueKinds)('with the queue on $kind', ({ kind, missing }) => {
     await lab.reaches(id, 'succeeded', 60_000);
   });
 
-  it.skipIf(missing)('a worker that starts while its servers are away waits for them', async () => {
-    await (kind === 'Redis' ? redis!.stop() : (await database()).stop());
-    const starting = lab.startWorker();
-    const second = lab.lastWorker();
-    await waitFor('the worker to notice', () => second.output().includes('No answer'));
-    await (kind === 'Redis' ? redis!.start() : database());
-    expect(await (await starting).stop()).toBe(0);
-  });
+  it.skipIf(missing)(
+    'a worker that starts while its servers are away waits for them',
+    { timeout: 240_000 },
+    async () => {
+      await (kind === 'Redis' ? redis!.stop() : (await database()).stop());
+      const starting = lab.startWorker();
+      const second = lab.lastWorker();
+      await waitFor('the worker to notice', () => second.output().includes('No answer'), 120_000);
+      await (kind === 'Redis' ? redis!.start() : database());
+      expect(await (await starting).stop()).toBe(0);
+    },
+  );
 });

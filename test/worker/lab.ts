@@ -32,6 +32,8 @@ export interface Lab {
   reachesStep(id: string, step: number, timeoutMs?: number): Promise<JobResource>;
   /** Ends an endless run a little later, as if its spec had said so: pauses it, and gives it so many steps more than it has. */
   endSoon(id: string): Promise<JobResource>;
+  /** Cancels what was submitted here and still runs or waits, so that no test finds the worker busy with another's job. */
+  clear(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -52,6 +54,7 @@ export const openLabAt = async ({ databaseUrl, redisUrl }: LabAddress): Promise<
   const store = await openStore({ databaseUrl, artifactsDir: join(dataDir, 'artifacts'), connections: 4 });
   const queue = await openQueue({ databaseUrl, redisUrl });
   const workers: Program[] = [];
+  const submitted = new Set<string>();
   const job = (id: string): Promise<JobResource> => store.jobs.get(project, id);
   const is = (id: string, test: (job: JobResource) => boolean) => async (): Promise<JobResource | null> => {
     const now = await job(id).catch(() => null);
@@ -75,10 +78,12 @@ export const openLabAt = async ({ databaseUrl, redisUrl }: LabAddress): Promise<
       workers.push(worker);
       let over = false;
       void worker.ended.then(() => (over = true));
-      await waitFor('the worker to be ready', () => {
+      // Long, since a test may start a worker before the servers that it waits for.
+      const ready = (): boolean => {
         if (over) throw new Error(`The worker ended early:\n${worker.output()}`);
         return worker.output().includes('The worker is ready.');
-      });
+      };
+      await waitFor('the worker to be ready', ready, 120_000);
       return worker;
     },
     upload: async (text) => {
@@ -95,6 +100,7 @@ export const openLabAt = async ({ databaseUrl, redisUrl }: LabAddress): Promise<
     },
     submit: async (spec) => {
       const { resource, enqueue } = await store.jobs.create(project, jobSpec.parse(spec));
+      submitted.add(resource.id);
       if (enqueue) await queue.enqueue(enqueue);
       return resource;
     },
@@ -128,6 +134,15 @@ export const openLabAt = async ({ databaseUrl, redisUrl }: LabAddress): Promise<
       const { progress } = await lab.reaches(id, 'paused');
       await lab.resume(id, { max_steps: progress.step + 150 });
       return lab.reaches(id, 'succeeded', 60_000);
+    },
+    clear: async () => {
+      for (const id of submitted) {
+        const ended = async () => ['succeeded', 'failed', 'cancelled'].includes((await job(id)).status);
+        // Refused where the job ended meanwhile, which is as good.
+        if (!(await ended())) await lab.request(id, 'cancel').catch(() => undefined);
+        await waitFor(`${id} to end`, ended, 60_000);
+      }
+      submitted.clear();
     },
     close: async () => {
       await Promise.all(workers.map((worker) => worker.stop()));

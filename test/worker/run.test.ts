@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jobSpec } from '@unfold/contracts';
 import { createBackend, inspectWeights, LanguageModel, readHeader, readTensor } from '@unfold/rnn';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../support/process.ts';
 import {
   curveOf,
@@ -18,6 +18,8 @@ import {
   weightsOf,
 } from './lab.ts';
 
+/** How long a run is that a test interrupts depends on how busy the machine is, and it may be trained twice. */
+const repeats = { timeout: 240_000 };
 const unevaluated = { max_steps: endless, evaluate_every: endless };
 
 describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }) => {
@@ -29,6 +31,7 @@ describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }
     file = await lab.upload(nonsense(2000));
     await lab.startWorker();
   });
+  afterEach(async () => lab?.clear(), 120_000);
   afterAll(async () => lab?.close());
 
   it.skipIf(missing)('trains a job to its model and tells all of it in order', async () => {
@@ -142,20 +145,24 @@ describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }
     expect(await lab.store.models.get(project, job.model_id!)).toMatchObject({ step: best });
   });
 
-  it.skipIf(missing)('pauses with a checkpoint, goes on, and ends as if it had not paused', async () => {
-    const { id } = await lab.submit(smallSpec(file, { max_steps: endless }));
-    await lab.reachesStep(id, 1);
-    await lab.request(id, 'pause');
-    const paused = await lab.reaches(id, 'paused');
-    const [checkpoint] = (await lab.store.checkpoints.list(project, id, { limit: 1 })).data;
-    expect(checkpoint!.step).toBeGreaterThan(0);
-    await lab.resume(id, { max_steps: paused.progress.step + 150 });
-    await lab.reaches(id, 'succeeded');
-    await expectAsUndisturbed(lab, id);
-    expect(await lab.frames(id)).toContainEqual(
-      expect.objectContaining({ type: 'restart', from_step: checkpoint!.step, reason: 'resumed' }),
-    );
-  });
+  it.skipIf(missing)(
+    'pauses with a checkpoint, goes on, and ends as if it had not paused',
+    repeats,
+    async () => {
+      const { id } = await lab.submit(smallSpec(file, { max_steps: endless }));
+      await lab.reachesStep(id, 1);
+      await lab.request(id, 'pause');
+      const paused = await lab.reaches(id, 'paused');
+      const [checkpoint] = (await lab.store.checkpoints.list(project, id, { limit: 1 })).data;
+      expect(checkpoint!.step).toBeGreaterThan(0);
+      await lab.resume(id, { max_steps: paused.progress.step + 150 });
+      await lab.reaches(id, 'succeeded');
+      await expectAsUndisturbed(lab, id);
+      expect(await lab.frames(id)).toContainEqual(
+        expect.objectContaining({ type: 'restart', from_step: checkpoint!.step, reason: 'resumed' }),
+      );
+    },
+  );
 
   it.skipIf(missing)('cancels a running job', async () => {
     const { id } = await lab.submit(smallSpec(file, unevaluated));
@@ -195,7 +202,7 @@ describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }
     await lab.reaches(id, 'cancelled');
   });
 
-  it.skipIf(missing)('goes on when a pause is withdrawn, at whatever moment', async () => {
+  it.skipIf(missing)('goes on when a pause is withdrawn, at whatever moment', repeats, async () => {
     const { id } = await lab.submit(smallSpec(file, { max_steps: endless }));
     for (let turn = 1; turn <= 5; turn += 1) {
       const { progress } = await lab.job(id);
