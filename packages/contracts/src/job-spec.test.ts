@@ -144,10 +144,10 @@ describe('a job spec', () => {
   it('tells what is not there yet from what is wrong', () => {
     // Options that will be built soon leave this list as they are.
     for (const { path, message } of findNotBuilt(
-      parseRequest(designedJobSpec, { file, model: { initial_state: 'learned' } }),
+      parseRequest(designedJobSpec, { file, training: { teacher_forcing: { mode: 'never' } } }),
     ))
       expect(`${path.join('.')}: ${message}`).toMatch(
-        /^model\.initial_state: not supported yet: expected "zeros"$/,
+        /^training\.teacher_forcing\.mode: not supported yet: expected "always"$/,
       );
     expect(refusal(training({ precision: 'fp8' })).message).toContain('training.precision: ');
   });

@@ -1,8 +1,9 @@
 import type { EstimateResource, JobSpec } from '@unfold/contracts';
 import { planTraining } from './data/batch-plan.ts';
 import type { DataSummary } from './data/records/check-data.ts';
+import { outputSteps } from './model/head.ts';
+import { textShape } from './model/network-shape.ts';
 import { countParameters, gateCount } from './model/parameter-table.ts';
-import { outputSteps } from './model/training-pass.ts';
 import { defaultMaxWords } from './text/vocabulary-builder.ts';
 
 export interface TextSize {
@@ -103,7 +104,7 @@ export const estimate = (
   const { model, training } = spec;
   const vocabularySize = vocabularyBound(spec, size);
   const plan = planBatches(spec, size, data);
-  const parameters = countParameters(model, vocabularySize);
+  const parameters = countParameters(model, textShape(vocabularySize));
   const slots = slotsOf(spec);
   const state = plan.lanes * model.hidden_size * model.num_layers * (model.cell === 'lstm' ? 2 : 1);
   // Beside the tensors a checkpoint holds its header: names, spec and vocabulary.

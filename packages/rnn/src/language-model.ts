@@ -1,27 +1,38 @@
 import { type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { Backend } from '@unfold/kernels';
+import { normalizeInto } from './data/records/normalization.ts';
+import type { RecordEncoding } from './data/records/record-encoding.ts';
 import { type GeneratedToken, type GenerateOptions, generateTokens } from './generation/generate.ts';
 import { type Score, scoreText } from './generation/score.ts';
-import { createNetwork, type Network, releaseParameters, upload } from './model/network.ts';
+import { type Network, releaseNetwork } from './model/network.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
-import { type DescribedWeights, describeWeights, type WeightLimits } from './weights/inspect.ts';
-import { readTensor } from './weights/safetensors.ts';
+import type { DescribedWeights, WeightLimits } from './weights/inspect.ts';
+import { loadNetwork } from './weights/load-network.ts';
 
-const uploadWeights = (network: Network, bytes: Uint8Array, { header, spec }: DescribedWeights): void => {
-  network.table.forEach(({ name }, k) => {
-    const values = readTensor(bytes, header, name, Float64Array);
-    if (!values.every(Number.isFinite))
-      throw new UnfoldError('invalid_weights', `Tensor "${name}" holds NaN or infinite numbers.`);
-    upload(network.backend, network.parameters.all[k]!, values);
-  });
-  if (!spec.model.tie_weights || !header.tensors.has('decoder.weight')) return;
-  const encoder = readTensor(bytes, header, 'encoder.weight', Float64Array);
-  const decoder = readTensor(bytes, header, 'decoder.weight', Float64Array);
-  if (!encoder.every((value, k) => value === decoder[k]))
+/** What a text is conditioned on: a label, or a vector of the file's numbers. */
+export type ContextValue = string | readonly number[];
+
+const encodeContext = (
+  context: RecordEncoding['context'],
+  value: ContextValue | undefined,
+): Int32Array | Float32Array | null => {
+  const refuse = (expected: string): never => {
     throw new UnfoldError(
-      'invalid_weights',
-      'The spec ties "decoder.weight" to "encoder.weight", but they differ.',
+      'invalid_value',
+      `Expected ${expected} for context, but received ${JSON.stringify(value) ?? 'nothing'}.`,
+      { param: 'context' },
     );
+  };
+  if (context === null) return value === undefined ? null : refuse('nothing');
+  if (context.kind === 'label') {
+    const row = typeof value === 'string' ? context.list.idOf(value) : -1;
+    return row < 0 ? refuse('a label that the model was trained with') : Int32Array.of(row);
+  }
+  if (!Array.isArray(value) || value.length !== context.width || !value.every(Number.isFinite))
+    return refuse(`${context.width} numbers`);
+  const encoded = new Float32Array(context.width);
+  normalizeInto(Float64Array.from(value), context.normalization, encoded);
+  return encoded;
 };
 
 /** A trained language model on a backend: writes text and tells how likely a text is. */
@@ -31,12 +42,14 @@ export class LanguageModel {
   /** Trained numbers; tied weights count once. */
   readonly parameters: number;
   readonly #network: Network;
+  readonly #context: RecordEncoding['context'];
 
   private constructor(described: DescribedWeights, network: Network) {
     this.spec = described.spec;
-    this.tokenizer = described.encoding;
+    this.tokenizer = (described.encoding.input as { tokenizer: Tokenizer }).tokenizer;
     this.parameters = described.parameters;
     this.#network = network;
+    this.#context = described.encoding.context;
   }
 
   /**
@@ -48,14 +61,7 @@ export class LanguageModel {
     backend: Backend,
     limits: WeightLimits = {},
   ): Promise<LanguageModel> {
-    const described = describeWeights(weights, { headerBytes: weights.length, ...limits });
-    const network = createNetwork(backend, described.spec.model, described.vocabulary_size);
-    try {
-      uploadWeights(network, weights, described);
-    } catch (error) {
-      releaseParameters(backend, network.parameters);
-      throw error;
-    }
+    const { described, network } = loadNetwork(weights, backend, limits);
     return new LanguageModel(described, network);
   }
 
@@ -63,14 +69,26 @@ export class LanguageModel {
     return this.#network.vocabularySize;
   }
 
-  /** Writes text, token by token; see `GenerateOptions`. Any number of generations may run at once. */
-  generate(options: GenerateOptions): AsyncGenerator<GeneratedToken, void> {
-    return generateTokens(this.#network, this.tokenizer, options);
+  /** What the model is conditioned on: a label, a vector, or nothing. */
+  get contextKind(): 'label' | 'vector' | null {
+    if (this.#context === null) return null;
+    return this.#context.kind === 'label' ? 'label' : 'vector';
+  }
+
+  /**
+   * Writes text, token by token; see `GenerateOptions`. Any number of generations may run at once.
+   * @throws UnfoldError `invalid_value` if the context is not what the model is conditioned on
+   */
+  generate(
+    options: Omit<GenerateOptions, 'context'> & { context?: ContextValue },
+  ): AsyncGenerator<GeneratedToken, void> {
+    const context = encodeContext(this.#context, options.context);
+    return generateTokens(this.#network, this.tokenizer, { ...options, context });
   }
 
   /** The log-probability of a text, token by token and in total. */
-  score(text: string): Promise<Score> {
-    return scoreText(this.#network, this.tokenizer, text);
+  score(text: string, context?: ContextValue): Promise<Score> {
+    return scoreText(this.#network, this.tokenizer, text, encodeContext(this.#context, context));
   }
 
   countTokens(text: string): number {
@@ -79,6 +97,6 @@ export class LanguageModel {
 
   /** Frees the backend's memory; the model must not be used again. */
   close(): void {
-    releaseParameters(this.#network.backend, this.#network.parameters);
+    releaseNetwork(this.#network);
   }
 }

@@ -12,12 +12,21 @@ type Fields = Record<string, unknown>;
 
 /** A completed spec of a tiny model. */
 export const tinySpec = (
-  fields: { text?: Fields; model?: Fields; training?: Fields; seed?: number } = {},
+  fields: {
+    task?: string;
+    text?: Fields;
+    series?: Fields;
+    model?: Fields;
+    training?: Fields;
+    seed?: number;
+  } = {},
 ): JobSpec =>
   jobSpec.parse({
     file: `file-${'0'.repeat(26)}`,
     seed: fields.seed ?? 1,
+    task: fields.task ?? 'language_model',
     text: fields.text ?? {},
+    series: fields.series ?? {},
     model: { hidden_size: 6, num_layers: 1, ...fields.model },
     training: { batch_size: 3, sequence_length: 5, epochs: 2, log_every: 1, ...fields.training },
   });

@@ -1,99 +1,115 @@
 import type { Tensor } from '@unfold/kernels';
+import { FirstState } from './first-state.ts';
+import { type Head, type HeadSums, type HeadTargets, lengthHead, outputHead } from './head.ts';
+import { Injection, noSources } from './injection.ts';
+import { LayerStack, type PassRandom } from './layer-stack.ts';
 import type { Network } from './network.ts';
-import type { RecurrentState } from './recurrent-state.ts';
-import { outputSteps } from './training-pass.ts';
+import { outputWidth } from './parameter-table.ts';
+import type { PassInput } from './pass-batch.ts';
+import { type RecurrentState, topStates } from './recurrent-state.ts';
+import { reversedRows } from './sequence-order.ts';
+
+/** What a forward pass reads; whatever is left out, there is none of it. */
+export type ForwardCall = { inputs: Tensor } & Partial<PassInput> & {
+    /** t of the first step within its sequences. Default 0. */
+    firstStep?: number;
+    /** Present: with the random masks of training. */
+    random?: PassRandom;
+  };
 
 /** Forward passes without gradients over up to `steps` × `sequences` tokens: evaluation, scoring, reading a prompt. */
 export class ForwardPass {
   readonly #network: Network;
+  readonly #sequences: number;
   readonly #embedded: Tensor | null;
-  /** Layers write these in turn, each reading the other. */
-  readonly #outputs: [Tensor, Tensor];
-  readonly #logits: Tensor;
-  readonly #outputSteps: number;
+  readonly #injection: Injection;
+  readonly #firstState: FirstState;
+  readonly #stack: LayerStack;
+  readonly #head: Head;
+  readonly #lengthHead: Head | null;
+  readonly #lengths: Tensor;
+  readonly #reversed: Tensor | null;
+  readonly #last: Tensor | null;
 
   constructor(network: Network, steps: number, sequences: number) {
-    const { backend, model, vocabularySize } = network;
-    const hidden = (): Tensor => backend.createTensor([steps, sequences, model.hidden_size]);
+    const { backend, model, parameters, shape } = network;
     this.#network = network;
-    this.#embedded =
-      model.embedding_size === null ? null : backend.createTensor([steps, sequences, model.embedding_size]);
-    this.#outputs = [hidden(), hidden()];
-    this.#outputSteps = outputSteps(steps, sequences, vocabularySize);
-    this.#logits = backend.createTensor([this.#outputSteps, sequences, vocabularySize]);
+    this.#sequences = sequences;
+    this.#embedded = parameters.encoder && backend.createTensor([steps, sequences, model.embedding_size!]);
+    this.#injection = new Injection(network, steps, sequences);
+    this.#firstState = new FirstState(network, sequences);
+    this.#stack = new LayerStack(network, null, steps, sequences);
+    this.#head = outputHead(network, steps, sequences);
+    this.#lengthHead = lengthHead(network, steps, sequences);
+    this.#lengths = backend.createTensor([sequences], 'int');
+    this.#reversed = model.bidirectional ? backend.createTensor([steps, sequences], 'int') : null;
+    this.#last = shape.outputAt === 'end' ? backend.createTensor([sequences, outputWidth(model)]) : null;
+  }
+
+  /** The states before the first step. @param context int [N] or real [N,C] where the network has one */
+  begin(state: RecurrentState, context: Tensor | null = null): void {
+    this.#firstState.set(state, context);
   }
 
   /**
    * Runs the recurrent layers; `state` flows on.
-   * @param inputs int [T,N]
-   * @returns the top layer's outputs, [T,N,H], valid until the next call
+   * @returns what the head reads: the top layer's outputs, [T,N,H·directions], or its last states [N,H·directions] where there is one output
+   * a sequence; valid until the next call
    */
-  hidden(inputs: Tensor, state: RecurrentState): Tensor {
-    const { backend, layers, parameters } = this.#network;
+  hidden(call: ForwardCall, state: RecurrentState): Tensor {
+    const { backend, parameters } = this.#network;
+    const { inputs, lengths = null } = call;
     const steps = inputs.shape[0]!;
-    let below = inputs;
+    let input = inputs;
     if (this.#embedded !== null) {
-      below = backend.view(this.#embedded, 0, steps);
-      backend.embeddingForward({ table: parameters.encoder!, tokens: inputs, output: below });
+      input = backend.view(this.#embedded, 0, steps);
+      backend.embeddingForward({ table: parameters.encoder!, tokens: inputs, output: input });
     }
-    layers.forEach((layer, k) => {
-      const output = backend.view(this.#outputs[k % 2]!, 0, steps);
-      const h = state.h[k]!;
-      const c = state.c[k]!;
-      backend.recurrentForward({
-        layer,
-        parameters: parameters.recurrent[k]!,
-        input: below,
-        h0: h,
-        c0: c,
-        output,
-        hT: h,
-        cT: c,
-        saved: null,
-      });
-      below = output;
+    if (lengths) backend.upload(this.#lengths, lengths);
+    if (this.#reversed)
+      backend.upload(backend.view(this.#reversed, 0, steps), reversedRows(lengths, steps, this.#sequences));
+    const output = this.#stack.forward({
+      input,
+      injected: this.#injection.forward({ ...noSources, ...call }, steps),
+      lengths: lengths && this.#lengths,
+      reversed: this.#reversed && backend.view(this.#reversed, 0, steps),
+      state,
+      firstStep: call.firstStep ?? 0,
+      random: call.random ?? null,
     });
-    return below;
+    if (!this.#last) return output;
+    backend.concatenate({ inputs: topStates(this.#network, state), output: this.#last });
+    return this.#last;
   }
 
   /** What the network expects after `hidden`'s outputs [T,N,H], before the softmax: [T,N,V] into `output`. */
   logits(hidden: Tensor, output: Tensor): void {
-    const { backend, parameters } = this.#network;
-    backend.denseForward({ input: hidden, ...parameters.decoder, output });
+    this.#head.outputs(hidden, output);
   }
 
-  /**
-   * Losses of targets under the outputs of `hidden`.
-   * @param into `loss`, double [1], and `correct`, double [1], are added to (the loss divided by `count`); `losses`, real [T,N],
-   * gets −log p of each target, or null
-   */
-  losses(
-    hidden: Tensor,
-    targets: Tensor,
-    count: number,
-    into: { loss: Tensor; correct: Tensor | null; losses: Tensor | null },
-  ): void {
-    const { backend } = this.#network;
-    const steps = hidden.shape[0]!;
-    for (let first = 0; first < steps; first += this.#outputSteps) {
-      const size = Math.min(this.#outputSteps, steps - first);
-      const logits = backend.view(this.#logits, 0, size);
-      this.logits(backend.view(hidden, first, size), logits);
-      backend.softmaxCrossEntropy({
-        logits,
-        targets: backend.view(targets, first, size),
-        count,
-        loss: into.loss,
-        correct: into.correct,
-        accumulate: true,
-        losses: into.losses && backend.view(into.losses, first, size),
-        dLogits: null,
-      });
-    }
+  /** What the head that ends sequences says, [T,N,…] into `output`. */
+  endings(hidden: Tensor, output: Tensor): void {
+    this.#lengthHead!.outputs(hidden, output);
+  }
+
+  /** Adds up losses of targets under the outputs of `hidden`. */
+  losses(hidden: Tensor, targets: HeadTargets, sums: HeadSums): void {
+    this.#head.run(hidden, targets, sums, null);
+  }
+
+  /** The same for the head that ends sequences. */
+  endingLosses(hidden: Tensor, targets: HeadTargets, sums: HeadSums): void {
+    this.#lengthHead!.run(hidden, targets, sums, null);
   }
 
   release(): void {
-    const tensors = [this.#embedded, ...this.#outputs, this.#logits].filter((tensor) => tensor !== null);
-    this.#network.backend.release(...tensors);
+    const { backend } = this.#network;
+    this.#injection.release();
+    this.#firstState.release();
+    this.#stack.release();
+    this.#head.release();
+    this.#lengthHead?.release();
+    const tensors = [this.#embedded, this.#lengths, this.#reversed, this.#last];
+    backend.release(...tensors.filter((tensor) => tensor !== null));
   }
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { tinySpec } from '../../test-support/runs.ts';
 import { ForwardPass } from './forward-pass.ts';
 import { createGradients, createNetwork, initializeNetwork } from './network.ts';
+import { textShape } from './network-shape.ts';
 import { createState, resetState, stateTensors } from './recurrent-state.ts';
 import { TrainingPass } from './training-pass.ts';
 
@@ -12,10 +13,26 @@ const V = 4;
 const inputs = Int32Array.of(0, 1, 2, 3, 1, 1, 0, 2, 3, 0);
 const targets = Int32Array.of(2, 3, 1, 1, 0, 2, 3, 0, 1, 2);
 
-const setUp = (model: Record<string, unknown>, cutEvery: number) => {
+/** A window within an endless text. */
+const plain = {
+  starts: false,
+  random: { seed: 3, step: 11, sequences: null },
+  lengths: null,
+  mask: null,
+  labels: null,
+  ending: null,
+  feedback: null,
+  context: null,
+  countdown: null,
+};
+
+const setUp = (model: Record<string, unknown>, cutEvery: number, starts = false) => {
   const backend = createReference({ precision: 'float64' });
-  const options = tinySpec({ model: { hidden_size: 3, ...model } }).model;
-  const network = createNetwork(backend, options, V);
+  const options = tinySpec({
+    model: { hidden_size: 3, ...model },
+    training: { bptt: { stateful: false } },
+  }).model;
+  const network = createNetwork(backend, options, textShape(V, T));
   initializeNetwork(network, 7);
   const gradients = createGradients(network);
   const pass = new TrainingPass(network, gradients, cutEvery, N);
@@ -42,7 +59,9 @@ const setUp = (model: Record<string, unknown>, cutEvery: number) => {
       steps: T,
       cutEvery,
       state,
-      dropout: { rate: options.dropout, seed: 3, step: 11 },
+      ...plain,
+      starts,
+      count: T * N,
     });
     return (await backend.download(pass.loss))[0]!;
   };
@@ -98,6 +117,37 @@ describe('the gradient of the whole language model', () => {
       expect(await gradientError(set, index), name).toBeLessThan(1e-6);
   });
 
+  test.each([
+    ['elman with softsign', { cell: 'elman', activation: 'softsign' }],
+    ['elman with sigmoid, layer norm', { cell: 'elman', activation: 'sigmoid', norm: 'layer' }],
+    ['lstm with peepholes', { cell: 'lstm', peephole: true }],
+    ['lstm with a sigmoid candidate', { cell: 'lstm', candidate_activation: 'sigmoid' }],
+    ['lstm with layer norm', { cell: 'lstm', norm: 'layer', peephole: true }],
+    ['lstm with batch norm', { cell: 'lstm', norm: 'batch' }],
+    ['gru with batch norm', { cell: 'gru', norm: 'batch' }],
+    ['gru, reset before', { cell: 'gru', reset: 'before' }],
+    ['gru, reset before, layer norm', { cell: 'gru', reset: 'before', norm: 'layer', init: 'pytorch' }],
+    [
+      'lstm with every noise',
+      { cell: 'lstm', variational_dropout: 0.4, recurrent_dropout: 0.3, zoneout: 0.2 },
+    ],
+    ['gru with every noise', { cell: 'gru', variational_dropout: 0.4, recurrent_dropout: 0.3, zoneout: 0.2 }],
+    ['lstm with learned states', { cell: 'lstm', initial_state: 'learned' }],
+    ['elman with learned states', { cell: 'elman', initial_state: 'learned', init: 'pytorch' }],
+  ])('is that of finite differences with options: %s', async (_, model) => {
+    const set = setUp({ num_layers: 2, embedding_size: 2, ...model }, T, true);
+    for (const [index, { name }] of set.network.table.entries())
+      expect(await gradientError(set, index), name).toBeLessThan(1e-5);
+  });
+
+  test('reaches learned first states from the first chunk alone where it is cut', async () => {
+    const set = setUp({ num_layers: 1, cell: 'gru', initial_state: 'learned' }, 2, true);
+    const first = set.network.table.findIndex(({ name }) => name === 'initial_state.h_l0');
+    await set.loss();
+    const gradient = await set.backend.download(set.gradients.all[first] as Parameter);
+    expect(gradient.some((value) => value !== 0)).toBe(true);
+  });
+
   test.each(cells)('with a window of one step is exact for what acts without time: %s', async (cell) => {
     // Cut at every step, the decoder's gradient is still the whole one; a recurrent weight's lacks what came through time.
     const set = setUp({ cell, num_layers: 1 }, 1);
@@ -111,7 +161,10 @@ describe('the gradient of the whole language model', () => {
     const model = { cell, num_layers: 2, embedding_size: 2, dropout: 0.3 };
     const cut = setUp(model, 2);
     await cut.loss();
-    const { backend, network, pass, state, startState, inputTensor, targetTensor } = setUp(model, T);
+    const { backend, network, pass, state, startState, inputTensor, targetTensor } = setUp(
+      { ...model, dropout: 0 },
+      T,
+    );
     const sums = network.table.map(({ shape }) => new Float64Array(shape.reduce((a, b) => a * b, 1)));
     // Each chunk by itself, as a window of its own that begins in the state in which the one before ended.
     startState();
@@ -127,7 +180,8 @@ describe('the gradient of the whole language model', () => {
         steps,
         cutEvery: steps,
         state,
-        dropout: { rate: 0, seed: 3, step: 11 },
+        ...plain,
+        count: steps * N,
       });
       for (const [k, tensor] of pass.gradients.trained.entries())
         (await backend.download(tensor)).forEach((value, i) => {
@@ -154,8 +208,12 @@ describe('the gradient of the whole language model', () => {
     set.startState();
     const forward = new ForwardPass(network, T, N);
     const loss = backend.createTensor([1], 'double');
-    const hidden = forward.hidden(set.inputTensor, state);
-    forward.losses(hidden, set.targetTensor, T * N, { loss, correct: null, losses: null });
+    const hidden = forward.hidden({ inputs: set.inputTensor }, state);
+    forward.losses(
+      hidden,
+      { targets: set.targetTensor, mask: null, count: T * N },
+      { loss, correct: null, losses: null },
+    );
     expect((await backend.download(loss))[0]).toBeCloseTo(expected, 14);
   });
 });

@@ -45,6 +45,11 @@ const identityMatrix = (n: number): Float64Array => {
   return matrix;
 };
 
+/** Gains start at 1, those of batch normalisation at 0.1 (Cooijmans et al. 2016); its bias at 0. */
+const fillNorm = (values: Float64Array, name: string, model: ModelOptions): void => {
+  if (!name.startsWith('norm.bias_')) values.fill(model.norm === 'batch' ? 0.1 : 1);
+};
+
 const orthogonalStart = (
   { name, shape, role }: ParameterEntry,
   model: ModelOptions,
@@ -54,7 +59,9 @@ const orthogonalStart = (
   const H = model.hidden_size;
   switch (role.use) {
     case 'embedding':
-      fillUniform(values, 0.1, random);
+      // A row stands for a one-hot input, but in the table of what a token means.
+      if (name === 'encoder.weight') fillUniform(values, 0.1, random);
+      else if (!name.startsWith('initial_state.')) fillUniform(values, glorotBound(H, shape[0]!), random);
       break;
     case 'weight_ih':
       fillUniform(values, glorotBound(H, shape[1]!), random);
@@ -70,7 +77,13 @@ const orthogonalStart = (
     case 'dense':
       fillUniform(values, glorotBound(shape[0]!, shape[1]!), random);
       break;
+    case 'recurrent_gain':
+    case 'cell_norm':
+      fillNorm(values, name, model);
+      break;
     case 'bias':
+    case 'peephole':
+    case 'norm_statistics':
       break;
   }
   return values;
@@ -78,12 +91,14 @@ const orthogonalStart = (
 
 /** What torch.nn.Embedding, torch.nn.LSTM, GRU, RNN and torch.nn.Linear do by themselves. */
 const pytorchStart = (
-  { shape, role }: ParameterEntry,
+  { name, shape, role }: ParameterEntry,
   model: ModelOptions,
   random: RandomStream,
 ): Float64Array => {
   const values = new Float64Array(elementCount(shape));
-  if (role.use === 'embedding') for (let k = 0; k < values.length; k++) values[k] = random.normal();
+  if (name.startsWith('initial_state.')) return values;
+  if (role.use === 'recurrent_gain' || role.use === 'cell_norm') fillNorm(values, name, model);
+  else if (name === 'encoder.weight') for (let k = 0; k < values.length; k++) values[k] = random.normal();
   else fillUniform(values, 1 / Math.sqrt(model.hidden_size), random);
   return values;
 };

@@ -1,6 +1,7 @@
 import type { ModelOptions } from '@unfold/contracts';
 import type {
   Backend,
+  NormStatistics,
   Parameter,
   RecurrentGradients,
   RecurrentLayer,
@@ -8,72 +9,153 @@ import type {
   Tensor,
 } from '@unfold/kernels';
 import { initialValues } from './initialize.ts';
-import { type ParameterEntry, parameterTable, recurrentLayers } from './parameter-table.ts';
+import type { NetworkShape } from './network-shape.ts';
+import {
+  bufferTable,
+  layerSuffix,
+  type ParameterEntry,
+  parameterTable,
+  recurrentLayers,
+} from './parameter-table.ts';
 
-/** A language model's parameters on a backend. */
-export interface ParameterSet {
+/** A linear map; the bias is null where there is none, or where it is frozen. */
+interface Linear<P> {
+  weight: P;
+  bias: P | null;
+}
+
+/** Everything of a network that is trained, in its place; P is null where a gradient is frozen. */
+interface Arranged<P> {
   /** Null without an embedding. */
-  encoder: Parameter | null;
+  encoder: P | null;
+  decoder: { weight: P; bias: P };
+  /** Of R f, the output that is fed back. */
+  feedback: P | null;
+  /** Of the context at every step. */
+  context: P | null;
+  /** Of the inputs that count down. */
+  countdown: P | null;
+  /** The head that ends sequences. */
+  length: { weight: P; bias: P } | null;
+  /** Learned first states [1,H] by layer and direction; null: zeros, or the context gives them. */
+  initialState: { h: P; c: P | null }[] | null;
+  /** What makes first states of the context. */
+  contextState: { h: Linear<P>; c: Linear<P> | null }[] | null;
+  /** In the order of the network's table. */
+  all: P[];
+}
+
+/** A network's parameters on a backend. */
+export interface ParameterSet extends Arranged<Parameter> {
   recurrent: RecurrentParameters[];
-  decoder: { weight: Parameter; bias: Parameter };
-  /** Every parameter once, in the order of the network's table. */
-  all: Parameter[];
 }
 
 /** Gradients in the places of their parameters; null: frozen, nothing is computed. */
-export interface GradientSet {
-  encoder: Parameter | null;
+export interface GradientSet extends Arranged<Parameter | null> {
   recurrent: RecurrentGradients[];
-  decoder: { weight: Parameter | null; bias: Parameter | null };
-  /** In the order of the network's table. */
-  all: (Parameter | null)[];
   /** Those that are not null. */
   trained: Parameter[];
 }
 
 /**
- * What a language model is on a backend: (embedding | one-hot) → recurrent layers → decoder. Holds parameters only; passes bring
- * their own room for activations.
+ * What a network is on a backend: (embedding | one-hot | vectors) → recurrent layers → decoder, with what its shape and its options add. Holds
+ * parameters only; passes bring their own room for activations.
  */
 export interface Network {
   backend: Backend;
   model: ModelOptions;
+  shape: NetworkShape;
+  /** V: rows of the decoder, the vocabulary's in a language model. */
   vocabularySize: number;
+  /** Bottom first; with two directions forward before reverse. */
   layers: RecurrentLayer[];
   table: ParameterEntry[];
   parameters: ParameterSet;
+  /** Running statistics by layer; null without batch normalisation. */
+  statistics: (NormStatistics | null)[];
+  /** What is part of the model but not trained. */
+  buffers: { name: string; tensor: Parameter }[];
 }
 
-const arrange = <P extends Parameter | null>(table: ParameterEntry[], all: P[], model: ModelOptions) => {
-  const named = new Map(table.map(({ name }, k) => [name, all[k]!]));
-  const encoder = named.get('encoder.weight') ?? null;
+const arrange = <P extends Parameter | null>(
+  table: ParameterEntry[],
+  all: P[],
+  model: ModelOptions,
+  places: number,
+) => {
+  const named = new Map<string, P>(table.map(({ name }, k) => [name, all[k] as P]));
+  const at = (name: string): P | null => named.get(name) ?? null;
+  // A gradient may be null itself; kernels tell by the layer what must be there.
+  const kernel = (name: string) => at(name) as Parameter;
+  const encoder = at('encoder.weight');
+  const suffixes = Array.from({ length: places }, (_, place) => layerSuffix(model, place));
+  const linear = (weight: string, bias: string) =>
+    named.has(weight) ? { weight: named.get(weight)!, bias: at(bias) } : null;
   return {
     encoder,
-    recurrent: Array.from({ length: model.num_layers }, (_, k) => ({
-      weightIh: named.get(`rnn.weight_ih_l${k}`)!,
-      weightHh: named.get(`rnn.weight_hh_l${k}`)!,
-      biasIh: named.get(`rnn.bias_ih_l${k}`)!,
-      biasHh: named.get(`rnn.bias_hh_l${k}`)!,
+    recurrent: suffixes.map((suffix) => ({
+      weightIh: kernel(`rnn.weight_ih_${suffix}`),
+      weightHh: kernel(`rnn.weight_hh_${suffix}`),
+      biasIh: kernel(`rnn.bias_ih_${suffix}`),
+      biasHh: kernel(`rnn.bias_hh_${suffix}`),
+      peephole: kernel(`peephole.weight_${suffix}`),
+      gainIh: kernel(`norm.gain_ih_${suffix}`),
+      gainHh: kernel(`norm.gain_hh_${suffix}`),
+      gainCell: kernel(`norm.gain_cell_${suffix}`),
+      biasCell: kernel(`norm.bias_cell_${suffix}`),
     })),
     decoder: {
-      weight: (model.tie_weights ? encoder : named.get('decoder.weight')) as P,
-      bias: named.get('decoder.bias')!,
+      weight: (model.tie_weights ? encoder : at('decoder.weight')) as P,
+      bias: at('decoder.bias') as P,
     },
+    feedback: at('feedback.weight'),
+    context: at('context.weight'),
+    countdown: at('length.input_weight'),
+    length: linear('length.weight', 'length.bias') as { weight: P; bias: P } | null,
+    initialState: named.has(`initial_state.h_${suffixes[0]}`)
+      ? suffixes.map((suffix) => ({
+          h: at(`initial_state.h_${suffix}`) as P,
+          c: at(`initial_state.c_${suffix}`),
+        }))
+      : null,
+    contextState: named.has(`context.h_weight_${suffixes[0]}`)
+      ? suffixes.map((suffix) => ({
+          h: linear(`context.h_weight_${suffix}`, `context.h_bias_${suffix}`)!,
+          c: linear(`context.c_weight_${suffix}`, `context.c_bias_${suffix}`),
+        }))
+      : null,
     all,
   };
 };
 
 /** A network of zeros. */
-export const createNetwork = (backend: Backend, model: ModelOptions, vocabularySize: number): Network => {
-  const table = parameterTable(model, vocabularySize);
+export const createNetwork = (backend: Backend, model: ModelOptions, shape: NetworkShape): Network => {
+  const table = parameterTable(model, shape);
+  const layers = recurrentLayers(model, shape);
   const all = table.map(({ role }) => backend.createParameter(role));
+  const buffers = bufferTable(model, shape).map(({ name, role }) => ({
+    name,
+    tensor: backend.createParameter(role),
+  }));
+  const buffer = (name: string): Parameter => buffers.find((each) => each.name === name)!.tensor;
   return {
     backend,
     model,
-    vocabularySize,
-    layers: recurrentLayers(model, vocabularySize),
+    shape,
+    vocabularySize: shape.output.size,
+    layers,
     table,
-    parameters: arrange(table, all, model),
+    parameters: arrange(table, all, model, layers.length),
+    statistics: layers.map(({ norm }, place) => {
+      if (norm !== 'batch') return null;
+      const suffix = layerSuffix(model, place);
+      return {
+        mean: buffer(`norm.running_mean_${suffix}`),
+        variance: buffer(`norm.running_var_${suffix}`),
+        batches: buffer(`norm.num_batches_${suffix}`),
+      };
+    }),
+    buffers,
   };
 };
 
@@ -89,15 +171,24 @@ export const initializeNetwork = (network: Network, seed: number): void => {
  * @param frozen names of the parameters that have none
  */
 export const createGradients = (network: Network, frozen: ReadonlySet<string> = new Set()): GradientSet => {
-  const { backend, table, parameters, model } = network;
+  const { backend, table, parameters, model, layers } = network;
   const all = table.map(({ name }, k) => (frozen.has(name) ? null : backend.like(parameters.all[k]!)));
-  return { ...arrange(table, all, model), trained: all.filter((gradient) => gradient !== null) };
+  return {
+    ...arrange(table, all, model, layers.length),
+    trained: all.filter((gradient) => gradient !== null),
+  };
 };
 
 export const releaseParameters = (
   backend: Backend,
   { all }: { readonly all: readonly (Parameter | null)[] },
 ): void => backend.release(...all.filter((tensor) => tensor !== null));
+
+/** Frees a network's parameters and statistics. */
+export const releaseNetwork = ({ backend, parameters, buffers }: Network): void => {
+  releaseParameters(backend, parameters);
+  backend.release(...buffers.map(({ tensor }) => tensor));
+};
 
 /** Uploads real numbers at the backend's precision. */
 export const upload = (backend: Backend, tensor: Tensor, values: Float32Array | Float64Array): void => {

@@ -1,9 +1,9 @@
 import { type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { Tensor } from '@unfold/kernels';
+import type { RecordEncoding } from '../data/records/record-encoding.ts';
 import { type Network, upload } from '../model/network.ts';
 import type { RecurrentState } from '../model/recurrent-state.ts';
-import { createTokenizer } from '../text/create-tokenizer.ts';
-import type { Tokenizer } from '../text/tokenizer.ts';
+import { encodingMetadata, readEncoding } from '../weights/metadata.ts';
 import {
   readHeader,
   readTensor,
@@ -15,31 +15,35 @@ import {
 import type { Optimizer } from './optimizer.ts';
 import type { CheckpointRecord } from './training-state.ts';
 
-/** Every tensor of a run under its name in checkpoints: parameters by PyTorch's names, then moments, then carried state. */
+/** Every tensor of a run under its name in checkpoints: parameters by PyTorch's names, running statistics, moments, and the state that flows on. */
 export const checkpointTensors = (
   network: Network,
   optimizer: Optimizer,
-  carried: RecurrentState,
+  carried: RecurrentState | null,
 ): { name: string; tensor: Tensor }[] => [
   ...network.table.map(({ name }, k) => ({ name, tensor: network.parameters.all[k]! })),
+  ...network.buffers,
   ...optimizer.slots.flatMap(({ slot, tensors }) =>
     tensors.map(({ parameter, tensor }) => ({ name: `optimizer.${slot}.${parameter}`, tensor })),
   ),
-  ...carried.h.map((tensor, k) => ({ name: `carried.h_l${k}`, tensor })),
-  ...carried.c.flatMap((tensor, k) => (tensor === null ? [] : [{ name: `carried.c_l${k}`, tensor }])),
+  ...(carried ? (['h', 'c'] as const) : []).flatMap((state) =>
+    carried![state].flatMap((tensor, k) =>
+      tensor === null ? [] : [{ name: `carried.${state}_l${k}`, tensor }],
+    ),
+  ),
 ];
 
 const rollbackPrefix = 'rollback.';
 
 interface CheckpointContent {
   spec: JobSpec;
-  tokenizer: Tokenizer;
+  encoding: RecordEncoding;
   record: CheckpointRecord;
 }
 
-const metadataOf = ({ spec, tokenizer, record }: CheckpointContent): Record<string, string> => ({
+const metadataOf = ({ spec, encoding, record }: CheckpointContent): Record<string, string> => ({
   spec: JSON.stringify(spec),
-  tokenizer: JSON.stringify(tokenizer),
+  ...encodingMetadata(encoding),
   training: JSON.stringify(record),
 });
 
@@ -92,7 +96,7 @@ export interface Checkpoint {
   bytes: Uint8Array;
   header: SafetensorsHeader;
   spec: JobSpec;
-  tokenizer: Tokenizer;
+  encoding: RecordEncoding;
   record: CheckpointRecord;
 }
 
@@ -121,7 +125,7 @@ export const readCheckpoint = (bytes: Uint8Array): Checkpoint => {
     bytes,
     header,
     spec,
-    tokenizer: createTokenizer(entry('tokenizer'), { lowercase: spec.text.lowercase }),
+    encoding: readEncoding(header, spec),
     record,
   };
 };
@@ -152,12 +156,17 @@ export const restoreTensors = (
 
 /** What must not change between the attempts of a run, or the checkpoint would not be a point of it. */
 const fixedFields = (spec: JobSpec): Record<string, unknown> => ({
+  task: spec.task,
+  series: spec.series,
   text: spec.text,
   model: spec.model,
   seed: spec.seed,
   start_from: spec.start_from,
   'training.batch_size': spec.training.batch_size,
   'training.sequence_length': spec.training.sequence_length,
+  'training.bucketing': spec.training.bucketing,
+  'training.loss': spec.training.loss,
+  'training.teacher_forcing': spec.training.teacher_forcing,
   'training.optimizer.type': spec.training.optimizer.type,
   'training.validation_fraction': spec.training.validation_fraction,
 });

@@ -1,69 +1,85 @@
 import type { Tensor } from '@unfold/kernels';
-import { windowSteps } from '../data/batch-plan.ts';
-import type { BatchReader } from '../data/batch-reader.ts';
+import type { Feed } from '../data/feed.ts';
 import { ForwardPass } from '../model/forward-pass.ts';
 import type { Network } from '../model/network.ts';
-import { createState, type RecurrentState, releaseState, resetState } from '../model/recurrent-state.ts';
+import { createState, type RecurrentState, releaseState } from '../model/recurrent-state.ts';
+import { BatchTensors } from './batch-tensors.ts';
+
+/** Means over the whole validation part, per target. */
+export interface ValidationLoss {
+  loss: number;
+  /** Of the head that ends sequences; null: there is none. */
+  length: number | null;
+  /** Share of right answers; null: the targets are numbers. */
+  accuracy: number | null;
+}
 
 /**
- * The validation loss: mean −log p in nats per token over the whole validation part, teacher forced, without dropout. The
- * state starts at zero and is carried from window to window if training carries it.
+ * The validation loss: mean −log p in nats per target over the whole validation part (or the mean loss of numbers), teacher forced, without
+ * dropout. Where a feed's batches go on, the state is carried if training carries it.
  */
 export class Evaluation {
   readonly #network: Network;
-  readonly #reader: BatchReader;
+  readonly #feed: Feed;
   readonly #stateful: boolean;
+  readonly #tensors: BatchTensors;
   readonly #pass: ForwardPass;
   readonly #state: RecurrentState;
-  readonly #inputs: Tensor;
-  readonly #targets: Tensor;
-  readonly #hostInputs: Int32Array;
-  readonly #hostTargets: Int32Array;
   readonly #loss: Tensor;
+  readonly #correct: Tensor;
+  readonly #length: Tensor;
 
-  constructor(network: Network, reader: BatchReader, stateful: boolean) {
+  constructor(network: Network, feed: Feed, stateful: boolean) {
     const { backend } = network;
-    const { lanes } = reader.plan;
-    const steps = windowSteps(reader.plan, 0);
     this.#network = network;
-    this.#reader = reader;
-    this.#stateful = stateful;
-    this.#pass = new ForwardPass(network, steps, lanes);
-    this.#state = createState(network, lanes);
-    this.#inputs = backend.createTensor([steps, lanes], 'int');
-    this.#targets = backend.createTensor([steps, lanes], 'int');
-    this.#hostInputs = new Int32Array(steps * lanes);
-    this.#hostTargets = new Int32Array(steps * lanes);
+    this.#feed = feed;
+    this.#stateful = stateful && feed.continues;
+    this.#tensors = new BatchTensors(network, feed);
+    this.#pass = new ForwardPass(network, feed.longest, feed.sequences);
+    this.#state = createState(network, feed.sequences);
     this.#loss = backend.createTensor([1], 'double');
+    this.#correct = backend.createTensor([1], 'double');
+    this.#length = backend.createTensor([1], 'double');
   }
 
-  /** @param interrupted asked between windows; the answer is null once it says true */
-  async run(interrupted: () => Promise<boolean>): Promise<number | null> {
-    const { backend } = this.#network;
-    const { plan } = this.#reader;
-    resetState(backend, this.#state);
-    backend.zero(this.#loss);
-    for (let window = 0; window < plan.windows; window++) {
+  /** @param interrupted asked between batches; the answer is null once it says true */
+  async run(interrupted: () => Promise<boolean>): Promise<ValidationLoss | null> {
+    const { backend, shape, parameters } = this.#network;
+    const total = { targets: 0, endings: 0 };
+    backend.zero(this.#loss, this.#correct, this.#length);
+    const softmax = shape.loss === 'softmax';
+    for (let batch = 0; batch < this.#feed.batches; batch++) {
       if (await interrupted()) return null;
-      if (!this.#stateful) resetState(backend, this.#state);
-      const steps = this.#reader.load(window, this.#hostInputs, this.#hostTargets);
-      backend.upload(this.#inputs, this.#hostInputs);
-      backend.upload(this.#targets, this.#hostTargets);
-      const hidden = this.#pass.hidden(backend.view(this.#inputs, 0, steps), this.#state);
-      this.#pass.losses(hidden, backend.view(this.#targets, 0, steps), plan.lanes * plan.laneSteps, {
-        loss: this.#loss,
-        correct: null,
-        losses: null,
-      });
+      const loaded = this.#tensors.load(this.#feed.load(0, batch));
+      if (batch === 0 || !this.#stateful) this.#pass.begin(this.#state, loaded.context);
+      const hidden = this.#pass.hidden(loaded, this.#state);
+      this.#pass.losses(
+        hidden,
+        { ...loaded, count: 1 },
+        { loss: this.#loss, correct: softmax ? this.#correct : null, losses: null },
+      );
+      total.targets += loaded.count;
+      if (!loaded.ending) continue;
+      const ending = { ...loaded.ending, count: 1 };
+      this.#pass.endingLosses(hidden, ending, { loss: this.#length, correct: null, losses: null });
+      total.endings += loaded.ending.count;
     }
-    return (await backend.download(this.#loss))[0]!;
+    const [loss, correct, length] = await Promise.all(
+      [this.#loss, this.#correct, this.#length].map(async (tensor) => (await backend.download(tensor))[0]!),
+    );
+    return {
+      loss: loss! / Math.max(1, total.targets),
+      length: parameters.length ? length! / total.endings : null,
+      accuracy: softmax ? correct! / Math.max(1, total.targets) : null,
+    };
   }
 
   release(): void {
     const { backend } = this.#network;
+    this.#tensors.release();
     this.#pass.release();
     releaseState(backend, this.#state);
-    backend.release(this.#inputs, this.#targets, this.#loss);
-    this.#reader.close();
+    backend.release(this.#loss, this.#correct, this.#length);
+    this.#feed.close();
   }
 }

@@ -11,6 +11,7 @@ import {
 } from '../../test-support/runs.ts';
 import { LanguageModel } from '../language-model.ts';
 import { createNetwork, initializeNetwork, upload } from '../model/network.ts';
+import { textShape } from '../model/network-shape.ts';
 import { parameterTable } from '../model/parameter-table.ts';
 import { exportWeights } from '../weights/export.ts';
 import { FreeRunning } from './free-running.ts';
@@ -28,7 +29,11 @@ const openData = async (text: string, training = {}) => {
 };
 
 const networkFor = ({ spec, data }: Awaited<ReturnType<typeof openData>>) => {
-  const network = createNetwork(createReference(), spec.model, data.file.tokenizer.tokens.length);
+  const network = createNetwork(
+    createReference(),
+    spec.model,
+    textShape(data.text!.file.tokenizer.tokens.length),
+  );
   initializeNetwork(network, 1);
   return network;
 };
@@ -38,13 +43,13 @@ describe('the free-running loss', () => {
     const opened = await openData('ab'.repeat(200));
     const network = networkFor(opened);
     // Whatever was read, the next token is `a` or `b` with equal probability.
-    const table = parameterTable(opened.spec.model, network.vocabularySize);
+    const table = parameterTable(opened.spec.model, network.shape);
     table.forEach(({ name, shape }, k) => {
       const zeros = new Float64Array(shape.reduce((a, b) => a * b, 1));
       if (name === 'decoder.bias') zeros.set([-1000, 0, 0]);
       upload(network.backend, network.parameters.all[k]!, zeros);
     });
-    const running = FreeRunning.over(network, opened.data.file, opened.data.validation!, 1)!;
+    const running = FreeRunning.over(network, opened.data.text!.file, opened.data.text!.validation!, 1)!;
     const { free, forced } = (await running.run(never))!;
     expect(free).toBeCloseTo(Math.LN2, 6);
     expect(forced).toBeCloseTo(Math.LN2, 6);
@@ -77,7 +82,7 @@ describe('the free-running loss', () => {
     const network = networkFor(opened);
     const losses = [];
     for (const seed of [1, 1, 2]) {
-      const running = FreeRunning.over(network, opened.data.file, opened.data.validation!, seed)!;
+      const running = FreeRunning.over(network, opened.data.text!.file, opened.data.text!.validation!, seed)!;
       losses.push(await running.run(never));
       expect(await running.run(never)).toEqual(losses.at(-1));
       running.release();
@@ -90,7 +95,12 @@ describe('the free-running loss', () => {
   test('takes at most 128 time steps, whatever the length of the text', async () => {
     for (const sequence_length of [5, 24, 200]) {
       const opened = await openData(sentence.repeat(40), { sequence_length });
-      const running = FreeRunning.over(networkFor(opened), opened.data.file, opened.data.validation!, 1)!;
+      const running = FreeRunning.over(
+        networkFor(opened),
+        opened.data.text!.file,
+        opened.data.text!.validation!,
+        1,
+      )!;
       let steps = 0;
       await running.run(async () => ++steps < 0);
       expect(steps).toBeGreaterThan(8);
@@ -101,7 +111,12 @@ describe('the free-running loss', () => {
 
   test('ends at once when it is interrupted', async () => {
     const opened = await openData(sentence.repeat(10));
-    const running = FreeRunning.over(networkFor(opened), opened.data.file, opened.data.validation!, 1)!;
+    const running = FreeRunning.over(
+      networkFor(opened),
+      opened.data.text!.file,
+      opened.data.text!.validation!,
+      1,
+    )!;
     let steps = 0;
     expect(await running.run(async () => ++steps === 3)).toBeNull();
     expect(steps).toBe(3);

@@ -6,7 +6,7 @@ import { nextTurn } from '../event-loop.ts';
 import { sampleToken } from '../generation/sampler.ts';
 import { ForwardPass } from '../model/forward-pass.ts';
 import type { Network } from '../model/network.ts';
-import { createState, type RecurrentState, releaseState, resetState } from '../model/recurrent-state.ts';
+import { createState, type RecurrentState, releaseState } from '../model/recurrent-state.ts';
 
 /** True tokens that warm the state. */
 const warmUp = 16;
@@ -121,18 +121,22 @@ export class FreeRunning {
     backend.upload(this.#inputs, this.#hostInputs.subarray(0, read));
     backend.upload(this.#targets, this.#hostTargets.subarray(0, read));
 
-    resetState(backend, this.#state);
-    const hidden = this.#pass.hidden(this.#inputs, this.#state);
-    this.#pass.losses(hidden, this.#targets, count, { loss: this.#forced, correct: null, losses: null });
+    this.#pass.begin(this.#state);
+    const hidden = this.#pass.hidden({ inputs: this.#inputs }, this.#state);
+    this.#pass.losses(
+      hidden,
+      { targets: this.#targets, mask: null, count },
+      { loss: this.#forced, correct: null, losses: null },
+    );
 
-    resetState(backend, this.#state);
-    const warmed = this.#pass.hidden(backend.view(this.#inputs, 0, warm), this.#state);
+    this.#pass.begin(this.#state);
+    const warmed = this.#pass.hidden({ inputs: backend.view(this.#inputs, 0, warm) }, this.#state);
     this.#pass.logits(backend.view(warmed, warm - 1, 1), this.#logits);
     for (let t = warm; t < this.#steps; t++) {
       if (await interrupted()) return false;
       await this.#feedSamples(window, t);
-      const input = backend.view(this.#inputs, t, 1);
-      this.#pass.logits(this.#pass.hidden(input, this.#state), this.#logits);
+      const inputs = backend.view(this.#inputs, t, 1);
+      this.#pass.logits(this.#pass.hidden({ inputs, firstStep: t }, this.#state), this.#logits);
       backend.softmaxCrossEntropy({
         logits: this.#logits,
         targets: backend.view(this.#targets, t, 1),

@@ -8,9 +8,10 @@ const finiteOnly = (values: Record<string, number | null>): Record<string, numbe
   );
 
 export interface MetricContext {
-  level: TokenLevel;
-  /** Tokens of one step. */
-  tokensPerStep: number;
+  /** What is predicted: text of a level, other tokens or labels, or numbers. */
+  output: TokenLevel | 'names' | 'numbers';
+  /** Whether sequences end by a head of their own. */
+  ends: boolean;
   learningRate: number;
   /** Epochs done, with the fraction of the current one. */
   epoch: number;
@@ -26,9 +27,10 @@ export const windowMetrics = (sums: MetricSums, context: MetricContext): Record<
   const loss = sums.loss / sums.steps;
   return finiteOnly({
     loss,
-    perplexity: Math.exp(loss),
-    bits_per_character: context.level === 'word' ? null : loss / Math.LN2,
-    accuracy: sums.correct / (sums.steps * context.tokensPerStep),
+    length_loss: context.ends ? sums.length_loss / sums.steps : null,
+    perplexity: context.output === 'numbers' ? null : Math.exp(loss),
+    bits_per_character: context.output === 'char' || context.output === 'byte' ? loss / Math.LN2 : null,
+    accuracy: context.output === 'numbers' ? null : sums.correct / sums.targets,
     gradient_norm: sums.gradient_norm / sums.steps,
     learning_rate: context.learningRate,
     tokens_per_second: context.tokensPerSecond,

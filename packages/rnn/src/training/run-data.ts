@@ -1,14 +1,26 @@
 import { type JobSpec, UnfoldError } from '@unfold/contracts';
 import { type BatchPlan, planTraining, planValidation } from '../data/batch-plan.ts';
+import { type Feed, RecordFeed, SeriesFeed, TextFeed } from '../data/feed.ts';
+import type { DataSource } from '../data/prepared-file.ts';
+import type { RecordEncoding } from '../data/records/record-encoding.ts';
+import { prepareRecordFile, type RecordFile, type RecordIndex } from '../data/records/record-file.ts';
+import { readsRecords } from '../data/records/record-reader.ts';
 import { prepareTokenFile, type TokenFile } from '../data/token-file.ts';
+import { textEncoding } from '../model/network-shape.ts';
+import { encodingMetadata } from '../weights/metadata.ts';
 import type { Checkpoint } from './checkpoint.ts';
 
-/** A run's data: tokens on disk and how they are laid out in lanes and windows. */
+/** A run's data on disk, how it became numbers, and where its batches come from. */
 export interface RunData {
-  file: TokenFile;
-  training: BatchPlan;
+  encoding: RecordEncoding;
+  source: DataSource;
+  /** Time steps to train on and to validate on. */
+  steps: { training: number; validation: number };
+  training: Feed;
   /** null: nothing is held out. */
-  validation: BatchPlan | null;
+  validation: Feed | null;
+  /** Of an endless text: its tokens, and the layout of the part that is held out. */
+  text: { file: TokenFile; validation: BatchPlan | null } | null;
 }
 
 export interface RunDataRequest {
@@ -23,20 +35,27 @@ export interface RunDataRequest {
 /** A vocabulary travels in the header of every weights file, and headers have a limit. */
 const mostVocabularyBytes = 900_000;
 
-const expectStorableVocabulary = ({ tokenizer }: TokenFile): void => {
-  const bytes = Buffer.byteLength(JSON.stringify(JSON.stringify(tokenizer)));
+const expectStorable = (encoding: RecordEncoding): void => {
+  const bytes = Buffer.byteLength(JSON.stringify(encodingMetadata(encoding)));
+  const { input } = encoding;
+  const tokens =
+    input.kind === 'text' ? input.tokenizer.tokens : input.kind === 'tokens' ? input.list.tokens : [];
   if (bytes > mostVocabularyBytes)
     throw new UnfoldError(
       'limit_exceeded',
-      `The vocabulary of ${tokenizer.tokens.length} tokens takes ${bytes} bytes, more than the ${mostVocabularyBytes} that a weights file's header has room for: lower text.max_vocab.`,
+      `The vocabulary of ${tokens.length} tokens takes ${bytes} bytes, more than the ${mostVocabularyBytes} that a weights file's header has room for: lower text.max_vocab.`,
       { param: 'text.max_vocab' },
     );
 };
 
-/** Tokenizes the data, unless that is done already, and plans its batches; null if it was interrupted. */
-export const openRunData = async (request: RunDataRequest): Promise<RunData | null> => {
+/** Prepares the data, unless that is done already, and plans its batches; null if it was interrupted. */
+export const openRunData = (request: RunDataRequest): Promise<RunData | null> =>
+  readsRecords(request.spec) ? openRecords(request) : openText(request);
+
+const openText = async (request: RunDataRequest): Promise<RunData | null> => {
   const { spec, checkpoint } = request;
   const { batch_size, sequence_length, validation_fraction } = spec.training;
+  const earlier = checkpoint?.encoding.input;
   const file = await prepareTokenFile({
     data: request.data,
     validation: request.validation,
@@ -44,10 +63,14 @@ export const openRunData = async (request: RunDataRequest): Promise<RunData | nu
     validationFraction: validation_fraction,
     scratch: request.scratch,
     interrupted: request.interrupted,
-    ...(checkpoint && { resume: { tokenizer: checkpoint.tokenizer, source: checkpoint.record.source } }),
+    ...(checkpoint &&
+      earlier?.kind === 'text' && {
+        resume: { tokenizer: earlier.tokenizer, source: checkpoint.record.source },
+      }),
   });
   if (file === null) return null;
-  expectStorableVocabulary(file);
+  const encoding = textEncoding(file.tokenizer);
+  expectStorable(encoding);
   const training = planTraining(file.trainingTokens, batch_size, sequence_length);
   const validates = request.validation !== null || validation_fraction > 0;
   const validation = validates
@@ -59,5 +82,52 @@ export const openRunData = async (request: RunDataRequest): Promise<RunData | nu
         request.validation === null ? 'training.validation_fraction' : 'validation_file',
       )
     : null;
-  return { file, training, validation };
+  return {
+    encoding,
+    source: file.source,
+    steps: { training: file.trainingTokens, validation: file.validationTokens },
+    training: new TextFeed(file, training),
+    validation: validation && new TextFeed(file, validation),
+    text: { file, validation },
+  };
+};
+
+const recordFeed = (
+  spec: JobSpec,
+  file: RecordFile,
+  index: RecordIndex,
+  part: 'training' | 'validation',
+): Feed => {
+  const { batch_size, sequence_length, bucketing } = spec.training;
+  if (file.encoding.endless) return new SeriesFeed(file, part, batch_size, sequence_length);
+  return new RecordFeed(file, index, {
+    batchSize: batch_size,
+    seed: spec.seed,
+    bucketing,
+    shuffle: part === 'training',
+    length: spec.model.length,
+  });
+};
+
+const openRecords = async (request: RunDataRequest): Promise<RunData | null> => {
+  const { spec, checkpoint } = request;
+  const file = await prepareRecordFile({
+    spec,
+    data: request.data,
+    validation: request.validation,
+    scratch: request.scratch,
+    interrupted: request.interrupted,
+    ...(checkpoint && { resume: { encoding: checkpoint.encoding, source: checkpoint.record.source } }),
+  });
+  if (file === null) return null;
+  const { encoding, source, training, validation } = file;
+  expectStorable(encoding);
+  return {
+    encoding,
+    source,
+    steps: { training: training.steps, validation: validation?.steps ?? 0 },
+    training: recordFeed(spec, file, training, 'training'),
+    validation: validation && recordFeed(spec, file, validation, 'validation'),
+    text: null,
+  };
 };

@@ -77,16 +77,15 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainingEven
   }
 }
 
-const describeData = ({ spec, data, parameters }: TrainingRun): string => {
-  const { file, training, validation } = data;
-  const vocabularySize = file.tokenizer.tokens.length;
-  const held = validation ? `${file.validationTokens} for validation` : 'none held out';
-  const steps = spec.training.bptt.window ?? spec.training.sequence_length;
-  const megabytes = (activationBytes(spec, { lanes: training.lanes, steps }, vocabularySize) / 1e6).toFixed(
-    1,
-  );
+const describeData = ({ spec, data, parameters, outputs }: TrainingRun): string => {
+  const { training, validation } = data;
+  const held = validation ? `${data.steps.validation} for validation` : 'none held out';
+  const steps = Math.min(spec.training.bptt.window ?? training.longest, training.longest);
+  const bytes = activationBytes(spec, { lanes: training.sequences, steps }, outputs);
+  const megabytes = (bytes / 1e6).toFixed(1);
+  const unit = data.text ? 'tokens' : 'time steps';
   return (
-    `${parameters} parameters, vocabulary of ${vocabularySize}; ${file.trainingTokens} tokens to train on, ${held}; ${training.windows} steps per epoch. ` +
+    `${parameters} parameters, vocabulary of ${outputs}; ${data.steps.training} ${unit} to train on, ${held}; ${training.batches} steps per epoch. ` +
     `Gradients through ${steps} time steps keep about ${megabytes} MB of activations.`
   );
 };
@@ -106,11 +105,14 @@ function* openingRemarks(
     };
   if (checkpoint === null) {
     yield { type: 'log', level: 'info', message: describeData(run) };
-    if (data.training.lanes < spec.training.batch_size)
+    const { sequences } = data.training;
+    if (sequences < spec.training.batch_size)
       yield {
         type: 'log',
         level: 'warning',
-        message: `The text has only ${data.training.lanes} windows of ${spec.training.sequence_length} tokens: training with a batch of ${data.training.lanes} instead of ${spec.training.batch_size}.`,
+        message: data.training.continues
+          ? `The ${data.text ? 'text' : 'series'} has only ${sequences} windows of ${spec.training.sequence_length} ${data.text ? 'tokens' : 'time steps'}: training with a batch of ${sequences} instead of ${spec.training.batch_size}.`
+          : `There are only ${sequences} records to train on: training with a batch of ${sequences} instead of ${spec.training.batch_size}.`,
       };
     return;
   }

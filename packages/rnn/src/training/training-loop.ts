@@ -27,7 +27,7 @@ export class TrainingLoop {
   #startedAt = performance.now();
   #stepsBefore: number;
   /** Of the metric window, as far as this attempt saw it: optimizer steps and the time they took, evaluations left out. */
-  #window = { seconds: 0, steps: 0 };
+  #window = { seconds: 0, steps: 0, tokens: 0 };
   #checkpointAt = performance.now();
   #progressAt = Number.NEGATIVE_INFINITY;
   #wish: ControlAnswer = 'continue';
@@ -63,7 +63,7 @@ export class TrainingLoop {
       if (outcome) return outcome;
     } else if (this.#isOver()) return yield* this.#finish();
     const startedAt = performance.now();
-    await this.#run.step();
+    this.#window.tokens += await this.#run.step();
     this.#window.seconds += (performance.now() - startedAt) / 1000;
     this.#window.steps += 1;
     this.#run.state.seconds = this.#seconds();
@@ -85,7 +85,7 @@ export class TrainingLoop {
     this.#secondsBefore = seconds;
     this.#startedAt = performance.now();
     this.#stepsBefore = step;
-    this.#window = { seconds: 0, steps: 0 };
+    this.#window = { seconds: 0, steps: 0, tokens: 0 };
     yield { type: 'restart', from_step: step, reason: 'rolled_back' };
     yield {
       type: 'log',
@@ -171,17 +171,17 @@ export class TrainingLoop {
 
   #takeMetrics(): Record<string, number> {
     const run = this.#run;
-    const { seconds, steps } = this.#window;
+    const { seconds, steps, tokens } = this.#window;
     const values = windowMetrics(run.state.sums, {
-      level: run.data.file.tokenizer.level,
-      tokensPerStep: run.tokensPerStep,
+      output: run.output,
+      ends: run.spec.model.length !== 'eos',
       learningRate: run.state.learning_rate,
       epoch: run.epoch,
-      tokensPerSecond: steps > 0 ? (steps * run.tokensPerStep) / seconds : null,
+      tokensPerSecond: steps > 0 ? tokens / seconds : null,
       etaSeconds: this.#eta(),
     });
     run.state.sums = emptySums();
-    this.#window = { seconds: 0, steps: 0 };
+    this.#window = { seconds: 0, steps: 0, tokens: 0 };
     return values;
   }
 

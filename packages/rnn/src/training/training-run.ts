@@ -1,18 +1,21 @@
 import { type JobSpec, specLimits, UnfoldError } from '@unfold/contracts';
 import { type Backend, randomPurposes, type Tensor } from '@unfold/kernels';
-import { BatchReader } from '../data/batch-reader.ts';
+import type { HostBatch } from '../data/feed.ts';
 import { generateTokens } from '../generation/generate.ts';
 import {
   createGradients,
   createNetwork,
   initializeNetwork,
   type Network,
+  releaseNetwork,
   releaseParameters,
 } from '../model/network.ts';
+import { type NetworkShape, shapeOf } from '../model/network-shape.ts';
 import { selectParameters } from '../model/parameter-groups.ts';
 import { countParameters } from '../model/parameter-table.ts';
-import { createState, type RecurrentState, releaseState, resetState } from '../model/recurrent-state.ts';
+import { createState, type RecurrentState, releaseState } from '../model/recurrent-state.ts';
 import { TrainingPass } from '../model/training-pass.ts';
+import { BatchTensors } from './batch-tensors.ts';
 import {
   type Checkpoint,
   checkpointTensors,
@@ -25,6 +28,7 @@ import { type Diagnostic, diagnose } from './diagnostics/diagnose.ts';
 import { expectFinite, rollbackFactor } from './divergence.ts';
 import { Evaluation } from './evaluation.ts';
 import { FreeRunning } from './free-running.ts';
+import type { MetricContext } from './metrics.ts';
 import { createOptimizer, type Optimizer } from './optimizer.ts';
 import { RollbackPoint } from './rollback-point.ts';
 import type { RunData } from './run-data.ts';
@@ -36,15 +40,19 @@ import { transferWeights } from './transfer.ts';
 const sampleTokens = { char: 240, byte: 240, word: 60 } as const;
 const sampleTemperature = 0.8;
 
-const expectSize = (spec: JobSpec, vocabularySize: number): void => {
-  const parameters = countParameters(spec.model, vocabularySize);
+const expectSize = (spec: JobSpec, shape: NetworkShape): void => {
+  const parameters = countParameters(spec.model, shape);
   if (parameters > specLimits.parameters)
     throw new UnfoldError(
       'limit_exceeded',
-      `The model would have ${parameters} parameters with a vocabulary of ${vocabularySize}, but at most ${specLimits.parameters} are allowed.`,
+      `The model would have ${parameters} parameters with a vocabulary of ${shape.output.size}, but at most ${specLimits.parameters} are allowed.`,
       { param: 'model.hidden_size' },
     );
 };
+
+/** Whether the layers are what the diagnostics take apart: no batch statistics, and one direction with states. */
+const isPlain = ({ layers, model }: Network): boolean =>
+  !model.bidirectional && layers.every(({ norm, recurrent }) => norm !== 'batch' && recurrent !== false);
 
 /** Where a run begins. */
 export interface RunStart {
@@ -59,6 +67,8 @@ export interface RunStart {
 /** What an evaluation tells. */
 export interface EvaluationMetrics {
   validation_loss: number;
+  validation_length_loss?: number;
+  validation_accuracy?: number;
   free_running_loss?: number;
   free_running_gap?: number;
 }
@@ -70,59 +80,52 @@ export class TrainingRun {
   /** Changed by `step` and by the loop that drives it. */
   state: TrainingState;
   readonly totalSteps: number;
-  readonly tokensPerStep: number;
   readonly #backend: Backend;
   readonly #network: Network;
   readonly #optimizer: Optimizer;
   readonly #pass: TrainingPass;
   readonly #carried: RecurrentState;
-  readonly #reader: BatchReader;
+  readonly #batch: BatchTensors;
   readonly #evaluation: Evaluation | null;
   readonly #freeRunning: FreeRunning | null;
-  readonly #inputs: Tensor;
-  readonly #targets: Tensor;
-  readonly #hostInputs: Int32Array;
-  readonly #hostTargets: Int32Array;
   readonly #norm: Tensor;
   readonly #nonFinite: Tensor;
   readonly #rollbackPoint: RollbackPoint;
+  #lastBatch: HostBatch | null = null;
   /** Gradient norms of the last step, if it is one that is diagnosed. */
   #lastNorms: Record<string, number | null> | null = null;
 
   constructor(spec: JobSpec, backend: Backend, data: RunData, start: RunStart) {
     const { checkpoint } = start;
     const { training } = spec;
-    const { lanes, sequenceLength, windows } = data.training;
-    const vocabularySize = data.file.tokenizer.tokens.length;
-    expectSize(spec, vocabularySize);
+    const { batches, longest, sequences } = data.training;
+    const shape = shapeOf(spec, data.encoding, longest);
+    expectSize(spec, shape);
     this.spec = spec;
     this.data = data;
-    this.totalSteps = Math.min(training.max_steps ?? Number.POSITIVE_INFINITY, training.epochs * windows);
-    this.tokensPerStep = lanes * sequenceLength;
+    this.totalSteps = Math.min(training.max_steps ?? Number.POSITIVE_INFINITY, training.epochs * batches);
     this.#backend = backend;
-    this.#network = createNetwork(backend, spec.model, vocabularySize);
+    this.#network = createNetwork(backend, spec.model, shape);
     const frozen = selectParameters(this.#network.table, spec.model, spec.start_from?.freeze ?? []);
     const gradients = createGradients(this.#network, frozen);
     this.#optimizer = createOptimizer(this.#network, gradients, training.optimizer);
-    this.#pass = new TrainingPass(this.#network, gradients, training.bptt.window ?? sequenceLength, lanes);
-    this.#carried = createState(this.#network, lanes);
-    this.#inputs = backend.createTensor([sequenceLength, lanes], 'int');
-    this.#targets = backend.createTensor([sequenceLength, lanes], 'int');
-    this.#hostInputs = new Int32Array(this.tokensPerStep);
-    this.#hostTargets = new Int32Array(this.tokensPerStep);
+    const chunk = Math.min(longest, training.bptt.window ?? longest);
+    this.#pass = new TrainingPass(this.#network, gradients, chunk, sequences);
+    this.#carried = createState(this.#network, sequences);
+    this.#batch = new BatchTensors(this.#network, data.training);
     this.#norm = backend.createTensor([1], 'double');
     this.#nonFinite = backend.createTensor([1], 'double');
-    this.#reader = new BatchReader(data.file, data.training);
     this.#evaluation =
-      data.validation &&
-      new Evaluation(this.#network, new BatchReader(data.file, data.validation), training.bptt.stateful);
-    this.#freeRunning =
-      data.validation && FreeRunning.over(this.#network, data.file, data.validation, spec.seed);
+      data.validation && new Evaluation(this.#network, data.validation, training.bptt.stateful);
+    const { text } = data;
+    this.#freeRunning = text?.validation
+      ? FreeRunning.over(this.#network, text.file, text.validation, spec.seed)
+      : null;
 
     this.#rollbackPoint = new RollbackPoint(start.scratch);
     if (checkpoint === null) {
       initializeNetwork(this.#network, spec.seed);
-      if (start.weights) transferWeights(this.#network, spec, data.file.tokenizer, start.weights);
+      if (start.weights) transferWeights(this.#network, spec, data.encoding, start.weights);
       this.state = initialState(spec);
     } else {
       restoreTensors(this.#network, this.#tensors(), checkpoint);
@@ -132,11 +135,24 @@ export class TrainingRun {
 
   /** Epochs done, with the fraction of the current one. */
   get epoch(): number {
-    return this.state.epoch + this.state.window / this.data.training.windows;
+    return this.state.epoch + this.state.window / this.data.training.batches;
+  }
+
+  /** What is predicted: text of a level, other tokens or labels, or numbers. */
+  get output(): MetricContext['output'] {
+    const { input, output } = this.data.encoding;
+    const part = output ?? input;
+    if (part.kind === 'text') return part.tokenizer.level;
+    return part.kind === 'vectors' ? 'numbers' : 'names';
+  }
+
+  /** V: rows of the output layer. */
+  get outputs(): number {
+    return this.#network.vocabularySize;
   }
 
   get parameters(): number {
-    return countParameters(this.spec.model, this.#network.vocabularySize);
+    return countParameters(this.spec.model, this.#network.shape);
   }
 
   /** Remembers where a run that diverges goes back to. Call it once, before the first step. */
@@ -155,25 +171,23 @@ export class TrainingRun {
 
   /**
    * One optimizer step: forward, backward, clipping, update.
+   * @returns time steps of the batch that are no padding
    * @throws UnfoldError `diverged` if the loss or the gradients are no numbers any more
    */
-  async step(): Promise<void> {
+  async step(): Promise<number> {
     const backend = this.#backend;
-    const { training, seed, model } = this.spec;
+    const { training, seed } = this.spec;
     const { state } = this;
-    const { windows, sequenceLength } = this.data.training;
-    if (state.window === 0 || !training.bptt.stateful) resetState(backend, this.#carried);
-
-    this.#reader.load(state.window, this.#hostInputs, this.#hostTargets);
-    backend.upload(this.#inputs, this.#hostInputs);
-    backend.upload(this.#targets, this.#hostTargets);
+    const { batches } = this.data.training;
+    const batch = this.data.training.load(state.epoch, state.window);
+    const loaded = this.#batch.load(batch);
+    this.#lastBatch = batch;
     this.#pass.run({
-      inputs: this.#inputs,
-      targets: this.#targets,
-      steps: sequenceLength,
-      cutEvery: training.bptt.window ?? sequenceLength,
+      ...loaded,
+      cutEvery: training.bptt.window ?? loaded.steps,
       state: this.#carried,
-      dropout: { rate: model.dropout, seed, step: state.step },
+      starts: state.window === 0 || !this.#carries,
+      random: { seed, step: state.step, sequences: loaded.sequences },
     });
 
     const step = state.step + 1;
@@ -184,25 +198,37 @@ export class TrainingRun {
     const learningRate = this.#rateAt(step);
     this.#optimizer.apply(learningRate, step);
 
-    const [loss, correct, norm] = await Promise.all(
-      [this.#pass.loss, this.#pass.correct, this.#norm].map(async (t) => (await backend.download(t))[0]!),
+    const [loss, correct, lengthLoss, norm] = await Promise.all(
+      [this.#pass.loss, this.#pass.correct, this.#pass.lengthLoss, this.#norm].map(
+        async (t) => (await backend.download(t))[0]!,
+      ),
     );
     expectFinite(loss!, 'loss', step);
+    expectFinite(lengthLoss!, 'length loss', step);
     expectFinite(norm!, 'gradient norm', step);
     state.step = step;
     state.learning_rate = learningRate;
-    state.tokens += this.tokensPerStep;
+    state.tokens += batch.tokens;
     state.window += 1;
-    if (state.window === windows) {
+    if (state.window === batches) {
       state.window = 0;
       state.epoch += 1;
     }
     state.sums.loss += loss!;
     state.sums.correct += correct!;
+    state.sums.length_loss += lengthLoss!;
+    state.sums.targets += batch.count;
+    state.sums.tokens += batch.tokens;
     state.sums.gradient_norm += norm!;
     state.sums.steps += 1;
     state.pending = true;
     this.#lastNorms = byParameter;
+    return batch.tokens;
+  }
+
+  /** Whether the state of one batch is the first of the next. */
+  get #carries(): boolean {
+    return this.data.training.continues && this.spec.training.bptt.stateful;
   }
 
   #isDiagnosed(step: number): boolean {
@@ -228,10 +254,12 @@ export class TrainingRun {
   /** What `diagnostics_every` asks for after the step that was just done: nothing after most. */
   async diagnose(): Promise<Diagnostic[]> {
     if (this.#lastNorms === null) return [];
-    const batch = { inputs: this.#hostInputs, targets: this.#hostTargets };
-    const { sequenceLength: steps, lanes } = this.data.training;
+    const { inputs, targets, steps } = this.#lastBatch!;
+    const batch = { inputs: inputs as Int32Array, targets: targets as Int32Array };
     return [
-      ...(await diagnose(this.#network, { ...batch, steps, lanes })),
+      ...(this.data.text && isPlain(this.#network)
+        ? await diagnose(this.#network, { ...batch, steps, lanes: this.data.training.sequences })
+        : []),
       { name: 'gradient_norms', data: { parameters: this.#lastNorms } },
     ];
   }
@@ -257,15 +285,21 @@ export class TrainingRun {
    */
   async evaluate(interrupted: () => Promise<boolean>): Promise<EvaluationMetrics | null> {
     if (this.#evaluation === null) return null;
-    const validation_loss = await this.#evaluation.run(interrupted);
-    if (validation_loss === null) return null;
+    const validation = await this.#evaluation.run(interrupted);
+    if (validation === null) return null;
+    const { loss: validation_loss, length, accuracy } = validation;
     expectFinite(validation_loss, 'validation loss', this.state.step);
-    if (this.#freeRunning === null) return { validation_loss };
+    const forced = {
+      validation_loss,
+      ...(length !== null && { validation_length_loss: length }),
+      ...(accuracy !== null && this.spec.task !== 'language_model' && { validation_accuracy: accuracy }),
+    };
+    if (this.#freeRunning === null) return forced;
     const losses = await this.#freeRunning.run(interrupted);
     if (losses === null) return null;
     expectFinite(losses.free, 'free-running loss', this.state.step);
     return {
-      validation_loss,
+      ...forced,
       free_running_loss: losses.free,
       free_running_gap: losses.free - losses.forced,
     };
@@ -273,7 +307,9 @@ export class TrainingRun {
 
   /** Text from an empty prompt, drawn from a stream of its own. Null if it was interrupted. */
   async sample(interrupted: () => Promise<boolean>): Promise<string | null> {
-    const { tokenizer } = this.data.file;
+    const { input } = this.data.encoding;
+    if (this.spec.task !== 'language_model' || input.kind !== 'text') return null;
+    const { tokenizer } = input;
     const source = { seed: this.spec.seed, purpose: randomPurposes.evaluation, step: this.state.step };
     const options = { max_tokens: sampleTokens[tokenizer.level], temperature: sampleTemperature };
     let text = '';
@@ -300,11 +336,11 @@ export class TrainingRun {
       );
     const content = {
       spec: this.spec,
-      tokenizer: this.data.file.tokenizer,
+      encoding: this.data.encoding,
       record: {
         version: 1 as const,
         state: this.state,
-        source: this.data.file.source,
+        source: this.data.source,
         engine: this.#backend.describe().engine,
       },
     };
@@ -315,20 +351,21 @@ export class TrainingRun {
   }
 
   #tensors(): { name: string; tensor: Tensor }[] {
-    return checkpointTensors(this.#network, this.#optimizer, this.#carried);
+    return checkpointTensors(this.#network, this.#optimizer, this.#carries ? this.#carried : null);
   }
 
   release(): void {
-    this.#reader.close();
+    this.data.training.close();
+    this.#batch.release();
     this.#evaluation?.release();
     this.#freeRunning?.release();
     this.#pass.release();
     releaseParameters(this.#backend, this.#pass.gradients);
-    releaseParameters(this.#backend, this.#network.parameters);
+    releaseNetwork(this.#network);
     releaseState(this.#backend, this.#carried);
     this.#backend.release(
       ...this.#optimizer.slots.flatMap(({ tensors }) => tensors.map(({ tensor }) => tensor)),
     );
-    this.#backend.release(this.#inputs, this.#targets, this.#norm, this.#nonFinite);
+    this.#backend.release(this.#norm, this.#nonFinite);
   }
 }

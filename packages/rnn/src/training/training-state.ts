@@ -7,6 +7,10 @@ import type { PlateauState } from './schedule.ts';
 export interface MetricSums {
   loss: number;
   correct: number;
+  length_loss: number;
+  /** Targets, and time steps that are no padding. */
+  targets: number;
+  tokens: number;
   gradient_norm: number;
   steps: number;
 }
@@ -46,7 +50,15 @@ export interface TrainingState {
   seconds: number;
 }
 
-export const emptySums = (): MetricSums => ({ loss: 0, correct: 0, gradient_norm: 0, steps: 0 });
+export const emptySums = (): MetricSums => ({
+  loss: 0,
+  correct: 0,
+  length_loss: 0,
+  targets: 0,
+  tokens: 0,
+  gradient_norm: 0,
+  steps: 0,
+});
 
 export const initialState = (spec: JobSpec): TrainingState => ({
   step: 0,

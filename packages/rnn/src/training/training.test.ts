@@ -12,6 +12,7 @@ import {
 } from '../../test-support/runs.ts';
 import { estimate } from '../estimate.ts';
 import { initialValues, orthogonalMatrix } from '../model/initialize.ts';
+import { textShape } from '../model/network-shape.ts';
 import { parameterTable } from '../model/parameter-table.ts';
 import { exportWeights } from '../weights/export.ts';
 import { inspectWeights } from '../weights/inspect.ts';
@@ -289,7 +290,7 @@ describe('the start', () => {
   });
 
   test('lets an LSTM remember: forget biases are 1, all others 0', () => {
-    const table = parameterTable(model, 5);
+    const table = parameterTable(model, textShape(5));
     const bias = (name: string) => {
       const index = table.findIndex((entry) => entry.name === name);
       return [...initialValues(table[index]!, index, model, 1)];
@@ -302,14 +303,14 @@ describe('the start', () => {
     const irnn = tinySpec({
       model: { cell: 'elman', activation: 'relu', init: 'identity', hidden_size: 3 },
     }).model;
-    const table = parameterTable(irnn, 5);
+    const table = parameterTable(irnn, textShape(5));
     const index = table.findIndex(({ name }) => name === 'rnn.weight_hh_l0');
     expect([...initialValues(table[index]!, index, irnn, 1)]).toEqual([1, 0, 0, 0, 1, 0, 0, 0, 1]);
   });
 
   test('as PyTorch does it is uniform within 1 / √H', () => {
     const pytorch = { ...model, init: 'pytorch' as const };
-    parameterTable(pytorch, 5).forEach((entry, k) => {
+    parameterTable(pytorch, textShape(5)).forEach((entry, k) => {
       const values = initialValues(entry, k, pytorch, 1);
       expect(Math.max(...values.map(Math.abs))).toBeLessThan(1 / Math.sqrt(8));
       expect(values.every((value) => value !== 0)).toBe(true);

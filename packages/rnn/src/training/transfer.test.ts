@@ -84,7 +84,7 @@ describe('a run that starts from a model', () => {
     const fresh = tinySpec({ model: shape, seed: 9, training: { max_steps: 1 } });
     fresh.training.optimizer.learning_rate = Number.MIN_VALUE;
     const random = await finalOf({ spec: fresh, data });
-    const [old, now] = [inspectWeights(base).tokenizer.tokens, inspectWeights(end).tokenizer.tokens];
+    const [old, now] = [inspectWeights(base).tokenizer!.tokens, inspectWeights(end).tokenizer!.tokens];
     expect(now).toContain('0');
     expect(now.some((token, k) => token !== old[k] && old.includes(token))).toBe(true);
     const column = (bytes: Uint8Array, tokens: readonly string[], k: number) =>

@@ -1,9 +1,10 @@
 import { type JobSpec, type ModelOptions, UnfoldError } from '@unfold/contracts';
+import type { RecordEncoding } from '../data/records/record-encoding.ts';
 import { initialValues } from '../model/initialize.ts';
 import { type Network, upload } from '../model/network.ts';
+import { type NetworkShape, textShape } from '../model/network-shape.ts';
 import { selectParameters } from '../model/parameter-groups.ts';
 import { elementCount, parameterTable } from '../model/parameter-table.ts';
-import type { Tokenizer } from '../text/tokenizer.ts';
 import { type DescribedWeights, describeWeights } from '../weights/inspect.ts';
 import { readTensor } from '../weights/safetensors.ts';
 
@@ -51,6 +52,20 @@ const expectKnownNames = (
       );
 };
 
+/** A network's shape as far as the spec alone tells it: places that depend on the data have one token, or one number. */
+const outline = ({ task, model }: JobSpec): NetworkShape => {
+  const shape = textShape(1);
+  const port = task === 'forecasting' ? ({ kind: 'vectors', size: 1 } as const) : shape.input;
+  const writesText = task === 'language_model' || task === 'conditional_generation';
+  return {
+    ...shape,
+    input: port,
+    output: port,
+    feedback: model.recurrence === 'hidden' || writesText ? null : port,
+    context: model.context ? port : null,
+  };
+};
+
 /**
  * Whether a job can start from a model, told from their specs alone: every parameter that is not reset must be there in its shape, the
  * number of tokens left aside.
@@ -59,7 +74,7 @@ const expectKnownNames = (
 export const expectTransferable = (spec: JobSpec, source: JobSpec): void => {
   const start = spec.start_from as StartFrom;
   // Any number of tokens does, as long as it is the same for both.
-  const table = parameterTable(spec.model, 1);
+  const table = parameterTable(spec.model, outline(spec));
   const names = table.map(({ name }) => name);
   expectKnownNames(names, start.freeze, 'freeze');
   expectKnownNames(names, start.reset, 'reset');
@@ -68,7 +83,9 @@ export const expectTransferable = (spec: JobSpec, source: JobSpec): void => {
     throw unfit('start_from.freeze', 'start_from.freeze names every parameter: nothing is left to train.');
   const reset = selectParameters(table, spec.model, start.reset);
   const kept = table.filter(({ name }) => !reset.has(name));
-  const shapes = new Map(parameterTable(source.model, 1).map(({ name, shape }) => [name, shape]));
+  const shapes = new Map(
+    parameterTable(source.model, outline(source)).map(({ name, shape }) => [name, shape]),
+  );
   for (const { name, shape } of kept) {
     const found = shapes.get(sourceName(name, source.model));
     if (found?.join() === shape.join()) continue;
@@ -123,12 +140,21 @@ const matrixOf = (shape: readonly number[]): [number, number] => [
   shape.slice(1).reduce((product, size) => product * size, 1),
 ];
 
+const namesOf = (part: RecordEncoding['input'] | RecordEncoding['output']): readonly string[] => {
+  if (part === null || part.kind === 'vectors') return [];
+  return part.kind === 'text' ? part.tokenizer.tokens : part.list.tokens;
+};
+
+/** The tokens that a parameter counts: those of the output for the head, else those of the input. */
+const tokensOf = ({ input, output }: RecordEncoding, name: string): readonly string[] =>
+  namesOf(name.startsWith('decoder.') ? (output ?? input) : input);
+
 /** A parameter's values as it starts: the source's, with fresh ones for tokens that the source did not know. */
 const startingValues = (
   network: Network,
   seed: number,
   k: number,
-  tokenizer: Tokenizer,
+  encoding: RecordEncoding,
   weights: Uint8Array,
   source: DescribedWeights,
 ): Float64Array => {
@@ -138,7 +164,7 @@ const startingValues = (
   if (!values.every(Number.isFinite))
     throw new UnfoldError('invalid_weights', `Tensor "${name}" holds NaN or infinite numbers.`);
   const axis = tokenAxis(entry.name, network.model);
-  if (axis === null) {
+  if (axis === null || tokensOf(encoding, entry.name).length === 0) {
     if (values.length !== elementCount(entry.shape))
       throw new UnfoldError('invalid_weights', `Tensor "${name}" does not have the shape [${entry.shape}].`);
     return values;
@@ -146,8 +172,8 @@ const startingValues = (
   const started = initialValues(entry, k, network.model, seed);
   const sourceShape = source.header.tensors.get(name)!.shape;
   copyTokens(
-    { values: started, tokens: tokenizer.tokens },
-    { values, tokens: source.encoding.tokens },
+    { values: started, tokens: tokensOf(encoding, entry.name) },
+    { values, tokens: tokensOf(source.encoding, entry.name) },
     [matrixOf(entry.shape), matrixOf(sourceShape)],
     axis,
   );
@@ -162,7 +188,7 @@ const startingValues = (
 export const transferWeights = (
   network: Network,
   spec: JobSpec,
-  tokenizer: Tokenizer,
+  encoding: RecordEncoding,
   weights: Uint8Array,
 ): void => {
   const source = describeWeights(weights, { headerBytes: weights.length });
@@ -173,7 +199,7 @@ export const transferWeights = (
     upload(
       network.backend,
       network.parameters.all[k]!,
-      startingValues(network, spec.seed, k, tokenizer, weights, source),
+      startingValues(network, spec.seed, k, encoding, weights, source),
     );
   });
 };

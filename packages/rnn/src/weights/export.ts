@@ -1,15 +1,17 @@
-import { parameterTable } from '../model/parameter-table.ts';
+import { bufferTable, parameterTable } from '../model/parameter-table.ts';
 import { describeWeights } from './inspect.ts';
+import { encodingMetadata } from './metadata.ts';
 import { readTensor, writeSafetensorsSync } from './safetensors.ts';
 
 /**
  * The published form of a checkpoint: a safetensors file of the float32 parameters by PyTorch's names (a tied weight under both of its
- * names, as `load_state_dict(strict=True)` wants it), with the metadata `spec` and `tokenizer`.
+ * names, as `load_state_dict(strict=True)` wants it), with the metadata `spec` and `tokenizer` (or `encoding`, where data are not just text).
  * @throws UnfoldError `invalid_weights` if the bytes are no checkpoint
  */
 export const exportWeights = (checkpoint: Uint8Array): Uint8Array<ArrayBuffer> => {
-  const { header, spec, tokenizer } = describeWeights(checkpoint, { headerBytes: checkpoint.length });
-  const table = parameterTable(spec.model, tokenizer.tokens.length).map(({ name, shape }) => ({
+  const described = describeWeights(checkpoint, { headerBytes: checkpoint.length });
+  const { header, spec, encoding } = described;
+  const table = parameterTable(spec.model, described.shape).map(({ name, shape }) => ({
     name,
     shape,
     source: name,
@@ -18,13 +20,18 @@ export const exportWeights = (checkpoint: Uint8Array): Uint8Array<ArrayBuffer> =
     const encoder = table.find(({ name }) => name === 'encoder.weight')!;
     table.splice(-1, 0, { ...encoder, name: 'decoder.weight' });
   }
+  const buffers = bufferTable(spec.model, described.shape).map(({ name, shape }) => ({
+    name,
+    shape,
+    source: name,
+  }));
   return writeSafetensorsSync(
-    table.map(({ name, shape, source }) => ({
+    [...table, ...buffers].map(({ name, shape, source }) => ({
       name,
       shape,
       dtype: 'F32',
       values: () => readTensor(checkpoint, header, source, Float32Array),
     })),
-    { spec: JSON.stringify(spec), tokenizer: JSON.stringify(tokenizer) },
+    { spec: JSON.stringify(spec), ...encodingMetadata(encoding) },
   );
 };

@@ -1,8 +1,10 @@
 import { type JobSpec, UnfoldError } from '@unfold/contracts';
 import { completeSpec } from '../complete-spec.ts';
-import { countParameters, parameterTable } from '../model/parameter-table.ts';
-import { createTokenizer } from '../text/create-tokenizer.ts';
-import type { Tokenizer, TokenizerData } from '../text/tokenizer.ts';
+import type { RecordEncoding } from '../data/records/record-encoding.ts';
+import { type NetworkShape, shapeOf } from '../model/network-shape.ts';
+import { bufferTable, countParameters, parameterTable } from '../model/parameter-table.ts';
+import type { TokenizerData } from '../text/tokenizer.ts';
+import { normStepsOf, parseMetadata, readEncoding } from './metadata.ts';
 import { readHeader, type SafetensorsHeader } from './safetensors.ts';
 
 /** What is accepted of a weights file. */
@@ -17,7 +19,8 @@ export interface WeightLimits {
 
 export interface InspectedWeights {
   spec: JobSpec;
-  tokenizer: TokenizerData;
+  /** Of a model that reads text; else null. */
+  tokenizer: TokenizerData | null;
   parameters: number;
   vocabulary_size: number;
 }
@@ -25,22 +28,12 @@ export interface InspectedWeights {
 /** A weights file of ours: header, model and tokenizer, found to agree with each other. */
 export interface DescribedWeights extends InspectedWeights {
   header: SafetensorsHeader;
-  encoding: Tokenizer;
+  encoding: RecordEncoding;
+  shape: NetworkShape;
 }
 
 /** Tensors that a checkpoint holds beside the parameters. */
 const isTrainingTensor = (name: string): boolean => /^(optimizer|carried|rollback)\./.test(name);
-
-const parseJson = (header: SafetensorsHeader, name: string): unknown => {
-  const text = header.metadata.get(name);
-  if (text === undefined)
-    throw new UnfoldError('invalid_weights', `__metadata__ lacks "${name}": expected JSON text.`);
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new UnfoldError('invalid_weights', `__metadata__ "${name}" is not JSON.`, { cause });
-  }
-};
 
 const parseSpec = (raw: unknown): JobSpec => {
   if (raw === null || typeof raw !== 'object' || Array.isArray(raw))
@@ -54,9 +47,12 @@ const parseSpec = (raw: unknown): JobSpec => {
 };
 
 /** Every parameter must be there in its shape, and nothing else. */
-const checkTensors = (header: SafetensorsHeader, spec: JobSpec, vocabularySize: number): void => {
+const checkTensors = (header: SafetensorsHeader, { model }: JobSpec, network: NetworkShape): void => {
   const expected = new Map(
-    parameterTable(spec.model, vocabularySize).map(({ name, shape }) => [name, shape]),
+    [...parameterTable(model, network), ...bufferTable(model, network)].map(({ name, shape }) => [
+      name,
+      shape,
+    ]),
   );
   for (const [name, shape] of expected) {
     const found = header.tensors.get(name)?.shape;
@@ -68,7 +64,7 @@ const checkTensors = (header: SafetensorsHeader, spec: JobSpec, vocabularySize: 
       );
   }
   // PyTorch's state_dict lists a tied weight under both names.
-  if (spec.model.tie_weights) expected.set('decoder.weight', expected.get('encoder.weight')!);
+  if (model.tie_weights) expected.set('decoder.weight', expected.get('encoder.weight')!);
   for (const [name, { shape }] of header.tensors) {
     if (isTrainingTensor(name)) continue;
     if (expected.get(name)?.join() !== shape.join())
@@ -78,32 +74,36 @@ const checkTensors = (header: SafetensorsHeader, spec: JobSpec, vocabularySize: 
 
 export const describeWeights = (bytes: Uint8Array, limits: WeightLimits = {}): DescribedWeights => {
   const header = readHeader(bytes, limits);
-  const spec = parseSpec(parseJson(header, 'spec'));
-  const encoding = createTokenizer(parseJson(header, 'tokenizer'), { lowercase: spec.text.lowercase });
-  if (encoding.level !== spec.text.level)
-    throw new UnfoldError(
-      'invalid_weights',
-      `The tokenizer's level is "${encoding.level}", but the spec's text.level is "${spec.text.level}".`,
-    );
-  const vocabularySize = encoding.tokens.length;
-  const drawable = vocabularySize - (encoding.unknown === null ? 0 : 1);
-  if (drawable < 1)
-    throw new UnfoldError('invalid_weights', 'The tokenizer has no token that could be written.');
-  const parameters = countParameters(spec.model, vocabularySize);
+  const spec = parseSpec(parseMetadata(header, 'spec'));
+  const encoding = readEncoding(header, spec);
+  const tokenizer = encoding.input.kind === 'text' ? encoding.input.tokenizer : null;
+  if (tokenizer) {
+    if (tokenizer.level !== spec.text.level)
+      throw new UnfoldError(
+        'invalid_weights',
+        `The tokenizer's level is "${tokenizer.level}", but the spec's text.level is "${spec.text.level}".`,
+      );
+    const drawable = tokenizer.tokens.length - (tokenizer.unknown === null ? 0 : 1);
+    if (drawable < 1)
+      throw new UnfoldError('invalid_weights', 'The tokenizer has no token that could be written.');
+  }
+  const shape = shapeOf(spec, encoding, normStepsOf(header));
+  const parameters = countParameters(spec.model, shape);
   if (limits.parameters !== undefined && parameters > limits.parameters)
     throw new UnfoldError(
       'limit_exceeded',
       `Expected a model of at most ${limits.parameters} parameters, but it has ${parameters}.`,
       { param: 'file' },
     );
-  checkTensors(header, spec, vocabularySize);
+  checkTensors(header, spec, shape);
   return {
     header,
     encoding,
+    shape,
     spec,
-    tokenizer: encoding.toJSON(),
+    tokenizer: tokenizer?.toJSON() ?? null,
     parameters,
-    vocabulary_size: vocabularySize,
+    vocabulary_size: shape.output.size,
   };
 };
 

@@ -127,7 +127,7 @@ describe('exported weights', () => {
     expect([...header.tensors.values()].every(({ dtype }) => dtype === 'F32')).toBe(true);
     expect([...header.metadata.keys()]).toEqual(['spec', 'tokenizer']);
     const found = inspectWeights(weights);
-    expect(found.vocabulary_size).toBe(found.tokenizer.tokens.length);
+    expect(found.vocabulary_size).toBe(found.tokenizer!.tokens.length);
     const elements = [...header.tensors.values()].reduce((sum, { begin, end }) => sum + (end - begin) / 4, 0);
     expect(found.parameters).toBe(elements);
   });

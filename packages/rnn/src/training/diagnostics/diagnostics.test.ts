@@ -11,6 +11,7 @@ import {
 } from '../../../test-support/runs.ts';
 import { orthogonalMatrix } from '../../model/initialize.ts';
 import { createNetwork, initializeNetwork, type Network, upload } from '../../model/network.ts';
+import { textShape } from '../../model/network-shape.ts';
 import type { TrainingEvent } from '../events.ts';
 import { diagnose } from './diagnose.ts';
 import { gradientsThroughTime } from './gradients-through-time.ts';
@@ -19,7 +20,7 @@ import { spectralRadius } from './spectral-radius.ts';
 const double = (): Backend => createReference({ precision: 'float64' });
 
 const networkOf = (model: Record<string, unknown>, backend = double()): Network => {
-  const network = createNetwork(backend, tinySpec({ model }).model, 7);
+  const network = createNetwork(backend, tinySpec({ model }).model, textShape(7));
   initializeNetwork(network, 3);
   return network;
 };

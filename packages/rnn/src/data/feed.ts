@@ -1,0 +1,170 @@
+import { type BatchPlan, windowSteps } from './batch-plan.ts';
+import { BatchReader } from './batch-reader.ts';
+import type { RecordBatch } from './records/batch-layout.ts';
+import { RecordBatches } from './records/record-batches.ts';
+import type { RecordFile, RecordIndex } from './records/record-file.ts';
+import { SeriesWindows } from './records/series-windows.ts';
+import type { TokenFile } from './token-file.ts';
+
+/** Sequences side by side, padded in time and number: T = `steps`, N = the feed's `sequences`. */
+export interface HostBatch extends Omit<RecordBatch, 'rows' | 'lengths' | 'sequences'> {
+  /** [N]; null: every sequence has T steps. */
+  lengths: Int32Array | null;
+  /** [N], what random masks are keyed by; null: sequence n is n. */
+  sequences: Int32Array | null;
+  /** Time steps that are no padding. */
+  tokens: number;
+}
+
+/** Where batches come from: windows of something endless, or records. Each is a pure function of (epoch, batch). */
+export interface Feed {
+  /** Batches of an epoch. */
+  readonly batches: number;
+  /** Most time steps of a batch. */
+  readonly longest: number;
+  /** N of every batch. */
+  readonly sequences: number;
+  /** Whether a batch goes on where the one before it ended. */
+  readonly continues: boolean;
+  load(epoch: number, batch: number): HostBatch;
+  close(): void;
+}
+
+/** Windows of an endless text. */
+export class TextFeed implements Feed {
+  readonly batches: number;
+  readonly longest: number;
+  readonly sequences: number;
+  readonly continues = true;
+  readonly #reader: BatchReader;
+  readonly #inputs: Int32Array;
+  readonly #targets: Int32Array;
+
+  constructor(file: Pick<TokenFile, 'path' | 'width'>, plan: BatchPlan) {
+    this.batches = plan.windows;
+    this.longest = windowSteps(plan, 0);
+    this.sequences = plan.lanes;
+    this.#reader = new BatchReader(file, plan);
+    this.#inputs = new Int32Array(this.longest * plan.lanes);
+    this.#targets = new Int32Array(this.longest * plan.lanes);
+  }
+
+  load(_epoch: number, batch: number): HostBatch {
+    const steps = this.#reader.load(batch, this.#inputs, this.#targets);
+    const count = steps * this.sequences;
+    const part = (values: Int32Array) => values.subarray(0, count);
+    return {
+      steps,
+      lengths: null,
+      sequences: null,
+      inputs: part(this.#inputs),
+      targets: part(this.#targets),
+      mask: null,
+      count,
+      context: null,
+      tokens: count,
+    };
+  }
+
+  close(): void {
+    this.#reader.close();
+  }
+}
+
+/** Windows of an endless series. */
+export class SeriesFeed implements Feed {
+  readonly batches: number;
+  readonly longest: number;
+  readonly sequences: number;
+  readonly continues = true;
+  readonly #windows: SeriesWindows;
+  readonly #inputs: Float32Array;
+  readonly #targets: Float32Array;
+
+  constructor(file: RecordFile, part: 'training' | 'validation', batchSize: number, sequenceLength: number) {
+    this.#windows = new SeriesWindows(file, part, batchSize, sequenceLength);
+    const { plan, width } = this.#windows;
+    this.batches = plan.windows;
+    this.longest = windowSteps(plan, 0);
+    this.sequences = plan.lanes;
+    this.#inputs = new Float32Array(plan.sequenceLength * plan.lanes * width);
+    this.#targets = new Float32Array(plan.sequenceLength * plan.lanes * width);
+  }
+
+  load(_epoch: number, batch: number): HostBatch {
+    const steps = this.#windows.load(batch, this.#inputs, this.#targets);
+    const count = steps * this.sequences;
+    const part = (values: Float32Array) => values.subarray(0, count * this.#windows.width);
+    return {
+      steps,
+      lengths: null,
+      sequences: null,
+      inputs: part(this.#inputs),
+      targets: part(this.#targets),
+      mask: new Int32Array(count).fill(1),
+      count,
+      context: null,
+      tokens: count,
+    };
+  }
+
+  close(): void {
+    this.#windows.close();
+  }
+}
+
+/** The first `rows` of N columns of what has been laid out for `rows`, time-major; the rest is `padding`. */
+const widen = <A extends Int32Array | Float32Array>(
+  values: A,
+  rows: number,
+  N: number,
+  steps: number,
+  padding: number,
+): A => {
+  if (rows === N) return values;
+  const width = values.length / (rows * steps);
+  const Values = values.constructor as new (length: number) => A;
+  const wide = new Values(steps * N * width).fill(padding) as A;
+  for (let t = 0; t < steps; t++)
+    wide.set(values.subarray(t * rows * width, (t + 1) * rows * width) as never, t * N * width);
+  return wide;
+};
+
+/** Records in batches of similar lengths; rows that a batch lacks have a length of 0. */
+export class RecordFeed implements Feed {
+  readonly batches: number;
+  readonly longest: number;
+  readonly sequences: number;
+  readonly continues = false;
+  readonly #records: RecordBatches;
+
+  constructor(file: RecordFile, index: RecordIndex, options: ConstructorParameters<typeof RecordBatches>[2]) {
+    this.#records = new RecordBatches(file, index, options);
+    this.batches = this.#records.batches;
+    // A sequence's beginning or end is one step more.
+    this.longest = index.longest + 1;
+    this.sequences = Math.min(options.batchSize, index.records);
+  }
+
+  load(epoch: number, batch: number): HostBatch {
+    const { rows, ...found } = this.#records.load(epoch, batch);
+    const N = this.sequences;
+    const { steps, lengths } = found;
+    const perStep = found.targets.length === rows && found.mask === null && steps > 1 ? 1 : steps;
+    const tokens = found.inputs instanceof Int32Array && found.targets instanceof Int32Array;
+    return {
+      ...found,
+      tokens: lengths.reduce((sum, length) => sum + length, 0),
+      lengths: widen(lengths, rows, N, 1, 0),
+      sequences: widen(found.sequences, rows, N, 1, 0),
+      inputs: widen(found.inputs, rows, N, steps, 0),
+      targets: widen(found.targets, rows, N, perStep, tokens || found.mask === null ? -1 : 0),
+      mask: found.mask && widen(found.mask, rows, N, steps, 0),
+      context: found.context && widen(found.context, rows, N, 1, 0),
+    };
+  }
+
+  close(): void {
+    this.#records.close();
+  }
+}

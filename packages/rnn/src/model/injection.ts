@@ -1,0 +1,129 @@
+import type { Tensor } from '@unfold/kernels';
+import { linearBackward, linearForward } from './linear.ts';
+import type { GradientSet, Network } from './network.ts';
+import { gateCount } from './parameter-table.ts';
+
+/** What enters layer 0 beside its input. Null where the network has no place for it. */
+export interface Sources {
+  /** f_{t−1}: int [T,N], −1 where nothing is fed, or real [T,N,F]. */
+  feedback: Tensor | null;
+  /** int [N] or real [N,C], the same at every step. */
+  context: Tensor | null;
+  /** [T,N,2]: r_{t−1} / longest, and whether it is known. */
+  countdown: Tensor | null;
+}
+
+export const noSources: Sources = { feedback: null, context: null, countdown: null };
+
+/** What joins the gates' input sum of layer 0: products with feedback, context and countdown, one for all time steps. */
+export class Injection {
+  readonly #network: Network;
+  readonly #sequences: number;
+  /** [T,N,G·H]; null: the network injects nothing. */
+  readonly #sum: Tensor | null;
+  readonly #part: Tensor | null;
+  /** The context's part, [N,G·H], and which of its rows each step takes, int [T,N]. */
+  readonly #context: Tensor | null;
+  readonly #rows: Tensor | null;
+
+  constructor(network: Network, steps: number, sequences: number) {
+    const { backend, parameters, model } = network;
+    const { feedback, context, countdown } = parameters;
+    const rows = gateCount[model.cell] * model.hidden_size;
+    const count = [feedback, context, countdown].filter(Boolean).length;
+    this.#network = network;
+    this.#sequences = sequences;
+    this.#sum = count > 0 ? backend.createTensor([steps, sequences, rows]) : null;
+    this.#part = count > 1 ? backend.createTensor([steps, sequences, rows]) : null;
+    this.#context = context && backend.createTensor([sequences, rows]);
+    this.#rows = context && backend.createTensor([steps, sequences], 'int');
+    if (this.#rows)
+      backend.upload(
+        this.#rows,
+        Int32Array.from({ length: steps * sequences }, (_, k) => k % sequences),
+      );
+  }
+
+  /** Whether `backward` has anything to do. */
+  static trains({ feedback, context, countdown }: GradientSet): boolean {
+    return feedback !== null || context !== null || countdown !== null;
+  }
+
+  /** [T,N,G·H], valid until the next call; null: nothing. */
+  forward(sources: Sources, steps: number): Tensor | null {
+    if (this.#sum === null) return null;
+    const { backend, parameters } = this.#network;
+    const sum = backend.view(this.#sum, 0, steps);
+    let filled = false;
+    const join = (fill: (output: Tensor) => void): void => {
+      const output = filled ? backend.view(this.#part!, 0, steps) : sum;
+      fill(output);
+      if (filled) backend.add({ source: output, target: sum });
+      filled = true;
+    };
+    const { feedback, context, countdown } = parameters;
+    if (feedback)
+      join((output) =>
+        linearForward(backend, { weight: feedback, bias: null, input: sources.feedback!, output }),
+      );
+    if (countdown)
+      join((output) =>
+        backend.denseForward({ input: sources.countdown!, weight: countdown, bias: null, output }),
+      );
+    if (context)
+      join((output) => {
+        linearForward(backend, {
+          weight: context,
+          bias: null,
+          input: sources.context!,
+          output: this.#context!,
+        });
+        const indices = backend.view(this.#rows!, 0, steps);
+        backend.gatherRows({ source: this.#context!, indices, output });
+      });
+    return sum;
+  }
+
+  /** Room for the gradient of what `forward` gave: [T,N,G·H], which it overwrites. */
+  gradient(steps: number): Tensor | null {
+    return this.#sum && this.#network.backend.view(this.#sum, 0, steps);
+  }
+
+  /** @param dSum of the injected sum, [T,N,G·H] */
+  backward(gradients: GradientSet, sources: Sources, dSum: Tensor): void {
+    const { backend, parameters } = this.#network;
+    const back = (name: 'feedback' | 'countdown', input: Tensor | null): void => {
+      const weight = parameters[name];
+      if (weight)
+        linearBackward(backend, {
+          weight,
+          input: input!,
+          dOutput: dSum,
+          dWeight: gradients[name],
+          dBias: null,
+        });
+    };
+    back('feedback', sources.feedback);
+    back('countdown', sources.countdown);
+    if (!parameters.context || !gradients.context) return;
+    backend.zero(this.#context!);
+    const indices = backend.view(this.#rows!, 0, dSum.shape[0]!);
+    backend.scatterAddRows({ source: dSum, indices, target: this.#context! });
+    linearBackward(backend, {
+      weight: parameters.context,
+      input: sources.context!,
+      dOutput: this.#context!,
+      dWeight: gradients.context,
+      dBias: null,
+    });
+  }
+
+  get sequences(): number {
+    return this.#sequences;
+  }
+
+  release(): void {
+    const tensors = [this.#sum, this.#part, this.#context, this.#rows];
+    this.#network.backend.release(...tensors.filter((tensor) => tensor !== null));
+  }
+}
