@@ -1,0 +1,98 @@
+import { createReference } from '@unfold/kernels';
+import { describe, expect, test } from 'vitest';
+import {
+  checkpointsOf,
+  curveOf,
+  metricsOf,
+  record,
+  scratchFolder,
+  tensorsOf,
+  textFile,
+  tinySpec,
+} from '../test-support/runs.ts';
+import { Predictor } from './predictor.ts';
+import { exportWeights } from './weights/export.ts';
+
+const json = (records: object[]): string => textFile(records.map((each) => JSON.stringify(each)).join('\n'));
+
+const texts = Array.from({ length: 40 }, (_, k) => {
+  const label = k % 2 ? 'ends in b' : 'ends in a';
+  return { input: `${'ab'.repeat(1 + (k % 5))}${'a'.repeat(k % 3)}${k % 2 ? 'b' : 'a'}`, label };
+});
+const tokens = Array.from({ length: 40 }, (_, k) => {
+  const input = Array.from({ length: 2 + (k % 5) }, (_, t) => ((k >> t) & 1 ? 'x' : 'y'));
+  // What stands next: only a reading from the end knows it. Nothing is asked of the first step.
+  return { input, output: input.map((_, t) => (t === 0 ? null : `next ${input[t + 1] ?? 'none'}`)) };
+});
+const vectors = Array.from({ length: 40 }, (_, k) => {
+  const input = Array.from({ length: 2 + (k % 4) }, (_, t) => [((k * 7 + t * 3) % 5) / 5, 1]);
+  let sum = 0;
+  return { input, output: input.map(([x]) => [(sum += x!)]) };
+});
+
+type Fields = Record<string, unknown>;
+const cases: [string, Fields & { data: object[] }][] = [
+  ['a classification of texts', { task: 'classification', data: texts }],
+  [
+    'a classification read both ways, gradients cut by records alone',
+    { task: 'classification', model: { bidirectional: true, num_layers: 2, cell: 'gru' }, data: texts },
+  ],
+  [
+    'a classification with cut gradients',
+    { task: 'classification', training: { bptt: { window: 2 } }, data: texts },
+  ],
+  [
+    'a labeling read both ways',
+    { task: 'sequence_labeling', model: { bidirectional: true, num_layers: 2, dropout: 0.2 }, data: tokens },
+  ],
+  ['a labeling with an embedding', { task: 'sequence_labeling', model: { embedding_size: 3 }, data: tokens }],
+  ['a labeling of vectors', { task: 'sequence_labeling', data: vectors }],
+];
+
+describe('a network that answers for a sequence', () => {
+  test.each(cases)('resumes with the same bits, and predicts from its export: %s', async (_, fields) => {
+    const { data: records, training, ...rest } = fields;
+    const spec = tinySpec({
+      ...rest,
+      training: { max_steps: 6, checkpoint_every: 2, ...(training as object) },
+    });
+    const data = json(records);
+    const scratch = scratchFolder();
+    const whole = await record({ spec, data, scratch });
+    const [first] = checkpointsOf(whole);
+    const last = checkpointsOf(whole).at(-1)!;
+    const again = await record({ spec, data, scratch, resume: first!.data });
+    expect(tensorsOf(checkpointsOf(again).at(-1)!.data)).toEqual(tensorsOf(last.data));
+    expect(curveOf(again)).toEqual(
+      curveOf(whole).filter((event) => (event as { step: number }).step > first!.step),
+    );
+    const model = await Predictor.load(exportWeights(last.data), createReference());
+    const { input } = records[0] as { input: string };
+    const found = await model.predict(input);
+    if ('label' in found)
+      expect(Object.values(found.probabilities).reduce((a, b) => a + b)).toBeCloseTo(1, 6);
+    else expect(Object.values(found)[0]).toHaveLength(input.length);
+    await expect(model.predict(7 as never)).rejects.toThrow('for input');
+    model.close();
+  });
+
+  test.each([
+    ['classification', {}, texts, 0.9],
+    ['sequence_labeling', { bidirectional: true }, tokens, 0.9],
+  ])('learns what is easy: %s', async (task, model, records, goal) => {
+    const spec = tinySpec({
+      task,
+      model: { hidden_size: 10, ...model },
+      training: { epochs: 30, batch_size: 8, optimizer: { learning_rate: 0.03 }, evaluate_every: 1000 },
+    });
+    const run = await record({ spec, data: json(records) });
+    expect(metricsOf(run).at(-1)!.values.validation_accuracy).toBeGreaterThan(goal);
+    const predictor = await Predictor.load(exportWeights(checkpointsOf(run).at(-1)!.data), createReference());
+    if (task === 'classification')
+      expect(await predictor.predict('abababb')).toMatchObject({ label: 'ends in b' });
+    else
+      expect(await predictor.predict(['x', 'y', 'x'])).toMatchObject({
+        tags: [expect.any(String), 'next x', 'next none'],
+      });
+  });
+});
