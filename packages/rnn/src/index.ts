@@ -10,9 +10,13 @@ export { completeSpec } from './complete-spec.ts';
 export { checkData, type DataCheckRequest, type DataSummary } from './data/records/check-data.ts';
 export { dataLimits } from './data/records/data-limits.ts';
 export { estimate, type TextSize } from './estimate.ts';
-export type { GeneratedToken, GenerateOptions } from './generation/generate.ts';
+export type { GeneratedToken } from './generation/generate.ts';
 export type { Score } from './generation/score.ts';
-export { type ContextValue, LanguageModel } from './language-model.ts';
+export {
+  type ContextValue,
+  LanguageModel,
+  type LanguageModelOptions as GenerateOptions,
+} from './language-model.ts';
 export { type Prediction, type PredictionInput, Predictor } from './predictor.ts';
 export { createTokenizer } from './text/create-tokenizer.ts';
 export type { TokenDecoder, TokenEncoder, Tokenizer, TokenizerData, TokenLevel } from './text/tokenizer.ts';

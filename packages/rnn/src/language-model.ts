@@ -12,6 +12,10 @@ import { loadNetwork } from './weights/load-network.ts';
 /** What a text is conditioned on: a label, or a vector of the file's numbers. */
 export type ContextValue = string | readonly number[];
 
+export interface LanguageModelOptions extends Omit<GenerateOptions, 'context'> {
+  context?: ContextValue;
+}
+
 const encodeContext = (
   context: RecordEncoding['context'],
   value: ContextValue | undefined,
@@ -79,9 +83,7 @@ export class LanguageModel {
    * Writes text, token by token; see `GenerateOptions`. Any number of generations may run at once.
    * @throws UnfoldError `invalid_value` if the context is not what the model is conditioned on
    */
-  generate(
-    options: Omit<GenerateOptions, 'context'> & { context?: ContextValue },
-  ): AsyncGenerator<GeneratedToken, void> {
+  generate(options: LanguageModelOptions): AsyncGenerator<GeneratedToken, void> {
     const context = encodeContext(this.#context, options.context);
     return generateTokens(this.#network, this.tokenizer, { ...options, context });
   }

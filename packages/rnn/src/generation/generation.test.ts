@@ -1,10 +1,10 @@
 import { type Backend, createReference } from '@unfold/kernels';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { checkpointsOf, record, sentence, textFile, tinySpec } from '../../test-support/runs.ts';
-import { LanguageModel } from '../language-model.ts';
+import { type LanguageModelOptions as GenerateOptions, LanguageModel } from '../language-model.ts';
 import { createTokenizer } from '../text/create-tokenizer.ts';
 import { exportWeights } from '../weights/export.ts';
-import type { GeneratedToken, GenerateOptions } from './generate.ts';
+import type { GeneratedToken } from './generate.ts';
 import { candidates, type SamplingOptions, sampleToken } from './sampler.ts';
 import { createStopFilter } from './stop-filter.ts';
 import { cleanText, createTextStream } from './text-stream.ts';
