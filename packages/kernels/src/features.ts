@@ -10,9 +10,7 @@ export type Feature =
   | 'recurrent'
   | 'zoneout'
   | 'recurrentDropout'
-  | 'injected'
-  | 'variational'
-  | 'absentTokens';
+  | 'injected';
 
 /** What a layer needs beyond the plain cells. */
 export function featuresOf(layer: RecurrentLayer): readonly Feature[] {

@@ -19,7 +19,7 @@ void* Arguments::array(size_t index, size_t least, bool optional, napi_typedarra
     if (optional && (value.IsNull() || value.IsUndefined())) return nullptr;
     fail(index, "a typed array");
   }
-  if (actual != type) fail(index, type == napi_float32_array ? "a Float32Array" : "an Int32Array");
+  if (actual != type) fail(index, type == napi_float32_array ? "a Float32Array" : type == napi_int32_array ? "an Int32Array" : "a Float64Array");
   if (length < least) fail(index, ("at least " + std::to_string(least) + " elements").c_str());
   return data;
 }

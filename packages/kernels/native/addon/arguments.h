@@ -22,6 +22,10 @@ class Arguments {
   int32_t* ints(size_t index, size_t least, bool optional = false) const {
     return static_cast<int32_t*>(array(index, least, optional, napi_int32_array));
   }
+  /** A Float64Array of at least `least` elements, or null where none was given. */
+  const double* optional_doubles(size_t index, size_t least) const {
+    return static_cast<double*>(array(index, least, true, napi_float64_array));
+  }
   /** Tokens: an Int32Array of `count` numbers from `lowest` up to below `bound`. */
   const int32_t* tokens(size_t index, size_t count, int lowest, int bound) const;
   /** An Int32Array of `count` numbers from 0 to `most`, or null where none was given. */

@@ -18,7 +18,7 @@ Role role_of(Napi::Env env, const Arguments& arguments) {
 
 /** Elements in PyTorch's layout. */
 size_t plain_size(Napi::Env env, const Role& role) {
-  constexpr size_t blocks[] = {1, 1, 3, 4};
+  constexpr size_t blocks[] = {1, 3, 4};
   const size_t gates = role.use == Use::dense ? 1 : blocks[static_cast<int>(role.cell)];
   const size_t columns = role.use == Use::recurrent_bias ? 1 : static_cast<size_t>(role.inputs);
   return extent(env, gates, static_cast<size_t>(role.outputs), columns);

@@ -46,10 +46,12 @@ void Engine::dropout(const Info& info) {
   call.output = arguments.reals(4, size);
   call.sequences = arguments.ints(5, static_cast<size_t>(call.N), true);
   call.rate = arguments.number(6);
+  if (!(call.rate >= 0 && call.rate < 1)) throw Napi::RangeError::New(info.Env(), "Expected a rate from 0 to below 1.");
   call.seed = arguments.word(7);
   call.purpose_word = arguments.word(8);
   call.step = arguments.word(9);
   call.first_step = arguments.word(10);
+  call.variational = arguments.flag(11);
   if (size > 0) with_context(info, [&](const Context& context) { kernels_->dropout(context, call); });
 }
 

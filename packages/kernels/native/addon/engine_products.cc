@@ -72,7 +72,7 @@ EmbeddingCall embedding_call(const Arguments& arguments) {
   call.rows = arguments.size(0);
   call.V = arguments.size(1);
   call.C = arguments.size(2);
-  call.tokens = arguments.tokens(3, static_cast<size_t>(call.rows), 0, call.V);
+  call.tokens = arguments.tokens(3, static_cast<size_t>(call.rows), -1, call.V);
   return call;
 }
 

@@ -1,11 +1,12 @@
-// Recurrent layers. Both calls begin alike: cell, tokens, T, N, C, H, input, weights and biases, then what the pass keeps.
+// Recurrent layers. Both calls begin alike: cell, tokens, T, N, C, H, input, weights and biases, then what the pass keeps; both end with the
+// layer's options and what these want, null for a plain layer.
 #include "engine.h"
 
 namespace unfold {
 namespace {
 
 struct Extents {
-  size_t unit, steps, weight_ih, weight_hh, bias;
+  size_t unit, steps, weight_ih, weight_hh, bias, injected;
 };
 
 RecurrentSizes read_sizes(Napi::Env env, const Arguments& arguments) {
@@ -21,10 +22,36 @@ RecurrentSizes read_sizes(Napi::Env env, const Arguments& arguments) {
 
 Extents measure(Napi::Env env, const RecurrentSizes& s, const KernelTable& kernels) {
   const size_t unit = extent(env, static_cast<size_t>(s.N), static_cast<size_t>(s.H));
-  return {unit, extent(env, unit, static_cast<size_t>(s.T)),
+  const size_t steps = extent(env, unit, static_cast<size_t>(s.T));
+  return {unit, steps,
           kernels.packed_size({Use::weight_ih, s.cell, s.tokens, s.C, s.H}),
           kernels.packed_size({Use::weight_hh, s.cell, false, s.H, s.H}),
-          kernels.packed_size({Use::recurrent_bias, s.cell, false, 1, s.H})};
+          kernels.packed_size({Use::recurrent_bias, s.cell, false, 1, s.H}),
+          extent(env, steps, s.cell == CellKind::lstm ? 4 : s.cell == CellKind::gru ? 3 : 1)};
+}
+
+/** The options at `first`; see `layerOptions` in codes.ts for their order. */
+LayerOptions read_options(Napi::Env env, const Arguments& arguments, size_t first, CellKind cell) {
+  LayerOptions options{Activation::tanh, false, true, 0, 0, 0};
+  const double* const values = arguments.optional_doubles(first, 6);
+  if (values == nullptr) return options;
+  const bool known = values[0] == 0 || values[0] == 1 || values[0] == 2 || values[0] == 3;
+  if (!known) throw Napi::RangeError::New(env, "Expected a kind of activation.");
+  for (int i = 3; i < 6; i++)
+    if (!(values[i] >= 0 && values[i] < 1)) throw Napi::RangeError::New(env, "Expected rates from 0 to below 1.");
+  options = {static_cast<Activation>(static_cast<int>(values[0])), values[1] != 0, values[2] != 0, values[3], values[4], values[5]};
+  const bool fits = (!options.peephole || cell == CellKind::lstm) && (options.recurrent || cell == CellKind::elman) &&
+                    (options.zoneout_cell == 0 || cell == CellKind::lstm) && (options.recurrent_dropout == 0 || cell != CellKind::elman);
+  if (!fits) throw Napi::RangeError::New(env, "Expected options that the cell has.");
+  return options;
+}
+
+/** The key [seed, step, layer, first step] and the sequences at `first`. */
+MaskKey read_key(const Arguments& arguments, size_t first, int N) {
+  const double* const values = arguments.optional_doubles(first, 4);
+  if (values == nullptr) return {};
+  const auto word = [&](int i) { return values[i] >= 0 && values[i] < 4294967296.0 ? static_cast<uint32_t>(values[i]) : 0u; };
+  return {true, word(0), word(1), word(2) & 0xffffu, word(3), arguments.ints(first + 1, static_cast<size_t>(N), true)};
 }
 
 /** The input at argument 6 and the parameters at 7 … 10. */
@@ -36,8 +63,9 @@ void read_operands(Napi::Env env, const Arguments& arguments, const Extents& ext
     call.tokens = arguments.tokens(6, rows, 0, s.C);
   else
     call.input = arguments.reals(6, extent(env, rows, static_cast<size_t>(s.C)));
-  call.weights = {arguments.reals(7, extents.weight_ih), arguments.reals(8, extents.weight_hh),
-                  arguments.reals(9, extents.bias), arguments.reals(10, extents.bias)};
+  const bool recurrent = call.options.recurrent;
+  call.weights = {arguments.reals(7, extents.weight_ih), recurrent ? arguments.reals(8, extents.weight_hh) : nullptr,
+                  arguments.reals(9, extents.bias), recurrent ? arguments.reals(10, extents.bias) : nullptr, nullptr};
 }
 
 /** Gates, cells and first state at 11 … 13. */
@@ -60,6 +88,7 @@ void Engine::recurrent_forward(const Info& info) {
   const Napi::Env env = info.Env();
   ForwardCall call{};
   call.sizes = read_sizes(env, arguments);
+  call.options = read_options(env, arguments, 20, call.sizes.cell);
   const Extents extents = measure(env, call.sizes, *kernels_);
   read_operands(env, arguments, extents, call);
   call.saved = read_saved(env, arguments, call.sizes, extents, *kernels_, true);
@@ -69,6 +98,10 @@ void Engine::recurrent_forward(const Info& info) {
   call.hT = arguments.optional_reals(17, extents.unit);
   call.cT = arguments.optional_reals(18, extents.unit);
   call.lengths = arguments.optional_lengths(19, static_cast<size_t>(call.sizes.N), call.sizes.T);
+  call.injected = arguments.optional_reals(21, extents.injected);
+  const size_t peephole = extent(env, 3, static_cast<size_t>(call.sizes.H));
+  if (call.options.peephole) call.weights.peephole = arguments.reals(22, peephole);
+  call.key = read_key(arguments, 23, call.sizes.N);
   with_context(info, [&](const Context& context) { kernels_->recurrent_forward(context, call); });
 }
 
@@ -77,6 +110,7 @@ void Engine::recurrent_backward(const Info& info) {
   const Napi::Env env = info.Env();
   BackwardCall call{};
   call.sizes = read_sizes(env, arguments);
+  call.options = read_options(env, arguments, 26, call.sizes.cell);
   const Extents extents = measure(env, call.sizes, *kernels_);
   read_operands(env, arguments, extents, call);
   call.saved = read_saved(env, arguments, call.sizes, extents, *kernels_, false);
@@ -93,6 +127,13 @@ void Engine::recurrent_backward(const Info& info) {
   call.d_bias_ih = arguments.optional_reals(23, extents.bias);
   call.d_bias_hh = arguments.optional_reals(24, extents.bias);
   call.lengths = arguments.optional_lengths(25, static_cast<size_t>(call.sizes.N), call.sizes.T);
+  call.d_injected = arguments.optional_reals(27, extents.injected);
+  const size_t peephole = extent(env, 3, static_cast<size_t>(call.sizes.H));
+  if (call.options.peephole) {
+    call.weights.peephole = arguments.reals(28, peephole);
+    call.d_peephole = arguments.optional_reals(31, peephole);
+  }
+  call.key = read_key(arguments, 29, call.sizes.N);
   if (call.sizes.tokens && call.d_input != nullptr) throw Napi::TypeError::New(env, "Expected no dInput for tokens.");
   with_context(info, [&](const Context& context) { kernels_->recurrent_backward(context, call); });
 }

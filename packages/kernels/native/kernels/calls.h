@@ -23,7 +23,10 @@ struct Context {
   const DotTiles* dots;
 };
 
-enum class CellKind : int { elman_tanh, elman_relu, gru, lstm };
+enum class CellKind : int { elman, gru, lstm };
+
+/** φ of an Elman layer, or what squashes an LSTM's candidate. */
+enum class Activation : int { tanh, relu, sigmoid, softsign };
 
 enum class Use : int { weight_ih, weight_hh, recurrent_bias, dense };
 
@@ -72,11 +75,37 @@ struct RecurrentSizes {
   int T, N, C, H;
 };
 
+/** See the Backend interface; a plain layer's by default. */
+struct LayerOptions {
+  Activation activation;
+  bool peephole;
+  /** false: an Elman layer without W and b_hh. */
+  bool recurrent;
+  double zoneout_hidden, zoneout_cell, recurrent_dropout;
+
+  /** Whether an LSTM or a GRU needs more than the plain cell. */
+  bool gated() const {
+    return peephole || activation != Activation::tanh || zoneout_hidden > 0 || zoneout_cell > 0 || recurrent_dropout > 0;
+  }
+};
+
+/** Where the masks of a training pass are drawn. */
+struct MaskKey {
+  /** false: inference, with expectations in the place of masks. */
+  bool training;
+  uint32_t seed, step, layer, first_step;
+  /** [N]; null: row n is sequence n. */
+  const int32_t* sequences;
+};
+
 struct RecurrentWeights {
   const float* ih;
+  /** null, as bias_hh, where the layer is not recurrent. */
   const float* hh;
   const float* bias_ih;
   const float* bias_hh;
+  /** [3,H] of i, f, o, as PyTorch would store it; null: none. */
+  const float* peephole;
 };
 
 /** What a forward pass leaves for its backward pass, in a layout of our own; all null where none will follow. */
@@ -91,9 +120,13 @@ struct SavedCall {
 
 struct ForwardCall {
   RecurrentSizes sizes;
+  LayerOptions options;
+  MaskKey key;
   RecurrentWeights weights;
   const float* input;
   const int32_t* tokens;
+  /** [T, N, G·H] in PyTorch's gate order, added to the input's product; null: nothing is. */
+  const float* injected;
   const float* h0;
   const float* c0;
   /** null: nobody wants the outputs, only the final state. */
@@ -107,6 +140,9 @@ struct ForwardCall {
 
 struct BackwardCall {
   RecurrentSizes sizes;
+  LayerOptions options;
+  /** That of the forward pass. */
+  MaskKey key;
   RecurrentWeights weights;
   const float* input;
   const int32_t* tokens;
@@ -118,6 +154,7 @@ struct BackwardCall {
   const float* dhT;
   const float* dcT;
   float* d_input;
+  float* d_injected;
   float* dh0;
   float* dc0;
   /** Accumulate; null: frozen. */
@@ -125,6 +162,7 @@ struct BackwardCall {
   float* d_hh;
   float* d_bias_ih;
   float* d_bias_hh;
+  float* d_peephole;
 };
 
 struct LossCall {
@@ -158,6 +196,8 @@ struct DropoutCall {
   const int32_t* sequences;
   double rate;
   uint32_t seed, purpose_word, step, first_step;
+  /** One mask for all steps. */
+  bool variational;
 };
 
 struct SgdCall {

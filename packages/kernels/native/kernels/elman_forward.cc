@@ -1,4 +1,4 @@
-// h = φ(U x + W h₋₁ + b_ih + b_hh), φ being tanh or max(0, ·). The one gate that is kept is h itself.
+// h = φ(U x + W h₋₁ + b_ih + b_hh), φ being any activation. The one gate that is kept is φ's value, since zoneout may change h.
 #include "recurrent_forward.h"
 
 namespace unfold {
@@ -17,17 +17,23 @@ struct ElmanForward {
   static void finish(const ForwardStep& step, int row, int panel, int vectors) {
     float* const gates = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(panel) * step.gates_panel;
     for (int j = 0; j < vectors; j++) {
-      const Vec sum = load(gates + j * kWidth);
-      const Vec h = step.cell == CellKind::elman_relu ? largest(broadcast(0.0f), sum) : hyperbolic_tangent(sum);
+      const int vector = panel * kPanel + j;
+      const ptrdiff_t at = static_cast<ptrdiff_t>(row) * step.H;
+      Vec h = squash(step.activation, load(gates + j * kWidth));
       if (step.keep) store(gates + j * kWidth, h);
-      store_units(step.output + static_cast<ptrdiff_t>(row) * step.H, panel * kPanel + j, step.H, h);
+      if (step.zoneout_hidden != nullptr)
+        h = zoned(load(step.zoneout_hidden + row * step.padded + vector * kWidth), load_units(step.previous + at, vector, step.H), h);
+      store_units(step.output + at, vector, step.H, h);
     }
   }
 };
 
 }  // namespace
 
-void elman_forward(const Context& context, const ForwardCall& call) { forward<ElmanForward>(context, call); }
+void elman_forward(const Context& context, const ForwardCall& call) {
+  if (!call.options.recurrent) return independent_forward(context, call);
+  forward<ElmanForward>(context, call);
+}
 
 }  // namespace UNFOLD_SET
 }  // namespace unfold

@@ -6,6 +6,8 @@ namespace unfold {
 namespace UNFOLD_SET {
 namespace {
 
+/** `Options`: with zoneout or recurrent dropout. */
+template <bool Options>
 struct GruForward {
   static constexpr int kVectors = 3;
   static constexpr bool kRagged = false;
@@ -29,14 +31,21 @@ struct GruForward {
       store(gates + kWidth, r);
       store(gates + 2 * kWidth, z);
     }
+    const ptrdiff_t unit = row * step.padded + panel * kWidth;
     const Vec previous = load_units(step.previous + at, panel, step.H);
-    store_units(step.output + at, panel, step.H, fma(z, previous, mul(sub(broadcast(1.0f), z), n)));
+    const Vec candidate = Options && step.dropout != nullptr ? mul(load(step.dropout + unit), n) : n;
+    Vec h = fma(z, previous, mul(sub(broadcast(1.0f), z), candidate));
+    if (Options && step.zoneout_hidden != nullptr) h = zoned(load(step.zoneout_hidden + unit), previous, h);
+    store_units(step.output + at, panel, step.H, h);
   }
 };
 
 }  // namespace
 
-void gru_forward(const Context& context, const ForwardCall& call) { forward<GruForward>(context, call); }
+void gru_forward(const Context& context, const ForwardCall& call) {
+  if (call.options.gated()) return forward<GruForward<true>>(context, call);
+  forward<GruForward<false>>(context, call);
+}
 
 }  // namespace UNFOLD_SET
 }  // namespace unfold

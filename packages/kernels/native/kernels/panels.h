@@ -40,11 +40,13 @@ struct Gates {
   CellKind cell;
   int H;
 
-  bool single() const { return cell == CellKind::elman_tanh || cell == CellKind::elman_relu; }
+  bool single() const { return cell == CellKind::elman; }
   /** Gate blocks of PyTorch's matrices: G. */
   int gates() const { return single() ? 1 : cell == CellKind::gru ? 3 : 4; }
   int slots() const { return single() ? 1 : 4; }
   int recurrent_slot() const { return cell == CellKind::gru ? 1 : 0; }
+  /** The slot of a block in which PyTorch's gate g of the input's product stands. */
+  int input_slot(int g) const { return cell == CellKind::gru ? (g + 1) % 3 : g; }
   /** Vectors of units; H rounded up to whole vectors. */
   int unit_vectors() const { return vectors_for(H); }
   int padded() const { return unit_vectors() * kWidth; }
@@ -58,7 +60,7 @@ struct Gates {
   /** The column, in a row of panels, of unit u's gate g (PyTorch's row g H + u). `input`: of the input's weights. */
   int column(int g, int u, bool input) const {
     if (single()) return u;
-    const int slot = input && cell == CellKind::gru ? (g + 1) % 3 : g;
+    const int slot = input ? input_slot(g) : g;
     return (u / kWidth * gates() + slot) * kWidth + u % kWidth;
   }
   /** How the gates of a block that belong to the input's or the recurrent product lie in a row of gate columns. */

@@ -104,11 +104,19 @@ const float* combined_bias(const Context& context, const RecurrentWeights& weigh
         store(row, load(weights.bias_ih + place));
         store(to, load(weights.bias_hh + place));
       } else {
-        store(to, add(load(weights.bias_ih + place), load(weights.bias_hh + place)));
+        const Vec input = load(weights.bias_ih + place);
+        store(to, weights.bias_hh == nullptr ? input : add(input, load(weights.bias_hh + place)));
       }
     }
   }
   return bias;
+}
+
+const float* padded_peephole(const Context& context, const RecurrentWeights& weights, const Gates& gates) {
+  if (weights.peephole == nullptr) return nullptr;
+  float* const padded = context.scratch.floats(Scratch::peephole, static_cast<size_t>(3) * gates.padded());
+  pad_rows(weights.peephole, 3, gates, padded);
+  return padded;
 }
 
 void project_input(const Context& context, const ForwardCall& call, const Gates& gates, const float* bias) {
@@ -135,6 +143,31 @@ void parameter_gradients(const Context& context, const BackwardCall& call, const
     gradient_product(context, {s.T * s.N, s.C, call.input, s.C, gradients + gates.offset(true), columns,
                                gates.panel_stride(), kWidth, call.d_ih, gates.panels(s.C)});
   if (call.d_bias_ih != nullptr || call.d_bias_hh != nullptr) bias_gradients(context, call, gates);
+}
+
+void injected_gradient(const Context& context, const BackwardCall& call, const Gates& gates) {
+  const RecurrentSizes& s = call.sizes;
+  const ptrdiff_t width = static_cast<ptrdiff_t>(gates.gates()) * s.H;
+  run_parts(context.pool, s.T, [&](int t) {
+    for (ptrdiff_t row = static_cast<ptrdiff_t>(t) * s.N; row < static_cast<ptrdiff_t>(t + 1) * s.N; row++) {
+      const float* const from = call.saved.gates + row * gates.columns();
+      for (int g = 0; g < gates.gates(); g++)
+        for (int block = 0; block < gates.unit_vectors(); block++)
+          store_units(call.d_injected + row * width + static_cast<ptrdiff_t>(g) * s.H, block, s.H,
+                      load(from + (block * gates.slots() + gates.input_slot(g)) * kWidth));
+    }
+  });
+}
+
+void add_sequence_sums(const float* sums, int N, int parts, const Gates& gates, float* target) {
+  const ptrdiff_t padded = gates.padded();
+  for (int part = 0; part < parts; part++)
+    for (int block = 0; block < gates.unit_vectors(); block++) {
+      Vec total = broadcast(0.0f);
+      for (ptrdiff_t n = 0; n < N; n++) total = add(total, load(sums + (n * parts + part) * padded + block * kWidth));
+      float* const to = target + static_cast<ptrdiff_t>(part) * gates.H;
+      store_units(to, block, gates.H, add(load_units(to, block, gates.H), total));
+    }
 }
 
 void input_gradient(const Context& context, const BackwardCall& call, const Gates& gates) {

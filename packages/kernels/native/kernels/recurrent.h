@@ -29,12 +29,31 @@ ForwardMemory prepare_forward(const Context& context, const ForwardCall& call, c
 void finish_forward(const ForwardCall& call, const Gates& gates, const ForwardMemory& memory);
 /** Both biases in one row of gate columns. */
 const float* combined_bias(const Context& context, const RecurrentWeights& weights, const Gates& gates);
+/** [3, H padded]; null where there are none. */
+const float* padded_peephole(const Context& context, const RecurrentWeights& weights, const Gates& gates);
 /** saved gates = bias + x U for all steps at once. */
 void project_input(const Context& context, const ForwardCall& call, const Gates& gates, const float* bias);
 
 /** Gradients of the parameters and of the input, from the gates' gradients of all steps. */
 void parameter_gradients(const Context& context, const BackwardCall& call, const Gates& gates);
 void input_gradient(const Context& context, const BackwardCall& call, const Gates& gates);
+void injected_gradient(const Context& context, const BackwardCall& call, const Gates& gates);
+/** target [parts, H] += the sums of N sequences, [N, parts, H padded]. */
+void add_sequence_sums(const float* sums, int N, int parts, const Gates& gates, float* target);
+
+/** One vector of units of a plain row, of which the last may be a part. */
+UNFOLD_INLINE void store_units(float* row, int vector, int H, Vec h) {
+  const int left = H - vector * kWidth;
+  if (left >= kWidth)
+    store(row + vector * kWidth, h);
+  else
+    store_part(row + vector * kWidth, h, left);
+}
+
+UNFOLD_INLINE Vec load_units(const float* row, int vector, int H) {
+  const int left = H - vector * kWidth;
+  return left >= kWidth ? load(row + vector * kWidth) : load_part(row + vector * kWidth, left);
+}
 
 /** target ← source, or zeros where that is null. */
 void copy_or_zero(const float* source, size_t count, float* target);
@@ -49,6 +68,9 @@ void gru_forward(const Context& context, const ForwardCall& call);
 void gru_backward(const Context& context, const BackwardCall& call);
 void elman_forward(const Context& context, const ForwardCall& call);
 void elman_backward(const Context& context, const BackwardCall& call);
+/** Elman layers without recurrence: all steps at once. */
+void independent_forward(const Context& context, const ForwardCall& call);
+void independent_backward(const Context& context, const BackwardCall& call);
 
 }  // namespace UNFOLD_SET
 }  // namespace unfold

@@ -3,12 +3,11 @@
  * the cell then turns the saved gates of these units into their gradients, in place. What parameters and input get is left to products
  * over all steps at once.
  *
- * A cell is a type with kCarries (0; 1: a part of ∂L/∂h_{t−1} that does not go through W; 2: ∂L/∂c) and
+ * A cell is a type with
  *   gradient(step, row, vector, dh): gates → their gradients, for one vector of units.
  */
 #pragma once
 
-#include "../simd/elementary.h"
 #include "recurrent_forward.h"
 
 namespace unfold {
@@ -16,7 +15,7 @@ namespace UNFOLD_SET {
 
 /** One step of some rows: pointers to the first of these rows. */
 struct BackwardStep {
-  CellKind cell;
+  Activation activation;
   int H;
   ptrdiff_t padded;
   float* gates;
@@ -25,7 +24,16 @@ struct BackwardStep {
   const float* previous;
   const float* cells_before;
   const float* cells_after;
-  float* carried;
+  /** ∂L/∂c, and the part of ∂L/∂h_{t−1} that does not go through W, both [rows, padded]; null where the layer has none. */
+  float* carried_cell;
+  float* carried_hidden;
+  /** As in the forward pass. */
+  const float* zoneout_hidden;
+  const float* zoneout_cell;
+  const float* dropout;
+  const float* peephole;
+  /** Gradients of the peepholes, each sequence's own, [rows, 3, padded]. */
+  float* peephole_sums;
   /** ∂L/∂h_t from above, [rows, H]; null: none. */
   const float* above;
 };
@@ -36,9 +44,13 @@ struct BackwardPass {
   /** The recurrent weights' transpose. */
   Panels panels;
   const float* weights;
-  /** [N, H padded]; see kCarries. */
-  float* carried;
+  /** [N, H padded]; see `BackwardStep`. */
+  float* carried_cell;
+  float* carried_hidden;
   PairedProduct pairs;
+  Masks masks;
+  const float* peephole;
+  float* peephole_sums;
 };
 
 /**
@@ -57,7 +69,7 @@ void start_panel(const BackwardPass& pass, int t, int start, int rows, int panel
       const int vector = panel * kPanel + j;
       Vec dh = broadcast(0.0f);
       if (last_step && call.dhT != nullptr) dh = load_units(call.dhT + n * H, vector, H);
-      if (Cell::kCarries == 1 && !last_step) dh = load(pass.carried + n * pass.gates.padded() + vector * kWidth);
+      if (pass.carried_hidden != nullptr && !last_step) dh = load(pass.carried_hidden + n * pass.gates.padded() + vector * kWidth);
       store(room + (row * kPanel + j) * kWidth, dh);
     }
   }
@@ -104,6 +116,7 @@ template <class Cell>
 void finish_panel(const BackwardPass& pass, const BackwardStep& step, int t, int start, int rows, int panel, const float* room) {
   const int vectors = pass.panels.width_of(panel);
   for (int row = 0; row < rows; row++) {
+    if (has_ended(pass.call.lengths, start + row, t)) continue;
     for (int j = 0; j < vectors; j++) {
       const int vector = panel * kPanel + j;
       const Vec dh = load(room + (row * kPanel + j) * kWidth);
@@ -130,7 +143,7 @@ void backward_sequences(const BackwardPass& pass, int first, int count) {
       const int rows = living_rows(call.lengths, start, block, t);
       const ptrdiff_t row = static_cast<ptrdiff_t>(lesser(s.T - 1, t < 0 ? 0 : t)) * s.N + start;
       BackwardStep step;
-      step.cell = s.cell;
+      step.activation = call.options.activation;
       step.H = s.H;
       step.padded = padded;
       step.gates = call.saved.gates + row * columns;
@@ -138,7 +151,15 @@ void backward_sequences(const BackwardPass& pass, int first, int count) {
       step.previous = t > 0 ? call.output + (row - s.N) * s.H : call.saved.first + static_cast<ptrdiff_t>(start) * s.H;
       step.cells_before = call.saved.cells == nullptr ? nullptr : call.saved.cells + row * padded;
       step.cells_after = call.saved.cells == nullptr ? nullptr : call.saved.cells + (row + s.N) * padded;
-      step.carried = pass.carried == nullptr ? nullptr : pass.carried + start * padded;
+      const auto rows_of = [&](float* all, int parts) { return all == nullptr ? nullptr : all + start * parts * padded; };
+      step.carried_cell = rows_of(pass.carried_cell, 1);
+      step.carried_hidden = rows_of(pass.carried_hidden, 1);
+      if (pass.masks.drawn() && t >= 0) pass.masks.draw(t, start, rows);
+      step.zoneout_hidden = rows_of(pass.masks.hidden, 1);
+      step.zoneout_cell = rows_of(pass.masks.cell, 1);
+      step.dropout = rows_of(pass.masks.candidate, 1);
+      step.peephole = pass.peephole;
+      step.peephole_sums = rows_of(pass.peephole_sums, 3);
       if (pass.pairs.dots != nullptr && t < s.T - 1) {
         const float* const after = call.saved.gates + (static_cast<ptrdiff_t>(t + 1) * s.N + start) * columns;
         pass.pairs.set_rows(start, rows, after + pass.gates.offset(false), columns, pass.gates.segments(), pass.panels.depth);
@@ -156,7 +177,7 @@ void backward_sequences(const BackwardPass& pass, int first, int count) {
       for_ended_rows(call.lengths, start, block, t, [&](ptrdiff_t ended) {
         copy_or_zero(nullptr, static_cast<size_t>(columns), step.gates + ended * columns);
         const float* const dc = call.dcT == nullptr ? nullptr : call.dcT + (start + ended) * s.H;
-        if (Cell::kCarries == 2) pad_rows(dc, 1, pass.gates, step.carried + ended * padded);
+        if (step.carried_cell != nullptr) pad_rows(dc, 1, pass.gates, step.carried_cell + ended * padded);
       });
     }
   }
@@ -169,22 +190,34 @@ void backward(const Context& context, const BackwardCall& call) {
   const Panels panels = transposed(gates.panels(s.H));
   float* const weights = context.scratch.floats(Scratch::transposed, panels.size());
   transpose_panels(context.pool, gates.panels(s.H), call.weights.hh, weights);
-  float* carried = nullptr;
-  if constexpr (Cell::kCarries > 0) {
-    carried = context.scratch.floats(Scratch::carried, static_cast<size_t>(s.N) * gates.padded());
-    pad_rows(Cell::kCarries == 2 ? call.dcT : nullptr, s.N, gates, carried);
+  const size_t unit = static_cast<size_t>(s.N) * gates.padded();
+  const bool lstm = s.cell == CellKind::lstm;
+  const bool carries_hidden = s.cell == CellKind::gru || call.options.zoneout_hidden > 0;
+  float* const carried = context.scratch.floats(Scratch::carried, unit * (lstm + carries_hidden));
+  float* const carried_cell = lstm ? carried : nullptr;
+  float* const carried_hidden = carries_hidden ? carried + (lstm ? unit : 0) : nullptr;
+  if (lstm) pad_rows(call.dcT, s.N, gates, carried_cell);
+  if (carries_hidden) copy_or_zero(nullptr, unit, carried_hidden);
+  float* peephole_sums = nullptr;
+  if (call.options.peephole) {
+    peephole_sums = context.scratch.floats(Scratch::sequence_sums, 3 * unit);
+    copy_or_zero(nullptr, 3 * unit, peephole_sums);
   }
   const PairedProduct pairs =
       pair_product(context, s.N, panels, weights, Scratch::recurrent_pairs, Scratch::state_pairs);
-  const BackwardPass pass{call, gates, panels, weights, carried, pairs};
+  const Masks masks = prepare_masks(context, call.options, call.key, s.N, gates);
+  const float* const peephole = padded_peephole(context, call.weights, gates);
+  const BackwardPass pass{call, gates, panels, weights, carried_cell, carried_hidden, pairs, masks, peephole, peephole_sums};
   const int parts = sequence_parts(context.pool, s.N, tile_rows(kPanel));
   run_parts(context.pool, parts, [&](int part) {
     const int first = part_start(s.N, part, parts, 1);
     backward_sequences<Cell>(pass, first, part_start(s.N, part + 1, parts, 1) - first);
   });
-  if (Cell::kCarries == 2 && call.dc0 != nullptr) unpad_rows(carried, s.N, gates, call.dc0);
+  if (lstm && call.dc0 != nullptr) unpad_rows(carried_cell, s.N, gates, call.dc0);
+  if (call.d_peephole != nullptr) add_sequence_sums(peephole_sums, s.N, 3, gates, call.d_peephole);
   parameter_gradients(context, call, gates);
   if (call.d_input != nullptr) input_gradient(context, call, gates);
+  if (call.d_injected != nullptr) injected_gradient(context, call, gates);
 }
 
 }  // namespace UNFOLD_SET

@@ -11,16 +11,17 @@
  */
 #pragma once
 
-#include "../simd/elementary.h"
+#include "masks.h"
 #include "ragged.h"
 #include "recurrent_bf16.h"
+#include "squash.h"
 
 namespace unfold {
 namespace UNFOLD_SET {
 
 /** One step of some rows, as `finish` sees it: pointers to the first of these rows. */
 struct ForwardStep {
-  CellKind cell;
+  Activation activation;
   int H;
   ptrdiff_t padded;
   float* gates;
@@ -32,21 +33,15 @@ struct ForwardStep {
   float* output;
   const float* cells_before;
   float* cells_after;
+  /** See `Masks`; each null where the layer has none. */
+  const float* zoneout_hidden;
+  const float* zoneout_cell;
+  const float* dropout;
+  /** [3, padded] of i, f, o; null: none. */
+  const float* peephole;
+  /** [rows, G·H]; null: nothing is injected. */
+  const float* injected;
 };
-
-/** h of one vector of units, of which the last may be a part. */
-UNFOLD_INLINE void store_units(float* row, int vector, int H, Vec h) {
-  const int left = H - vector * kWidth;
-  if (left >= kWidth)
-    store(row + vector * kWidth, h);
-  else
-    store_part(row + vector * kWidth, h, left);
-}
-
-UNFOLD_INLINE Vec load_units(const float* row, int vector, int H) {
-  const int left = H - vector * kWidth;
-  return left >= kWidth ? load(row + vector * kWidth) : load_part(row + vector * kWidth, left);
-}
 
 /** Into how many parts N sequences are cut: evenly, one for each thread, but none of less than a tile of `height` rows. */
 inline int sequence_parts(const Pool& pool, int N, int height) { return lesser(pool.threads(), (N + height - 1) / height); }
@@ -63,7 +58,25 @@ struct ForwardPass {
   bool projected;
   PairedProduct input_pairs;
   PairedProduct recurrent_pairs;
+  Masks masks;
+  const float* peephole;
 };
+
+/** gates += what is injected, for one vector of units of each gate: `slot` 0 is the first of the panel's, PyTorch's gate g stands in `slot_of(g)`. */
+inline void inject(const ForwardPass& pass, const ForwardStep& step, int rows, int panel, int vectors) {
+  const Gates& gates = pass.gates;
+  const ptrdiff_t width = static_cast<ptrdiff_t>(gates.gates()) * step.H;
+  for (int row = 0; row < rows; row++) {
+    float* const to = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(panel) * step.gates_panel;
+    const float* const from = step.injected + row * width;
+    for (int j = 0; j < vectors; j++) {
+      const int g = gates.single() ? 0 : j;
+      const int unit = gates.single() ? panel * kPanel + j : panel;
+      float* const sum = to + (gates.single() ? j : gates.input_slot(g)) * kWidth;
+      store(sum, add(load(sum), load_units(from + static_cast<ptrdiff_t>(g) * step.H, unit, step.H)));
+    }
+  }
+}
 
 /** gates = bias + x U for one panel and some rows. */
 template <int NV>
@@ -96,6 +109,7 @@ void recurrent_panel(const ForwardPass& pass, const ForwardStep& step, const int
   float* const gates = step.gates + static_cast<ptrdiff_t>(panel) * step.gates_panel;
   for (int row = 0; row < rows; row++)
     Cell::start(gates + row * step.gates_stride, bias, tokens == nullptr ? nullptr : table + tokens[row] * token_stride, NV);
+  if (step.injected != nullptr) inject(pass, step, rows, panel, NV);
   const bool last_panel = panel == pass.recurrent_panels.count() - 1;
   float* const sums = gates + pass.gates.recurrent_slot() * kWidth;
   if (pass.recurrent_pairs.dots != nullptr) pass.recurrent_pairs.multiply(panel, start, rows, sums, step.gates_stride);
@@ -132,7 +146,7 @@ void forward_sequences(const ForwardPass& pass, const ForwardMemory& memory, int
       const int rows = living_rows(call.lengths, start, block, t);
       const ptrdiff_t row = static_cast<ptrdiff_t>(t) * s.N + start;
       ForwardStep step;
-      step.cell = s.cell;
+      step.activation = call.options.activation;
       step.H = s.H;
       step.padded = padded;
       step.keep = keep;
@@ -143,6 +157,13 @@ void forward_sequences(const ForwardPass& pass, const ForwardMemory& memory, int
       step.output = memory.output + row * s.H;
       step.cells_before = memory.cells + (static_cast<ptrdiff_t>(t % memory.cell_slots) * s.N + start) * padded;
       step.cells_after = memory.cells + (static_cast<ptrdiff_t>((t + 1) % memory.cell_slots) * s.N + start) * padded;
+      const ptrdiff_t masks_at = start * padded;
+      if (pass.masks.drawn()) pass.masks.draw(t, start, rows);
+      step.zoneout_hidden = pass.masks.hidden == nullptr ? nullptr : pass.masks.hidden + masks_at;
+      step.zoneout_cell = pass.masks.cell == nullptr ? nullptr : pass.masks.cell + masks_at;
+      step.dropout = pass.masks.candidate == nullptr ? nullptr : pass.masks.candidate + masks_at;
+      step.peephole = pass.peephole;
+      step.injected = call.injected == nullptr ? nullptr : call.injected + row * pass.gates.gates() * s.H;
       const int32_t* const tokens = s.tokens ? call.tokens + row : nullptr;
       const bool reads_input = tokens == nullptr && !pass.projected;
       if (pass.recurrent_pairs.dots != nullptr) {
@@ -170,7 +191,8 @@ void forward(const Context& context, const ForwardCall& call) {
   const Gates gates{s.cell, s.H};
   const ForwardMemory memory = prepare_forward(context, call, gates);
   ForwardPass pass{call, gates, gates.panels(s.C), gates.panels(s.H), combined_bias(context, call.weights, gates), false,
-                   in_float32, in_float32};
+                   in_float32, in_float32, prepare_masks(context, call.options, call.key, s.N, gates),
+                   padded_peephole(context, call.weights, gates)};
   if (call.saved.gates != nullptr && !s.tokens) {
     project_input(context, call, gates, pass.bias);
     pass.projected = true;

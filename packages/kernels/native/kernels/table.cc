@@ -20,8 +20,7 @@ void recurrent_forward(const Context& context, const ForwardCall& call) {
       return lstm_forward(context, call);
     case CellKind::gru:
       return gru_forward(context, call);
-    case CellKind::elman_tanh:
-    case CellKind::elman_relu:
+    case CellKind::elman:
       return elman_forward(context, call);
   }
 }
@@ -32,8 +31,7 @@ void recurrent_backward(const Context& context, const BackwardCall& call) {
       return lstm_backward(context, call);
     case CellKind::gru:
       return gru_backward(context, call);
-    case CellKind::elman_tanh:
-    case CellKind::elman_relu:
+    case CellKind::elman:
       return elman_backward(context, call);
   }
 }

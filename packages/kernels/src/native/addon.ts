@@ -76,6 +76,10 @@ export interface NativeEngine {
       hT: Optional<Reals>,
       cT: Optional<Reals>,
       lengths: Optional<Int32Array>,
+      options: Optional<Float64Array>,
+      injected: Optional<Reals>,
+      peephole: Optional<Reals>,
+      ...key: MaskKey,
     ]
   ): void;
   recurrentBackward(
@@ -94,6 +98,11 @@ export interface NativeEngine {
       dBiasIh: Optional<Reals>,
       dBiasHh: Optional<Reals>,
       lengths: Optional<Int32Array>,
+      options: Optional<Float64Array>,
+      dInjected: Optional<Reals>,
+      peephole: Optional<Reals>,
+      ...key: MaskKey,
+      dPeephole: Optional<Reals>,
     ]
   ): void;
   /** The summed loss and the number of hits. */
@@ -123,6 +132,7 @@ export interface NativeEngine {
       purposeWord: number,
       step: number,
       firstStep: number,
+      variational: boolean,
     ]
   ): void;
   sgdStep(
@@ -174,6 +184,9 @@ export type RecurrentOperands = [
   biasIh: Reals,
   biasHh: Reals,
 ];
+
+/** Where masks are drawn: [seed, step, layer, firstStep], or null at inference; and the sequences of its rows. */
+export type MaskKey = [place: Optional<Float64Array>, sequences: Optional<Int32Array>];
 
 export type SavedArrays<T> = [gates: T, cells: T, first: T];
 

@@ -3,9 +3,30 @@ import type { RoleCode } from './addon.ts';
 
 /** The addon's number for a kind of cell. */
 export function cellCode(layer: RecurrentLayer): number {
-  if (layer.cell === 'lstm') return 3;
-  if (layer.cell === 'gru') return 2;
-  return layer.activation === 'relu' ? 1 : 0;
+  return { elman: 0, gru: 1, lstm: 2 }[layer.cell];
+}
+
+const activations = { tanh: 0, relu: 1, sigmoid: 2, softsign: 3 } as const;
+/** Of layers that were asked for before: generation asks for every token. */
+const options = new WeakMap<RecurrentLayer, Float64Array | null>();
+
+/** A layer's options in the addon's numbers: activation, peepholes, recurrence, rates of zoneout of h and of c and of recurrent dropout; null: none. */
+export function layerOptions(layer: RecurrentLayer): Float64Array | null {
+  const known = options.get(layer);
+  if (known !== undefined) return known;
+  const { cell, activation, candidateActivation, zoneout, recurrentDropout } = layer;
+  const squash = cell === 'elman' ? activation : cell === 'lstm' ? candidateActivation : 'tanh';
+  const values = Float64Array.of(
+    activations[squash ?? 'tanh'],
+    Number(layer.peephole === true),
+    Number(layer.recurrent !== false),
+    zoneout?.hidden ?? 0,
+    zoneout?.cell ?? 0,
+    recurrentDropout ?? 0,
+  );
+  const plain = [0, 0, 1, 0, 0, 0].every((value, i) => values[i] === value);
+  options.set(layer, plain ? null : values);
+  return plain ? null : values;
 }
 
 /** A role in the addon's numbers; null: a plain array in every engine. */

@@ -41,17 +41,28 @@ function rightCalls({ allocate }: NativeAddon, engine: Methods): Record<string, 
     ];
     const state = () => reals(N * H);
     const lengths = ints([3, 2, 0, 1]);
+    const isLstm = cell === 2;
+    const gateBlocks = [1, 3, 4][cell]!;
+    const zoneoutCell = isLstm ? 0.2 : 0;
+    const options = Float64Array.of(3, Number(isLstm), 1, 0.1, zoneoutCell, cell === 0 ? 0 : 0.3);
+    const injected = () => reals(T * N * gateBlocks * H);
+    const peephole = () => (isLstm ? reals(3 * H) : null);
+    const key = Float64Array.of(1, 2, 3, 4);
     return {
-      forward: [...operands, state(), state(), reals(T * N * H), state(), state(), lengths],
+      forward: [
+        ...[...operands, state(), state(), reals(T * N * H), state(), state(), lengths],
+        ...[options, injected(), peephole(), key, ints([5, 6, 7, 8])],
+      ],
       backward: [
         ...[...operands, reals(T * N * H), reals(T * N * H), state(), state()],
         ...[reads ? null : reals(T * N * C), state(), state()],
         ...[reals(packed(0, C)), reals(engine.packedSize!(1, cell, false, H, H) as number)],
         ...[reals(packed(2, 1)), reals(packed(2, 1)), lengths],
+        ...[options, injected(), peephole(), key, ints([5, 6, 7, 8]), peephole()],
       ],
     };
   };
-  const role = [0, 3, false, C, H];
+  const role = [0, 2, false, C, H];
   const packed = engine.packedSize!(...role) as number;
   const dense = engine.packedSize!(3, 0, false, C, V) as number;
   const elements = () => reals(33);
@@ -59,8 +70,8 @@ function rightCalls({ allocate }: NativeAddon, engine: Methods): Record<string, 
     packedSize: role,
     pack: [...role, reals(4 * H * C), reals(packed)],
     unpack: [...role, reals(packed), reals(4 * H * C)],
-    gateColumns: [3, H],
-    cellColumns: [3, H],
+    gateColumns: [2, H],
+    cellColumns: [2, H],
     matmul: [T, C, V, reals(T * C), reals(C * V), reals(V), reals(T * V), false, true, true],
     denseForward: [N, C, V, reals(N * C), reals(dense), false, reals(V), reals(N * V)],
     denseBackward: [
@@ -70,7 +81,7 @@ function rightCalls({ allocate }: NativeAddon, engine: Methods): Record<string, 
     embeddingForward: [N, V, C, tokens(N, V), reals(V * C), reals(N * C)],
     embeddingBackward: [N, V, C, tokens(N, V), reals(N * C), reals(V * C)],
     ...Object.fromEntries(
-      [0, 1, 2, 3].flatMap((cell) =>
+      [0, 1, 2].flatMap((cell) =>
         [false, true].flatMap((reads) => {
           const { forward, backward } = recurrent(cell, reads);
           return [
@@ -82,7 +93,7 @@ function rightCalls({ allocate }: NativeAddon, engine: Methods): Record<string, 
     ),
     softmaxCrossEntropy: [N, V, reals(N * V), tokens(N, V), N, reals(N), reals(N * V), true],
     logSoftmax: [N, V, reals(N * V), reals(N * V)],
-    dropout: [T, N, H, reals(T * N * H), reals(T * N * H), tokens(N, 100), 0.5, 1, 2, 3, 4],
+    dropout: [T, N, H, reals(T * N * H), reals(T * N * H), tokens(N, 100), 0.5, 1, 2, 3, 4, true],
     sgdStep: [elements(), elements(), elements(), 0.1, 0.1, 0.9, true],
     adamStep: [elements(), elements(), elements(), elements(), 0.1, 0.9, 0.99, 1e-8, 0.1, 1],
     sumOfSquares: [elements()],
@@ -135,6 +146,8 @@ function wrongValues(own: NativeAddon, right: unknown): unknown[] {
   const values = [...numbers, ...strange, ...arrays];
   if (right instanceof Float32Array)
     values.push(right.subarray(1), right.subarray(0, -1), new Int32Array(right.length));
+  if (right instanceof Float64Array)
+    for (const value of [-1, 0.5, 4, Number.NaN, 1e300]) values.push(right.map(() => value));
   if (right instanceof Int32Array)
     for (const id of [-1, -2, 4, 100, 2 ** 31 - 1, -(2 ** 31)]) values.push(Int32Array.from(right, () => id));
   if (typeof right === 'number') values.push(right + 1, right - 1, right * 1000);

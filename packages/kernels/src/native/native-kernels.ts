@@ -27,8 +27,8 @@ import {
   tanhBackward,
 } from '../reference/rows.ts';
 import type { createTensors } from '../tensors.ts';
-import type { NativeEngine, RecurrentOperands, SavedArrays } from './addon.ts';
-import { cellCode } from './codes.ts';
+import type { MaskKey, NativeEngine, RecurrentOperands, SavedArrays } from './addon.ts';
+import { cellCode, layerOptions } from './codes.ts';
 import { refuseMissing } from './missing.ts';
 
 /** Arrays of this backend are float32: its engine was made so. */
@@ -54,6 +54,12 @@ function operands(
   ];
 }
 
+function maskKey({ training, firstStep }: Pick<CheckedForward, 'training' | 'firstStep'>): MaskKey {
+  if (!training) return [null, null];
+  const { seed, step, layer, sequences } = training;
+  return [Float64Array.of(seed, step, layer, firstStep), sequences];
+}
+
 type Kernels = Omit<
   Backend,
   | 'describe'
@@ -76,9 +82,6 @@ export function createKernels(
   { own, pair }: ReturnType<typeof createTensors>,
 ): Kernels {
   const reals = (tensor: Tensor, label: string) => f32(engine.reals(tensor, label));
-  function refuseAbsent(tokens: Tensor): void {
-    if (engine.ints(tokens, 'embedding tokens').includes(-1)) refuseMissing(['absentTokens']);
-  }
 
   return {
     matmul(call) {
@@ -106,12 +109,10 @@ export function createKernels(
       );
     },
     embeddingForward(call) {
-      refuseAbsent(call.tokens);
       const { V, C, tokens, table, rows } = checkEmbeddingForward(engine, call);
       native.embeddingForward(tokens.length, V, C, tokens, f32(table), f32(rows));
     },
     embeddingBackward(call) {
-      refuseAbsent(call.tokens);
       const { V, C, tokens, table, rows } = checkEmbeddingBackward(engine, call);
       native.embeddingBackward(tokens.length, V, C, tokens, f32(rows), f32(table));
     },
@@ -132,6 +133,10 @@ export function createKernels(
         maybe(hT),
         maybe(cT),
         lengths,
+        layerOptions(call.layer),
+        maybe(checked.injected),
+        f32(checked.weights.peephole),
+        ...maskKey(checked),
       );
       if (saved) saved.pass = passOf(checked, call.input);
     },
@@ -150,10 +155,14 @@ export function createKernels(
         maybe(hT),
         maybe(cT),
         null,
+        layerOptions(call.layer),
+        maybe(checked.injected),
+        f32(checked.weights.peephole),
+        null,
+        null,
       );
     },
     recurrentBackward(call) {
-      if (call.dInjected) refuseMissing(['injected']);
       const checked = checkBackward(engine, call);
       const { saved, pass, gradients } = checked;
       saved.pass = null;
@@ -174,6 +183,11 @@ export function createKernels(
         maybe(gradients.biasIh),
         maybe(gradients.biasHh),
         pass.lengths,
+        layerOptions(call.layer),
+        maybe(checked.dInjected),
+        f32(checked.weights.peephole),
+        ...maskKey(pass),
+        maybe(gradients.peephole),
       );
     },
 
@@ -200,11 +214,23 @@ export function createKernels(
       native.logSoftmax(rows, V, f32(logits), f32(output));
     },
     dropout(call) {
-      if (call.variational) refuseMissing(['variational']);
       const { T, N, H, input, output, sequences } = checkDropout(engine, call);
-      const { rate, seed, purpose, step, layer, firstStep = 0 } = call;
+      const { rate, seed, purpose, step, layer, firstStep = 0, variational = false } = call;
       const key = purposeWord(purpose, layer);
-      native.dropout(T, N, H, f32(input), f32(output), sequences, rate, seed, key, step, firstStep);
+      native.dropout(
+        T,
+        N,
+        H,
+        f32(input),
+        f32(output),
+        sequences,
+        rate,
+        seed,
+        key,
+        step,
+        firstStep,
+        variational,
+      );
     },
 
     sgdStep(call) {
