@@ -65,7 +65,8 @@ describe.each(engines)('$name', (engine) => {
         const { outputs } = await results(backend, cell, shape);
         const { outputs: expected } = await results(truth, cell, shape);
         for (const [name, values] of Object.entries(expected)) {
-          const size = Math.max(1e-3, ...values.map(Math.abs));
+          // Inputs are of order 1: a result far below is what terms of that order leave of each other, and has their rounding errors.
+          const size = Math.max(1e-2, ...values.map(Math.abs));
           const worst = Math.max(0, ...values.map((value, i) => Math.abs(value - outputs[name]![i]!)));
           expect(outputs[name], name).toHaveLength(values.length);
           expect(worst / size, name).toBeLessThanOrEqual(tolerance);
