@@ -84,8 +84,15 @@ const embeddingCases = (
       const output = h.empty([T, N, C]);
       h.backend.embeddingForward({ table, tokens, output });
       const dTable = h.parameter('dTable', role);
-      h.backend.embeddingBackward({ tokens, dOutput: h.real('dOutput', [T, N, C]), dTable });
-      return { output, dTable };
+      const dOutput = h.real('dOutput', [T, N, C]);
+      h.backend.embeddingBackward({ tokens, dOutput, dTable });
+      const some = h.integers(Array.from({ length: T * N }, (_, i) => (i % 3 === 1 ? -1 : (i * 5) % V)));
+      const rows = h.empty([T * N, C]);
+      h.backend.embeddingForward({ table, tokens: some, output: rows });
+      const dSome = h.backend.like(dTable);
+      const dRows = h.real('dRows', [T * N, C]);
+      h.backend.embeddingBackward({ tokens: some, dOutput: dRows, dTable: dSome });
+      return { output, dTable, rows, dSome };
     },
   };
 });
@@ -215,8 +222,11 @@ const dropoutCases = (
     run(h) {
       const output = h.empty(shape);
       const key = { seed: 3, purpose: randomPurposes.dropout, step: 11, layer: 1, sequences: null };
-      h.backend.dropout({ input: h.real('input', shape), output, rate: 0.4, ...key });
-      return { output };
+      const input = h.real('input', shape);
+      h.backend.dropout({ input, output, rate: 0.4, ...key });
+      const variational = h.empty(shape);
+      h.backend.dropout({ input, output: variational, rate: 0.4, firstStep: 2, variational: true, ...key });
+      return { output, variational };
     },
   }),
 );
