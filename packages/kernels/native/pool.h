@@ -63,7 +63,11 @@ class Pool {
 /** Memory by name, grown and never shrunk. A name belongs to one kernel at a time; contents are arbitrary. */
 class Scratch {
  public:
-  enum Name { weights, transposed, transposed_input, sums, states, carried, workers, packed, bias, rows, pairs, recurrent_pairs, state_pairs, input_pairs, masks, peephole, sequence_sums, names };
+  enum Name {
+    weights, transposed, transposed_input, sums, states, carried, workers, packed, bias, rows, pairs, recurrent_pairs, state_pairs,
+    input_pairs, masks, peephole, sequence_sums, extra, step_gates, gains, segments, segments_transposed, segment_gradients, d_hidden,
+    d_source, present, second_pairs, second_state_pairs, names
+  };
 
   ~Scratch();
   /** At least `count` floats at a 64-byte boundary. Throws std::bad_alloc. */

@@ -47,6 +47,7 @@ Napi::Function Engine::define(Napi::Env env) {
                          InstanceMethod<&Engine::dense_backward>("denseBackward"),
                          InstanceMethod<&Engine::embedding_forward>("embeddingForward"),
                          InstanceMethod<&Engine::embedding_backward>("embeddingBackward"),
+                         InstanceMethod<&Engine::extra_size>("extraSize"),
                          InstanceMethod<&Engine::recurrent_forward>("recurrentForward"),
                          InstanceMethod<&Engine::recurrent_backward>("recurrentBackward"),
                          InstanceMethod<&Engine::softmax_cross_entropy>("softmaxCrossEntropy"),

@@ -39,6 +39,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
   void embedding_backward(const Info& info);
 
   // engine_recurrent.cc
+  Napi::Value extra_size(const Info& info);
   void recurrent_forward(const Info& info);
   void recurrent_backward(const Info& info);
 

@@ -23,4 +23,7 @@
 #include "product_bf16.cc"
 #include "product_forward.cc"
 #include "recurrent.cc"
+#include "staged.cc"
+#include "staged_backward.cc"
+#include "staged_forward.cc"
 #include "table.cc"

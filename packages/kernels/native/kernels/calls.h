@@ -75,6 +75,8 @@ struct RecurrentSizes {
   int T, N, C, H;
 };
 
+enum class Norm : int { none, layer, batch };
+
 /** See the Backend interface; a plain layer's by default. */
 struct LayerOptions {
   Activation activation;
@@ -82,11 +84,29 @@ struct LayerOptions {
   /** false: an Elman layer without W and b_hh. */
   bool recurrent;
   double zoneout_hidden, zoneout_cell, recurrent_dropout;
+  /** GRU: the reset before the product. */
+  bool reset_before;
+  Norm norm;
 
   /** Whether an LSTM or a GRU needs more than the plain cell. */
   bool gated() const {
     return peephole || activation != Activation::tanh || zoneout_hidden > 0 || zoneout_cell > 0 || recurrent_dropout > 0;
   }
+  /** Whether a step's products must be complete before its cells are computed. */
+  bool staged() const { return norm != Norm::none || reset_before; }
+};
+
+/** Running moments of batch normalisation as PyTorch would store them: see `NormStatistics`. */
+struct StatisticsCall {
+  /** How many time steps have their own; 0: the layer has none. */
+  int steps;
+  /** [steps, columns]. */
+  float* mean;
+  float* variance;
+  /** [steps]. */
+  float* batches;
+  /** t of each row, [N]; null: that of the step. */
+  const int32_t* positions;
 };
 
 /** Where the masks of a training pass are drawn. */
@@ -104,8 +124,13 @@ struct RecurrentWeights {
   const float* hh;
   const float* bias_ih;
   const float* bias_hh;
-  /** [3,H] of i, f, o, as PyTorch would store it; null: none. */
+  /** All of these as PyTorch would store them. [3,H] of i, f, o; null: none. */
   const float* peephole;
+  /** [G·H] and [H]; null where nothing is normalised. */
+  const float* gain_ih;
+  const float* gain_hh;
+  const float* gain_cell;
+  const float* bias_cell;
 };
 
 /** What a forward pass leaves for its backward pass, in a layout of our own; all null where none will follow. */
@@ -116,6 +141,8 @@ struct SavedCall {
   float* cells;
   /** h_0, [N,H]. */
   float* first;
+  /** What staged layers keep besides, see staged.h. */
+  float* extra;
 };
 
 struct ForwardCall {
@@ -133,6 +160,7 @@ struct ForwardCall {
   float* output;
   float* hT;
   float* cT;
+  StatisticsCall statistics;
   /** Steps of each sequence, from 0 to T, [N]; null: all have T. */
   const int32_t* lengths;
   SavedCall saved;
@@ -163,6 +191,10 @@ struct BackwardCall {
   float* d_bias_ih;
   float* d_bias_hh;
   float* d_peephole;
+  float* d_gain_ih;
+  float* d_gain_hh;
+  float* d_gain_cell;
+  float* d_bias_cell;
 };
 
 struct LossCall {
@@ -235,6 +267,8 @@ struct KernelTable {
   /** Elements of `SavedCall::gates` per step and sequence, and of `SavedCall::cells`. */
   size_t (*gate_columns)(CellKind, int H);
   size_t (*cell_columns)(CellKind, int H);
+  /** Elements of `SavedCall::extra`. */
+  size_t (*extra_size)(const RecurrentSizes&, const LayerOptions&);
 
   void (*matmul)(const Context&, const ProductCall&);
   void (*dense_forward)(const Context&, const DenseCall&);

@@ -20,6 +20,8 @@ struct ElmanBackward {
 
 }  // namespace
 
+void elman_gradient(const BackwardStep& step, int row, int vector, Vec dh) { ElmanBackward::gradient(step, row, vector, dh); }
+
 void elman_backward(const Context& context, const BackwardCall& call) {
   if (!call.options.recurrent) return independent_backward(context, call);
   backward<ElmanBackward>(context, call);

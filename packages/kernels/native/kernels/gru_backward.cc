@@ -36,6 +36,8 @@ struct GruBackward {
 
 }  // namespace
 
+void gru_gradient(const BackwardStep& step, int row, int vector, Vec dh) { GruBackward<true>::gradient(step, row, vector, dh); }
+
 void gru_backward(const Context& context, const BackwardCall& call) {
   if (call.options.gated()) return backward<GruBackward<true>>(context, call);
   backward<GruBackward<false>>(context, call);

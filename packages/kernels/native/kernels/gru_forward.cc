@@ -1,6 +1,6 @@
 // Gated recurrent unit as in PyTorch (reset after the product): n = tanh(a + r q) with a = U_n x + b_in and q = W_n h₋₁ + b_hn;
 // h = (1 − z) n + z h₋₁. The slots of a block are n, r, z, q; n holds a until the cell is computed.
-#include "recurrent_forward.h"
+#include "staged.h"
 
 namespace unfold {
 namespace UNFOLD_SET {
@@ -41,6 +41,8 @@ struct GruForward {
 };
 
 }  // namespace
+
+void gru_cell(const ForwardStep& step, int row, int vector) { GruForward<true>::finish(step, row, vector, 0); }
 
 void gru_forward(const Context& context, const ForwardCall& call) {
   if (call.options.gated()) return forward<GruForward<true>>(context, call);

@@ -55,7 +55,7 @@ void independent_backward(const Context& context, const BackwardCall& call) {
     }
   });
   parameter_gradients(context, call, gates);
-  if (call.d_input != nullptr) input_gradient(context, call, gates);
+  input_gradient(context, call, gates, input_columns(call.saved, gates));
   if (call.d_injected != nullptr) injected_gradient(context, call, gates);
 }
 

@@ -78,6 +78,8 @@ struct LstmOptionsBackward {
 
 }  // namespace
 
+void lstm_gradient(const BackwardStep& step, int row, int vector, Vec dh) { LstmOptionsBackward::gradient(step, row, vector, dh); }
+
 void lstm_backward(const Context& context, const BackwardCall& call) {
   if (call.options.gated()) return backward<LstmOptionsBackward>(context, call);
   backward<LstmBackward>(context, call);

@@ -1,5 +1,5 @@
 // Long short-term memory as in PyTorch, gates i, f, g, o: c = f c₋₁ + i g, h = o tanh(c).
-#include "recurrent_forward.h"
+#include "staged.h"
 
 namespace unfold {
 namespace UNFOLD_SET {
@@ -48,6 +48,8 @@ struct LstmForward {
 };
 
 }  // namespace
+
+void lstm_cell(const ForwardStep& step, int row, int vector) { LstmForward<true>::finish(step, row, vector, 0); }
 
 void lstm_forward(const Context& context, const ForwardCall& call) {
   if (call.options.gated()) return forward<LstmForward<true>>(context, call);

@@ -5,9 +5,8 @@ namespace UNFOLD_SET {
 namespace {
 
 /** d_table[token, :] += the gates' gradients, row after row; threads split the columns. */
-void scatter_tokens(const Context& context, const BackwardCall& call, const Gates& gates) {
+void scatter_tokens(const Context& context, const BackwardCall& call, const Gates& gates, const InputColumns& dy) {
   const RecurrentSizes& s = call.sizes;
-  const ptrdiff_t columns = gates.columns();
   const ptrdiff_t table_columns = static_cast<ptrdiff_t>(gates.unit_vectors()) * gates.gates() * kWidth;
   const int blocks = gates.unit_vectors();
   const int parts = lesser(context.pool.threads(), blocks);
@@ -15,18 +14,21 @@ void scatter_tokens(const Context& context, const BackwardCall& call, const Gate
     const int first = part_start(blocks, part, parts, 1);
     const int last = part_start(blocks, part + 1, parts, 1);
     for (ptrdiff_t row = 0; row < static_cast<ptrdiff_t>(s.T) * s.N; row++) {
-      const float* const from = call.saved.gates + row * columns + gates.offset(true);
+      const float* const from = dy.at + row * dy.stride;
       float* const to = call.d_ih + call.tokens[row] * table_columns;
       for (int block = first; block < last; block++)
         for (int g = 0; g < gates.gates(); g++) {
           float* const p = to + (block * gates.gates() + g) * kWidth;
-          store(p, add(load(p), load(from + (block * gates.slots() + g) * kWidth)));
+          store(p, add(load(p), load(from + (block * dy.block + g) * kWidth)));
         }
     }
   });
 }
 
+}  // namespace
+
 void bias_gradients(const Context& context, const BackwardCall& call, const Gates& gates) {
+  if (call.d_bias_ih == nullptr && call.d_bias_hh == nullptr) return;
   float* const sums = context.scratch.floats(Scratch::sums, static_cast<size_t>(gates.columns()));
   column_sums(context.pool, call.sizes.T * call.sizes.N, call.saved.gates, gates.columns(), gates.columns(), sums);
   const bool gru = gates.cell == CellKind::gru;
@@ -42,8 +44,6 @@ void bias_gradients(const Context& context, const BackwardCall& call, const Gate
     }
   }
 }
-
-}  // namespace
 
 void copy_or_zero(const float* source, size_t count, float* target) {
   for (size_t i = 0; i < count; i++) target[i] = source != nullptr ? source[i] : 0.0f;
@@ -138,11 +138,16 @@ void parameter_gradients(const Context& context, const BackwardCall& call, const
     part.dy += s.N * columns;
     gradient_product(context, part);
   }
-  if (call.d_ih != nullptr && s.tokens) scatter_tokens(context, call, gates);
-  if (call.d_ih != nullptr && !s.tokens)
-    gradient_product(context, {s.T * s.N, s.C, call.input, s.C, gradients + gates.offset(true), columns,
-                               gates.panel_stride(), kWidth, call.d_ih, gates.panels(s.C)});
-  if (call.d_bias_ih != nullptr || call.d_bias_hh != nullptr) bias_gradients(context, call, gates);
+  input_weight_gradient(context, call, gates, input_columns(call.saved, gates));
+  bias_gradients(context, call, gates);
+}
+
+void input_weight_gradient(const Context& context, const BackwardCall& call, const Gates& gates, const InputColumns& dy) {
+  const RecurrentSizes& s = call.sizes;
+  if (call.d_ih == nullptr) return;
+  if (s.tokens) return scatter_tokens(context, call, gates, dy);
+  const int stride = (gates.single() ? kPanel : dy.block) * kWidth;
+  gradient_product(context, {s.T * s.N, s.C, call.input, s.C, dy.at, dy.stride, stride, kWidth, call.d_ih, gates.panels(s.C)});
 }
 
 void injected_gradient(const Context& context, const BackwardCall& call, const Gates& gates) {
@@ -170,14 +175,15 @@ void add_sequence_sums(const float* sums, int N, int parts, const Gates& gates, 
     }
 }
 
-void input_gradient(const Context& context, const BackwardCall& call, const Gates& gates) {
+void input_gradient(const Context& context, const BackwardCall& call, const Gates& gates, const InputColumns& dy) {
   const RecurrentSizes& s = call.sizes;
+  if (call.d_input == nullptr) return;
   const Panels panels = gates.panels(s.C);
   const Panels turned = transposed(panels);
   float* const weights = context.scratch.floats(Scratch::transposed_input, turned.size());
   transpose_panels(context.pool, panels, call.weights.ih, weights);
-  product(context, {s.T * s.N, panels.vectors * kWidth, call.saved.gates + gates.offset(true), gates.columns(),
-                         gates.segments(), weights, turned, nullptr, call.d_input, s.C, kPanel * kWidth, lanes_of(s.C), false});
+  product(context, {s.T * s.N, panels.vectors * kWidth, dy.at, dy.stride, dy.segments, weights,
+                         turned, nullptr, call.d_input, s.C, kPanel * kWidth, lanes_of(s.C), false});
 }
 
 }  // namespace UNFOLD_SET

@@ -34,9 +34,24 @@ const float* padded_peephole(const Context& context, const RecurrentWeights& wei
 /** saved gates = bias + x U for all steps at once. */
 void project_input(const Context& context, const ForwardCall& call, const Gates& gates, const float* bias);
 
+/** Columns of the input's product, or of its gradient, for all steps: `block` vectors stand between one block of units and the next. */
+struct InputColumns {
+  float* at;
+  ptrdiff_t stride;
+  int block;
+  Segments segments;
+};
+
+/** Those within the saved gates. */
+inline InputColumns input_columns(const SavedCall& saved, const Gates& gates) {
+  return {saved.gates + gates.offset(true), gates.columns(), gates.slots(), gates.segments()};
+}
+
 /** Gradients of the parameters and of the input, from the gates' gradients of all steps. */
 void parameter_gradients(const Context& context, const BackwardCall& call, const Gates& gates);
-void input_gradient(const Context& context, const BackwardCall& call, const Gates& gates);
+void input_weight_gradient(const Context& context, const BackwardCall& call, const Gates& gates, const InputColumns& dy);
+void bias_gradients(const Context& context, const BackwardCall& call, const Gates& gates);
+void input_gradient(const Context& context, const BackwardCall& call, const Gates& gates, const InputColumns& dy);
 void injected_gradient(const Context& context, const BackwardCall& call, const Gates& gates);
 /** target [parts, H] += the sums of N sequences, [N, parts, H padded]. */
 void add_sequence_sums(const float* sums, int N, int parts, const Gates& gates, float* target);
@@ -68,6 +83,10 @@ void gru_forward(const Context& context, const ForwardCall& call);
 void gru_backward(const Context& context, const BackwardCall& call);
 void elman_forward(const Context& context, const ForwardCall& call);
 void elman_backward(const Context& context, const BackwardCall& call);
+/** Layers with normalised products, or with the reset before the product. */
+void staged_forward(const Context& context, const ForwardCall& call);
+void staged_backward(const Context& context, const BackwardCall& call);
+size_t staged_size(const RecurrentSizes& sizes, const LayerOptions& options);
 /** Elman layers without recurrence: all steps at once. */
 void independent_forward(const Context& context, const ForwardCall& call);
 void independent_backward(const Context& context, const BackwardCall& call);

@@ -38,6 +38,11 @@ struct BackwardStep {
   const float* above;
 };
 
+/** One vector's `gradient`, of cells with all options. */
+void lstm_gradient(const BackwardStep& step, int row, int vector, Vec dh);
+void gru_gradient(const BackwardStep& step, int row, int vector, Vec dh);
+void elman_gradient(const BackwardStep& step, int row, int vector, Vec dh);
+
 struct BackwardPass {
   const BackwardCall& call;
   Gates gates;
@@ -216,7 +221,7 @@ void backward(const Context& context, const BackwardCall& call) {
   if (lstm && call.dc0 != nullptr) unpad_rows(carried_cell, s.N, gates, call.dc0);
   if (call.d_peephole != nullptr) add_sequence_sums(peephole_sums, s.N, 3, gates, call.d_peephole);
   parameter_gradients(context, call, gates);
-  if (call.d_input != nullptr) input_gradient(context, call, gates);
+  input_gradient(context, call, gates, input_columns(call.saved, gates));
   if (call.d_injected != nullptr) injected_gradient(context, call, gates);
 }
 

@@ -15,6 +15,7 @@ size_t cell_columns(CellKind cell, int H) {
 }
 
 void recurrent_forward(const Context& context, const ForwardCall& call) {
+  if (call.options.staged()) return staged_forward(context, call);
   switch (call.sizes.cell) {
     case CellKind::lstm:
       return lstm_forward(context, call);
@@ -26,6 +27,7 @@ void recurrent_forward(const Context& context, const ForwardCall& call) {
 }
 
 void recurrent_backward(const Context& context, const BackwardCall& call) {
+  if (call.options.staged()) return staged_backward(context, call);
   switch (call.sizes.cell) {
     case CellKind::lstm:
       return lstm_backward(context, call);
@@ -52,6 +54,7 @@ extern const KernelTable UNFOLD_JOIN(UNFOLD_SET, _kernels) = {
     UNFOLD_SET::unpack,
     UNFOLD_SET::gate_columns,
     UNFOLD_SET::cell_columns,
+    UNFOLD_SET::staged_size,
     UNFOLD_SET::matmul,
     UNFOLD_SET::dense_forward,
     UNFOLD_SET::dense_backward,

@@ -20,6 +20,8 @@ export interface NativeEngine {
   /** Elements of saved gates and cells per step and sequence. */
   gateColumns(cell: number, hiddenSize: number): number;
   cellColumns(cell: number, hiddenSize: number): number;
+  /** Elements of what layers with a norm or a reset before the product keep besides. */
+  extraSize(cell: number, T: number, N: number, hiddenSize: number, options: Optional<Float64Array>): number;
   matmul(
     ...call: [
       M: number,
@@ -80,6 +82,11 @@ export interface NativeEngine {
       injected: Optional<Reals>,
       peephole: Optional<Reals>,
       ...key: MaskKey,
+      ...norm: NormOperands,
+      mean: Optional<Reals>,
+      variance: Optional<Reals>,
+      batches: Optional<Reals>,
+      positions: Optional<Int32Array>,
     ]
   ): void;
   recurrentBackward(
@@ -103,6 +110,11 @@ export interface NativeEngine {
       peephole: Optional<Reals>,
       ...key: MaskKey,
       dPeephole: Optional<Reals>,
+      ...norm: NormOperands,
+      dGainIh: Optional<Reals>,
+      dGainHh: Optional<Reals>,
+      dGainCell: Optional<Reals>,
+      dBiasCell: Optional<Reals>,
     ]
   ): void;
   /** The summed loss and the number of hits. */
@@ -185,7 +197,16 @@ export type RecurrentOperands = [
   biasHh: Reals,
 ];
 
-/** Where masks are drawn: [seed, step, layer, firstStep], or null at inference; and the sequences of its rows. */
+/** Gains and biases of normalised layers, and what layers with a norm or a reset before the product keep. */
+export type NormOperands = [
+  extra: Optional<Reals>,
+  gainIh: Reals,
+  gainHh: Reals,
+  gainCell: Reals,
+  biasCell: Reals,
+];
+
+/** Where masks are drawn: [whether this is training, seed, step, layer, firstStep], null for the first step at inference; and the sequences of its rows. */
 export type MaskKey = [place: Optional<Float64Array>, sequences: Optional<Int32Array>];
 
 export type SavedArrays<T> = [gates: T, cells: T, first: T];

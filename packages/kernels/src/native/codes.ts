@@ -10,7 +10,10 @@ const activations = { tanh: 0, relu: 1, sigmoid: 2, softsign: 3 } as const;
 /** Of layers that were asked for before: generation asks for every token. */
 const options = new WeakMap<RecurrentLayer, Float64Array | null>();
 
-/** A layer's options in the addon's numbers: activation, peepholes, recurrence, rates of zoneout of h and of c and of recurrent dropout; null: none. */
+/**
+ * A layer's options in the addon's numbers: activation, peepholes, recurrence, rates of zoneout of h and of c and of recurrent dropout, reset
+ * before, norm; null: none.
+ */
 export function layerOptions(layer: RecurrentLayer): Float64Array | null {
   const known = options.get(layer);
   if (known !== undefined) return known;
@@ -23,8 +26,10 @@ export function layerOptions(layer: RecurrentLayer): Float64Array | null {
     zoneout?.hidden ?? 0,
     zoneout?.cell ?? 0,
     recurrentDropout ?? 0,
+    Number(layer.reset === 'before'),
+    { none: 0, layer: 1, batch: 2 }[layer.norm ?? 'none'],
   );
-  const plain = [0, 0, 1, 0, 0, 0].every((value, i) => values[i] === value);
+  const plain = [0, 0, 1, 0, 0, 0, 0, 0].every((value, i) => values[i] === value);
   options.set(layer, plain ? null : values);
   return plain ? null : values;
 }

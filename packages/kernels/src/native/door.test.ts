@@ -44,14 +44,22 @@ function rightCalls({ allocate }: NativeAddon, engine: Methods): Record<string, 
     const isLstm = cell === 2;
     const gateBlocks = [1, 3, 4][cell]!;
     const zoneoutCell = isLstm ? 0.2 : 0;
-    const options = Float64Array.of(3, Number(isLstm), 1, 0.1, zoneoutCell, cell === 0 ? 0 : 0.3);
+    const options = Float64Array.of(
+      ...[3, Number(isLstm), 1, 0.1, zoneoutCell],
+      ...[cell === 0 ? 0 : 0.3, Number(cell === 1), reads ? 1 : 2],
+    );
+    const G = gateBlocks * H;
+    const columns = 2 * G + (isLstm ? H : 0);
+    const extra = () => reals(engine.extraSize!(cell, T, N, H, options) as number);
+    const norm = () => [extra(), reals(G), reals(G), reals(H), reals(H)];
     const injected = () => reals(T * N * gateBlocks * H);
     const peephole = () => (isLstm ? reals(3 * H) : null);
-    const key = Float64Array.of(1, 2, 3, 4);
+    const key = Float64Array.of(1, 1, 2, 3, 4);
     return {
       forward: [
         ...[...operands, state(), state(), reals(T * N * H), state(), state(), lengths],
         ...[options, injected(), peephole(), key, ints([5, 6, 7, 8])],
+        ...[...norm(), reals(2 * columns), reals(2 * columns), reals(2), ints([0, 1, 2, 3])],
       ],
       backward: [
         ...[...operands, reals(T * N * H), reals(T * N * H), state(), state()],
@@ -59,6 +67,7 @@ function rightCalls({ allocate }: NativeAddon, engine: Methods): Record<string, 
         ...[reals(packed(0, C)), reals(engine.packedSize!(1, cell, false, H, H) as number)],
         ...[reals(packed(2, 1)), reals(packed(2, 1)), lengths],
         ...[options, injected(), peephole(), key, ints([5, 6, 7, 8]), peephole()],
+        ...[...norm(), reals(G), reals(G), reals(H), reals(H)],
       ],
     };
   };
@@ -72,6 +81,7 @@ function rightCalls({ allocate }: NativeAddon, engine: Methods): Record<string, 
     unpack: [...role, reals(packed), reals(4 * H * C)],
     gateColumns: [2, H],
     cellColumns: [2, H],
+    extraSize: [2, T, N, H, Float64Array.of(0, 1, 1, 0.1, 0.1, 0, 0, 1)],
     matmul: [T, C, V, reals(T * C), reals(C * V), reals(V), reals(T * V), false, true, true],
     denseForward: [N, C, V, reals(N * C), reals(dense), false, reals(V), reals(N * V)],
     denseBackward: [

@@ -5,7 +5,7 @@ import { createEngine, expectNumber, type RealArray, sizeOf } from '../engine.ts
 import { shapeOfRole } from '../roles.ts';
 import { createTensors, type HostArray } from '../tensors.ts';
 import { loadAddon, type NativeEngine } from './addon.ts';
-import { cellCode, roleCode } from './codes.ts';
+import { cellCode, layerOptions, roleCode } from './codes.ts';
 import { createKernels } from './native-kernels.ts';
 import { availableProcessors } from './processors.ts';
 
@@ -57,7 +57,7 @@ function createSaved(
     gates: allocate(steps * sequences * native.gateColumns(cell, layer.hiddenSize)),
     cells: allocate((steps + 1) * sequences * native.cellColumns(cell, layer.hiddenSize)),
     first: allocate(sequences * layer.hiddenSize),
-    normalized: allocate(0),
+    normalized: allocate(native.extraSize(cell, steps, sequences, layer.hiddenSize, layerOptions(layer))),
     inverses: allocate(0),
     pass: null,
     released: false,

@@ -11,7 +11,9 @@ import {
   checkForward,
   checkStep,
   passOf,
+  type Saved,
 } from '../checks/recurrent.ts';
+import type { Weights } from '../checks/weights.ts';
 import { type Engine, expectNumber, type RealArray } from '../engine.ts';
 import { featuresOfCall } from '../features.ts';
 import { purposeWord } from '../philox.ts';
@@ -27,7 +29,7 @@ import {
   tanhBackward,
 } from '../reference/rows.ts';
 import type { createTensors } from '../tensors.ts';
-import type { MaskKey, NativeEngine, RecurrentOperands, SavedArrays } from './addon.ts';
+import type { MaskKey, NativeEngine, NormOperands, RecurrentOperands, SavedArrays } from './addon.ts';
 import { cellCode, layerOptions } from './codes.ts';
 import { refuseMissing } from './missing.ts';
 
@@ -55,9 +57,13 @@ function operands(
 }
 
 function maskKey({ training, firstStep }: Pick<CheckedForward, 'training' | 'firstStep'>): MaskKey {
-  if (!training) return [null, null];
+  if (!training) return [firstStep === 0 ? null : Float64Array.of(0, 0, 0, 0, firstStep), null];
   const { seed, step, layer, sequences } = training;
-  return [Float64Array.of(seed, step, layer, firstStep), sequences];
+  return [Float64Array.of(1, seed, step, layer, firstStep), sequences];
+}
+
+function normOperands(saved: Saved | null, { gainIh, gainHh, gainCell, biasCell }: Weights): NormOperands {
+  return [saved && f32(saved.normalized), f32(gainIh), f32(gainHh), f32(gainCell), f32(biasCell)];
 }
 
 type Kernels = Omit<
@@ -137,6 +143,11 @@ export function createKernels(
         maybe(checked.injected),
         f32(checked.weights.peephole),
         ...maskKey(checked),
+        ...normOperands(saved, checked.weights),
+        maybe(checked.statistics?.mean ?? null),
+        maybe(checked.statistics?.variance ?? null),
+        maybe(checked.statistics?.batches ?? null),
+        null,
       );
       if (saved) saved.pass = passOf(checked, call.input);
     },
@@ -160,6 +171,11 @@ export function createKernels(
         f32(checked.weights.peephole),
         null,
         null,
+        ...normOperands(null, checked.weights),
+        maybe(checked.statistics?.mean ?? null),
+        maybe(checked.statistics?.variance ?? null),
+        maybe(checked.statistics?.batches ?? null),
+        checked.positions,
       );
     },
     recurrentBackward(call) {
@@ -188,6 +204,11 @@ export function createKernels(
         f32(checked.weights.peephole),
         ...maskKey(pass),
         maybe(gradients.peephole),
+        ...normOperands(saved, checked.weights),
+        maybe(gradients.gainIh),
+        maybe(gradients.gainHh),
+        maybe(gradients.gainCell),
+        maybe(gradients.biasCell),
       );
     },
 
