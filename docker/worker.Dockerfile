@@ -27,7 +27,8 @@ RUN npm run pack-native -w @unfold/kernels \
 
 FROM node:20.20.2-bookworm-slim
 WORKDIR /app
-ENV NODE_ENV=production UNFOLD_DATA_DIR=/data
+# One heap of the C library for all threads: each of its own keeps memory that it does not use.
+ENV NODE_ENV=production UNFOLD_DATA_DIR=/data MALLOC_ARENA_MAX=1
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/prisma/migrations prisma/migrations

@@ -78,6 +78,8 @@ export const createService = ({ config, port, workers, output, log }: ServiceOpt
     ),
     ...(database ? { DATABASE_URL: database.databaseUrl } : {}),
   });
+  /** One heap of the C library for all threads: each of its own keeps memory that it does not use. */
+  const workerEnvironment = (): NodeJS.ProcessEnv => ({ MALLOC_ARENA_MAX: '1', ...environment() });
 
   const recordChildren = (): void => {
     const living = children.flatMap(({ name, identity }) => {
@@ -120,9 +122,9 @@ export const createService = ({ config, port, workers, output, log }: ServiceOpt
       await mkdir(join(config.dataDir, 'logs'), { recursive: true });
       logFile = openSync(join(config.dataDir, 'logs', 'unfold.log'), 'a', 0o600);
     }
-    const run = (name: string, script: string): Supervised => {
+    const run = (name: string, script: string, env = environment): Supervised => {
       const stdio = logFile ?? 'inherit';
-      const child = supervise({ name, script, env: environment, stdio, log, onStart: recordChildren });
+      const child = supervise({ name, script, env, stdio, log, onStart: recordChildren });
       children = [...children, child];
       return child;
     };
@@ -134,7 +136,7 @@ export const createService = ({ config, port, workers, output, log }: ServiceOpt
       await Promise.race([untilReady(url, () => gaveUp || stopping !== null), stillborn]);
       if (stopping) return false;
       const started = Array.from({ length: workers }, (_, index) =>
-        run(workers === 1 ? 'worker' : `worker ${index + 1}`, workerScript),
+        run(workers === 1 ? 'worker' : `worker ${index + 1}`, workerScript, workerEnvironment),
       );
       const ready = Promise.all(started.map((worker) => Promise.race([worker.ready, worker.stillborn])));
       await Promise.race([ready, stillborn, stopped]);

@@ -118,6 +118,8 @@ export const startAttempt = (services: AttemptServices, claimed: Claimed): Attem
     );
     const outcome = await unlessAborted(training.done);
     await unlessAborted(journal.drained());
+    // Gives the engine's memory back before more is needed.
+    await training.terminate();
     log.info({ outcome }, 'Training ended.');
     return outcome.type === 'stopped'
       ? interruption()

@@ -1,3 +1,4 @@
+import './small-heap.ts';
 import { ConfigError, faultSignals, readConfig } from '@unfold/config';
 import { UnfoldError } from '@unfold/contracts';
 import { openQueue } from '@unfold/queue';

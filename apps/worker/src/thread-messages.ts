@@ -45,7 +45,7 @@ export interface ExportOrder {
 
 export type ThreadOrder = TrainOrder | ExportOrder;
 
-/** A checkpoint as training yields it; `data` changes hands with the message. */
+/** A checkpoint as training yields it; `data` is shared memory, which is written over once the checkpoint is settled. */
 export interface ProducedCheckpoint {
   step: number;
   data: Uint8Array;

@@ -24,6 +24,9 @@ import {
 const send = (message: ThreadMessage, transfer: ArrayBuffer[] = []): void =>
   parentPort?.postMessage(message, transfer);
 
+/** Room in the shared memory beyond a checkpoint's first size: its numbers keep theirs, the text of its header does not. */
+const headerRoom = 65_536;
+
 /** The bytes in a buffer of their own, which is what may change hands between threads. */
 const owned = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
   bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer
@@ -98,16 +101,20 @@ const runTraining = async (order: TrainOrder): Promise<void> => {
   const control = (): ControlAnswer =>
     Atomics.load(shared, cells.wish) === wishes.stop ? 'stop' : 'continue';
 
+  // All checkpoints of a run are written into one piece of memory that both threads see, one after the other.
+  let memory = new SharedArrayBuffer(0);
+  const checkpointMemory = (bytes: number): Uint8Array => {
+    waitUntil(cells.checkpointsSettled, checkpointsSent);
+    if (memory.byteLength < bytes) memory = new SharedArrayBuffer(bytes + headerRoom);
+    return new Uint8Array(memory, 0, bytes);
+  };
+
   const forward = (event: TrainingEvent): void => {
     if (event.type === 'checkpoint') {
-      waitUntil(cells.checkpointsSettled, checkpointsSent);
-      const { step, reason, validation_loss, best } = event;
-      const data = owned(event.data);
-      shape ??= shapeOf(data);
+      const { type: _, ...checkpoint } = event;
+      shape ??= shapeOf(checkpoint.data);
       checkpointsSent += 1;
-      send({ kind: 'checkpoint', checkpoint: { step, data, reason, validation_loss, best, ...shape } }, [
-        data.buffer,
-      ]);
+      send({ kind: 'checkpoint', checkpoint: { ...checkpoint, ...shape } });
       return;
     }
     waitUntil(cells.entriesWritten, entriesSent + 1 - maxUnwrittenEntries);
@@ -124,6 +131,7 @@ const runTraining = async (order: TrainOrder): Promise<void> => {
     validation: order.validation,
     backend: await openBackend(order),
     scratch: order.scratch,
+    checkpointMemory,
     ...(order.resume ? { resume: order.resume } : {}),
     ...(order.start ? { start: order.start } : {}),
     control,

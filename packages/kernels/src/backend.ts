@@ -370,8 +370,11 @@ export interface Backend {
 
   /** Host to device. `values` has the tensor's size, in PyTorch's layout, and may be changed as soon as the call returns. */
   upload(tensor: Tensor, values: TensorValues | readonly number[]): void;
-  /** Device to host: a fresh array in PyTorch's layout, holding what the tensor held when this was called. */
-  download(tensor: Tensor): Promise<TensorValues>;
+  /**
+   * Device to host, in PyTorch's layout: what the tensor held when this was called. Into `target`, an array of the tensor's size and of the
+   * type that `TensorValues` names for it, which must not be touched until the promise resolves, with `target`; else into a fresh array.
+   */
+  download(tensor: Tensor, target?: TensorValues): Promise<TensorValues>;
   /** Resolves when everything enqueued so far has run. */
   synchronize(): Promise<void>;
   /** Releases everything. */

@@ -124,17 +124,24 @@ export function createTensors(engine: Engine, storage: Storage) {
     else array.set(values);
   }
 
-  async function download(tensor: Tensor): Promise<TensorValues> {
+  /** Memory of JavaScript's own, which outlives the tensor. */
+  function hostArray(type: TensorType, size: number): HostArray {
+    if (type === 'int') return new Int32Array(size);
+    return type === 'double' ? new Float64Array(size) : engine.allocate(size);
+  }
+
+  async function download(tensor: Tensor, target?: TensorValues): Promise<TensorValues> {
     const { array, shape, type } = own(tensor, 'download');
+    const size = sizeOf(shape);
+    if (target && (target.constructor !== array.constructor || target.length !== size))
+      throw new RangeError(
+        `Expected a ${array.constructor.name} of ${size} values to download into but received a ${target.constructor.name} of ${target.length}.`,
+      );
+    const values = target ?? hostArray(type, size);
     const role = roleOf(tensor);
-    if (role) {
-      const values = engine.allocate(sizeOf(shape));
-      storage.unpack(role, array as RealArray, values);
-      return values;
-    }
-    // A copy in memory of JavaScript's own, which outlives the tensor.
-    if (type === 'int') return Int32Array.from(array);
-    return type === 'double' ? Float64Array.from(array) : array.slice();
+    if (role) storage.unpack(role, array as RealArray, values as RealArray);
+    else values.set(array);
+    return values;
   }
 
   function pair(source: Tensor, target: Tensor): [HostTensor, HostTensor] {

@@ -42,6 +42,24 @@ async function pass(backend: Backend, cell: CellKind, input: 'dense' | 'tokens')
 }
 
 describe.skipIf(sets().length === 0)('the native engine', () => {
+  test('downloads into memory of the caller, shared memory too, and refuses what does not fit', async () => {
+    const backend = createNative({ threads: 1 });
+    const h = new Harness(backend);
+    const layer: RecurrentLayer = { cell: 'lstm', inputSize: 5, hiddenSize: 7, input: 'dense' };
+    const tensors = [h.parameter('w', { use: 'weight_ih', layer }), h.real('x', [3, 4]), h.integers([1, 2])];
+    for (const tensor of tensors) {
+      const values = await backend.download(tensor);
+      const Values = values.constructor as typeof Float32Array;
+      const memory = new SharedArrayBuffer(values.byteLength + 8);
+      const target = new Values(memory, 8, values.length);
+      expect(await backend.download(tensor, target)).toBe(target);
+      expect([...target]).toEqual([...values]);
+      await expect(backend.download(tensor, new Values(values.length + 1))).rejects.toThrow(RangeError);
+      await expect(backend.download(tensor, new Float64Array(values.length))).rejects.toThrow(/Float64Array/);
+    }
+    backend.close();
+  });
+
   describe.each(sets().flatMap((set) => [[set, 'float32', 1e-5] as const, [set, 'bf16', 4e-3] as const]))(
     'on %s in %s',
     (instructionSet, precision, tolerance) => {

@@ -109,7 +109,8 @@ export function createNative({
     },
     pack(role, values, packed) {
       const code = roleCode(role);
-      if (code) native.pack(...code, Float32Array.from(values), packed as Float32Array);
+      const plain = values instanceof Float32Array ? values : Float32Array.from(values);
+      if (code) native.pack(...code, plain, packed as Float32Array);
       else packed.set(values);
     },
     unpack(role, packed, values) {

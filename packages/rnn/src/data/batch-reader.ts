@@ -4,7 +4,7 @@ import { type BatchPlan, windowSteps } from './batch-plan.ts';
 import type { TokenFile } from './token-file.ts';
 
 /** Most bytes that are read ahead, all lanes together (one window is always read whole). */
-const readAheadBytes = 4 << 20;
+const readAheadBytes = 1 << 20;
 
 /**
  * Reads windows of a token file. Reads are synchronous, since they come from the page cache once every few windows; memory is bounded by

@@ -5,6 +5,7 @@ import { type Network, upload } from '../model/network.ts';
 import type { RecurrentState } from '../model/recurrent-state.ts';
 import { encodingMetadata, readEncoding } from '../weights/metadata.ts';
 import {
+  type FileMemory,
   readHeader,
   readTensor,
   type SafetensorsHeader,
@@ -47,47 +48,62 @@ const metadataOf = ({ spec, encoding, record }: CheckpointContent): Record<strin
   training: JSON.stringify(record),
 });
 
-/** A tensor of a checkpoint as it is written again, under another name. */
-const copied = ({ bytes, header }: Checkpoint, from: string, name: string) => {
-  const { dtype, shape } = header.tensors.get(from)!;
-  return dtype === 'F64'
-    ? { name, shape, dtype, values: () => readTensor(bytes, header, from, Float64Array) }
-    : { name, shape, dtype: 'F32' as const, values: () => readTensor(bytes, header, from, Float32Array) };
-};
+/** What a checkpoint carries along of an earlier one, which need not be in memory. */
+export interface CarriedPoint {
+  header: SafetensorsHeader;
+  state: CheckpointRecord['state'];
+  /** Reads a tensor into `place`, which has its size and type. */
+  read(name: string, place: Float32Array | Float64Array): Promise<unknown>;
+}
 
 /**
  * A checkpoint's bytes: all tensors at the backend's precision, everything else in the metadata.
  * @param rollbackPoint is carried along; null: this checkpoint is one itself
+ * @param memory where to write it; fresh memory by default
  */
 export const writeCheckpoint = (
   network: Network,
   tensors: { name: string; tensor: Tensor }[],
   content: CheckpointContent,
-  rollbackPoint: Checkpoint | null,
-): Promise<Uint8Array<ArrayBuffer>> => {
+  rollbackPoint: CarriedPoint | null,
+  memory?: FileMemory,
+): Promise<Uint8Array> => {
   const { backend } = network;
   const dtype = backend.describe().precision === 'float64' ? 'F64' : 'F32';
-  const own = tensors.map(({ name, tensor }) => ({
-    name,
-    dtype,
-    shape: tensor.shape,
-    values: () => backend.download(tensor),
-  })) satisfies TensorToWrite[];
-  if (rollbackPoint === null) return writeSafetensors(own, metadataOf(content));
-  const carried = [...rollbackPoint.header.tensors.keys()].map((name) =>
-    copied(rollbackPoint, name, rollbackPrefix + name),
+  const own = tensors.map(
+    ({ name, tensor }): TensorToWrite => ({
+      name,
+      dtype,
+      shape: tensor.shape,
+      write: (place) => backend.download(tensor, place),
+    }),
   );
-  const record = { ...content.record, rollback_point: rollbackPoint.record.state };
-  return writeSafetensors([...own, ...carried], metadataOf({ ...content, record }));
+  if (rollbackPoint === null) return writeSafetensors(own, metadataOf(content), memory);
+  const carried = [...rollbackPoint.header.tensors].map(
+    ([name, { shape }]): TensorToWrite => ({
+      name: rollbackPrefix + name,
+      dtype,
+      shape,
+      write: (place) => rollbackPoint.read(name, place),
+    }),
+  );
+  const record = { ...content.record, rollback_point: rollbackPoint.state };
+  return writeSafetensors([...own, ...carried], metadataOf({ ...content, record }), memory);
 };
 
 /** The rollback point that a checkpoint carries or is, as the bytes of a checkpoint. */
 export const rollbackPointOf = (checkpoint: Checkpoint): Uint8Array => {
+  const { bytes, header } = checkpoint;
   const { rollback_point: state, ...record } = checkpoint.record;
-  if (state === undefined) return checkpoint.bytes;
-  const names = [...checkpoint.header.tensors.keys()].filter((name) => name.startsWith(rollbackPrefix));
+  if (state === undefined) return bytes;
+  const carried = [...header.tensors].filter(([name]) => name.startsWith(rollbackPrefix));
   return writeSafetensorsSync(
-    names.map((name) => copied(checkpoint, name, name.slice(rollbackPrefix.length))),
+    carried.map(([name, { dtype, shape }]) => {
+      const copy = { name: name.slice(rollbackPrefix.length), shape };
+      return dtype === 'F64'
+        ? { ...copy, dtype, values: () => readTensor(bytes, header, name, Float64Array) }
+        : { ...copy, dtype: 'F32', values: () => readTensor(bytes, header, name, Float32Array) };
+    }),
     metadataOf({ ...checkpoint, record: { ...record, state } }),
   );
 };

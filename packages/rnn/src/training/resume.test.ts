@@ -60,6 +60,25 @@ describe('a run that goes on from a checkpoint', () => {
     }
   });
 
+  test('does so from checkpoints that were all written into one piece of memory', async () => {
+    const spec = tinySpec(demanding);
+    const data = textFile(sentence.repeat(2));
+    const shared = new SharedArrayBuffer(200_000);
+    const written: Uint8Array[] = [];
+    const keep = (): unknown => written.push(written.pop()!.slice());
+    const checkpointMemory = (bytes: number): Uint8Array => {
+      if (written.length > 0) keep();
+      const memory = new Uint8Array(shared, 0, bytes);
+      written.push(memory.fill(255));
+      return memory;
+    };
+    const whole = await record({ spec, data });
+    await record({ spec, data, checkpointMemory });
+    keep();
+    // The first is where a run that diverges at once goes back to.
+    expect(written.slice(1).map(tensorsOf)).toEqual(checkpointsOf(whole).map((event) => tensorsOf(event.data)));
+  });
+
   test.each<[string, Variant]>([
     ['gru with sgd', { model: { cell: 'gru' }, optimizer: { type: 'sgd', momentum: 0.9, nesterov: true } }],
     ['rmsprop with decay', { optimizer: { type: 'rmsprop', weight_decay: 0.01 } }],

@@ -23,6 +23,11 @@ export interface TrainOptions {
   start?: Uint8Array;
   /** A checkpoint to go on from. */
   resume?: Uint8Array;
+  /**
+   * Where a checkpoint of so many bytes is to be written, at a multiple of 8 bytes: called before each, so that it may wait until an earlier
+   * one is no longer needed and give its memory again. Default: fresh memory for each.
+   */
+  checkpointMemory?: (bytes: number) => Uint8Array;
   /** Asked after every step, and now and then within long evaluations. */
   control?: () => ControlAnswer;
 }
@@ -66,7 +71,12 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainingEven
   });
   if (data === null) return { type: 'stopped', step: checkpoint?.record.state.step ?? 0 };
 
-  const start = { checkpoint, scratch: options.scratch, weights: options.start ?? null };
+  const start = {
+    checkpoint,
+    scratch: options.scratch,
+    weights: options.start ?? null,
+    checkpointMemory: options.checkpointMemory,
+  };
   const run = new TrainingRun(spec, backend, data, start);
   try {
     await run.begin(start);

@@ -15,6 +15,7 @@ import { selectParameters } from '../model/parameter-groups.ts';
 import { countParameters } from '../model/parameter-table.ts';
 import { createState, type RecurrentState, releaseState } from '../model/recurrent-state.ts';
 import { TrainingPass } from '../model/training-pass.ts';
+import type { FileMemory } from '../weights/safetensors.ts';
 import { BatchTensors } from './batch-tensors.ts';
 import {
   type Checkpoint,
@@ -62,6 +63,8 @@ export interface RunStart {
   weights: Uint8Array | null;
   /** An existing folder. */
   scratch: string;
+  /** Where checkpoints are written; fresh memory by default. */
+  checkpointMemory?: FileMemory | undefined;
 }
 
 /** What an evaluation tells. */
@@ -90,6 +93,7 @@ export class TrainingRun {
   readonly #freeRunning: FreeRunning | null;
   readonly #norm: Tensor;
   readonly #nonFinite: Tensor;
+  readonly #checkpointMemory: FileMemory | undefined;
   readonly #rollbackPoint: RollbackPoint;
   #lastBatch: HostBatch | null = null;
   /** Gradient norms of the last step, if it is one that is diagnosed. */
@@ -105,7 +109,13 @@ export class TrainingRun {
     this.data = data;
     this.totalSteps = Math.min(training.max_steps ?? Number.POSITIVE_INFINITY, training.epochs * batches);
     this.#backend = backend;
+    this.#checkpointMemory = start.checkpointMemory;
     this.#network = createNetwork(backend, spec.model, shape);
+    // Before the rest is made, since it leaves arrays behind: their memory is free again when the rest is.
+    if (checkpoint === null) {
+      initializeNetwork(this.#network, spec.seed);
+      if (start.weights) transferWeights(this.#network, spec, data.encoding, start.weights);
+    }
     const frozen = selectParameters(this.#network.table, spec.model, spec.start_from?.freeze ?? []);
     const gradients = createGradients(this.#network, frozen);
     this.#optimizer = createOptimizer(this.#network, gradients, training.optimizer);
@@ -123,11 +133,8 @@ export class TrainingRun {
       : null;
 
     this.#rollbackPoint = new RollbackPoint(start.scratch);
-    if (checkpoint === null) {
-      initializeNetwork(this.#network, spec.seed);
-      if (start.weights) transferWeights(this.#network, spec, data.encoding, start.weights);
-      this.state = initialState(spec);
-    } else {
+    if (checkpoint === null) this.state = initialState(spec);
+    else {
       restoreTensors(this.#network, this.#tensors(), checkpoint);
       this.state = structuredClone(checkpoint.record.state);
     }
@@ -344,8 +351,8 @@ export class TrainingRun {
         engine: this.#backend.describe().engine,
       },
     };
-    const carried = isRollbackPoint ? null : readCheckpoint(await this.#rollbackPoint.load());
-    const bytes = await writeCheckpoint(this.#network, tensors, content, carried);
+    const carried = isRollbackPoint ? null : this.#rollbackPoint.carried();
+    const bytes = await writeCheckpoint(this.#network, tensors, content, carried, this.#checkpointMemory);
     if (isRollbackPoint) await this.#rollbackPoint.save(bytes);
     return bytes;
   }

@@ -8,7 +8,7 @@ import { readTensor, writeSafetensorsSync } from './safetensors.ts';
  * names, as `load_state_dict(strict=True)` wants it), with the metadata `spec` and `tokenizer` (or `encoding`, where data are not just text).
  * @throws UnfoldError `invalid_weights` if the bytes are no checkpoint
  */
-export const exportWeights = (checkpoint: Uint8Array): Uint8Array<ArrayBuffer> => {
+export const exportWeights = (checkpoint: Uint8Array): Uint8Array => {
   const described = describeWeights(checkpoint, { headerBytes: checkpoint.length });
   const { header, spec, encoding } = described;
   const table = parameterTable(spec.model, described.shape).map(({ name, shape }) => ({

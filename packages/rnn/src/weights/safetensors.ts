@@ -134,17 +134,23 @@ export interface TensorToWrite {
   name: string;
   dtype: 'F32' | 'F64';
   shape: readonly number[];
-  /** Fetched one after the other, so that only one copy is alive beside the file. */
-  values: () => Promise<ArrayLike<number>> | ArrayLike<number>;
+  /** Writes the values into their place in the file. Called one after the other. */
+  write: (place: Float32Array | Float64Array) => Promise<unknown>;
 }
+
+/** Memory for a file of so many bytes; what it held before does not matter. */
+export type FileMemory = (bytes: number) => Uint8Array;
+
+const freshMemory: FileMemory = (bytes) => new Uint8Array(bytes);
 
 const count = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
 /** Lays a file out: its bytes with the header written, and a view on each tensor's place. */
 const layOut = (
-  tensors: readonly Omit<TensorToWrite, 'values'>[],
+  tensors: readonly Omit<TensorToWrite, 'write'>[],
   metadata: Record<string, string>,
-): { file: Uint8Array<ArrayBuffer>; places: (Float32Array | Float64Array)[] } => {
+  memory: FileMemory,
+): { file: Uint8Array; places: (Float32Array | Float64Array)[] } => {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let end = 0;
   const begins = tensors.map(({ name, dtype, shape }) => {
@@ -156,12 +162,14 @@ const layOut = (
   let text = Buffer.from(JSON.stringify(header));
   // Spaces pad the header so that the data is aligned for every type.
   text = Buffer.concat([text, Buffer.alloc((8 - (text.length % 8)) % 8, ' ')]);
-  const file = new Uint8Array(8 + text.length + end);
-  new DataView(file.buffer).setBigUint64(0, BigInt(text.length), true);
+  const file = memory(8 + text.length + end);
+  new DataView(file.buffer, file.byteOffset).setBigUint64(0, BigInt(text.length), true);
   file.set(text, 8);
   const places = tensors.map(({ dtype, shape }, k) => {
-    const Values = dtype === 'F32' ? Float32Array : Float64Array;
-    return new Values(file.buffer, 8 + text.length + begins[k]!, count(shape));
+    const begin = file.byteOffset + 8 + text.length + begins[k]!;
+    return dtype === 'F32'
+      ? new Float32Array(file.buffer, begin, count(shape))
+      : new Float64Array(file.buffer, begin, count(shape));
   });
   return { file, places };
 };
@@ -172,23 +180,24 @@ const byAlignment = (tensors: readonly TensorToWrite[]): TensorToWrite[] => [
   ...tensors.filter(({ dtype }) => dtype === 'F32'),
 ];
 
-/** A safetensors file. */
+/** A safetensors file. @param memory where to write it, at a multiple of 8 bytes; fresh memory by default */
 export const writeSafetensors = async (
   tensors: readonly TensorToWrite[],
   metadata: Record<string, string>,
-): Promise<Uint8Array<ArrayBuffer>> => {
+  memory: FileMemory = freshMemory,
+): Promise<Uint8Array> => {
   const ordered = byAlignment(tensors);
-  const { file, places } = layOut(ordered, metadata);
-  for (const [k, { values }] of ordered.entries()) places[k]!.set(await values());
+  const { file, places } = layOut(ordered, metadata, memory);
+  for (const [k, { write }] of ordered.entries()) await write(places[k]!);
   return file;
 };
 
 /** The same from values that are at hand. */
 export const writeSafetensorsSync = (
-  tensors: readonly (Omit<TensorToWrite, 'values'> & { values: () => ArrayLike<number> })[],
+  tensors: readonly (Omit<TensorToWrite, 'write'> & { values: () => ArrayLike<number> })[],
   metadata: Record<string, string>,
-): Uint8Array<ArrayBuffer> => {
-  const { file, places } = layOut(tensors, metadata);
+): Uint8Array => {
+  const { file, places } = layOut(tensors, metadata, freshMemory);
   for (const [k, { values }] of tensors.entries()) places[k]!.set(values());
   return file;
 };
