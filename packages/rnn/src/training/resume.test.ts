@@ -76,7 +76,9 @@ describe('a run that goes on from a checkpoint', () => {
     await record({ spec, data, checkpointMemory });
     keep();
     // The first is where a run that diverges at once goes back to.
-    expect(written.slice(1).map(tensorsOf)).toEqual(checkpointsOf(whole).map((event) => tensorsOf(event.data)));
+    expect(written.slice(1).map(tensorsOf)).toEqual(
+      checkpointsOf(whole).map((event) => tensorsOf(event.data)),
+    );
   });
 
   test.each<[string, Variant]>([
