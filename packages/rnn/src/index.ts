@@ -17,7 +17,8 @@ export {
   LanguageModel,
   type LanguageModelOptions as GenerateOptions,
 } from './language-model.ts';
-export { type Prediction, type PredictionInput, Predictor } from './predictor.ts';
+export type { PredictionInput } from './prediction-input.ts';
+export { type Prediction, type PredictionOptions, Predictor } from './predictor.ts';
 export { createTokenizer } from './text/create-tokenizer.ts';
 export type { TokenDecoder, TokenEncoder, Tokenizer, TokenizerData, TokenLevel } from './text/tokenizer.ts';
 export type {

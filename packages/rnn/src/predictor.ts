@@ -1,58 +1,30 @@
-import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import { describeValue, type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { Backend } from '@unfold/kernels';
 import type { HostBatch } from './data/feed.ts';
-import type { DataRecord } from './data/records/data-record.ts';
+import type { DataRecord, Vectors } from './data/records/data-record.ts';
 import { denormalize } from './data/records/normalization.ts';
 import type { RecordEncoding, VectorEncoding } from './data/records/record-encoding.ts';
 import { encodeRecord } from './data/records/record-writer.ts';
+import { forecast } from './forecast.ts';
+import { outputsAsInputs } from './model/closed-loop.ts';
 import { ForwardPass } from './model/forward-pass.ts';
 import { type Network, releaseNetwork } from './model/network.ts';
 import { createState, releaseState } from './model/recurrent-state.ts';
+import { inputRecord, type PredictionInput } from './prediction-input.ts';
 import { BatchTensors } from './training/batch-tensors.ts';
 import type { WeightLimits } from './weights/inspect.ts';
 import { loadNetwork } from './weights/load-network.ts';
 
-/** A text, tokens that stand for themselves, or vectors: what the records that the model was trained on have as their input. */
-export type PredictionInput = string | readonly string[] | readonly (readonly number[])[];
+export interface PredictionOptions {
+  /** Time steps that a forecast goes on for. Default 1. */
+  steps?: number;
+}
 
-/** By task: of a classification, of a labeling with tokens, or with vectors. */
+/** By task: of a classification, of a labeling with tokens, or of a labeling with vectors and of a forecast. */
 export type Prediction =
   | { label: string; probabilities: Record<string, number> }
   | { tags: string[] }
   | { values: number[][] };
-
-const refuse = (expected: string): never => {
-  throw new UnfoldError('invalid_value', `Expected ${expected} for input.`, { param: 'input' });
-};
-
-const isList = <T>(
-  value: PredictionInput,
-  of: (each: unknown) => each is T,
-): value is readonly never[] & T[] => Array.isArray(value) && value.length > 0 && value.every(of);
-
-const isText = (value: unknown): value is string => typeof value === 'string';
-
-/** The input as a record of the model's data has it. */
-const recordOf = ({ input }: RecordEncoding, value: PredictionInput): DataRecord['input'] => {
-  switch (input.kind) {
-    case 'text':
-      return isText(value) && value !== ''
-        ? { kind: 'text', text: value }
-        : refuse('a text that is not empty');
-    case 'tokens':
-      return isList(value, isText)
-        ? { kind: 'tokens', tokens: value }
-        : refuse('a list of tokens (texts) that is not empty');
-    case 'vectors': {
-      const { width } = input;
-      const isVector = (each: unknown): each is number[] =>
-        Array.isArray(each) && each.length === width && each.every(Number.isFinite);
-      if (!isList(value, isVector)) return refuse(`a list of vectors of ${width} numbers that is not empty`);
-      const values = Float64Array.from((value as number[][]).flat());
-      return { kind: 'vectors', steps: value.length, width, values, present: null };
-    }
-  }
-};
 
 /** A trained network that answers for one sequence: its label, its tags, or its values. */
 export class Predictor {
@@ -69,7 +41,7 @@ export class Predictor {
   }
 
   /**
-   * Loads an export or a checkpoint of a classification or a labeling.
+   * Loads an export or a checkpoint of a classification, a labeling or a forecast.
    * @throws UnfoldError `invalid_weights`
    */
   static async load(weights: Uint8Array, backend: Backend, limits: WeightLimits = {}): Promise<Predictor> {
@@ -77,10 +49,34 @@ export class Predictor {
     return new Predictor(described.spec, network, described.encoding, described.parameters);
   }
 
-  /** @throws UnfoldError `invalid_value` for an input of another kind than the model's */
-  async predict(value: PredictionInput): Promise<Prediction> {
+  /**
+   * A forecast goes on from the series so far in closed loop: each of its values is the input of the next. They are in the units of the data;
+   * of binary vectors they are probabilities, and fed back as such.
+   * @throws UnfoldError `invalid_value` for an input of another kind than the model's, or for `steps` that are out of range or of no
+   * use
+   */
+  async predict(value: PredictionInput, { steps }: PredictionOptions = {}): Promise<Prediction> {
+    const input = inputRecord(this.#encoding, value);
+    if (this.spec.task === 'forecasting')
+      return {
+        values: await forecast(
+          this.#network,
+          this.#encoding.input as VectorEncoding,
+          input as Vectors,
+          steps ?? 1,
+        ),
+      };
+    if (steps !== undefined)
+      throw new UnfoldError(
+        'invalid_value',
+        `steps is how long a forecast goes on: expected nothing for task "${this.spec.task}", but received ${describeValue(steps)}.`,
+        { param: 'steps' },
+      );
+    return this.#answerFor(input);
+  }
+
+  async #answerFor(input: DataRecord['input']): Promise<Prediction> {
     const { backend, shape } = this.#network;
-    const input = recordOf(this.#encoding, value);
     const { steps, parts } = encodeRecord(
       { line: 1, input, output: null, context: null },
       { ...this.#encoding, output: null, context: null },
@@ -128,12 +124,7 @@ export class Predictor {
     const rows = Array.from({ length: outputs }, (_, t) => values.subarray(t * V, (t + 1) * V));
     if (output!.kind === 'vectors') {
       const { normalization } = output as VectorEncoding;
-      const sigmoid = this.#network.shape.loss === 'bernoulli';
-      return {
-        values: rows.map((row) =>
-          sigmoid ? Array.from(row, (x) => 1 / (1 + Math.exp(-x))) : denormalize(row, normalization),
-        ),
-      };
+      return { values: rows.map((row) => denormalize(outputsAsInputs(row, this.#network), normalization)) };
     }
     const names = output!.list.tokens;
     const best = rows.map((row) => row.indexOf(Math.max(...row)));

@@ -9,6 +9,7 @@ import { prepareTokenFile, type TokenFile } from '../data/token-file.ts';
 import { textEncoding } from '../model/network-shape.ts';
 import { encodingMetadata } from '../weights/metadata.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import { warmUpSteps } from './closed-loop-evaluation.ts';
 
 /** A run's data on disk, how it became numbers, and where its batches come from. */
 export interface RunData {
@@ -21,6 +22,8 @@ export interface RunData {
   validation: Feed | null;
   /** Of an endless text: its tokens, and the layout of the part that is held out. */
   text: { file: TokenFile; validation: BatchPlan | null } | null;
+  /** Of a forecast: what it is measured on over its horizon, null where nothing is held out. */
+  horizon: Feed | null;
 }
 
 export interface RunDataRequest {
@@ -89,17 +92,20 @@ const openText = async (request: RunDataRequest): Promise<RunData | null> => {
     training: new TextFeed(file, training),
     validation: validation && new TextFeed(file, validation),
     text: { file, validation },
+    horizon: null,
   };
 };
 
+/** @param window time steps of a window of an endless series */
 const recordFeed = (
   spec: JobSpec,
   file: RecordFile,
   index: RecordIndex,
   part: 'training' | 'validation',
+  window: number,
 ): Feed => {
-  const { batch_size, sequence_length, bucketing } = spec.training;
-  if (file.encoding.endless) return new SeriesFeed(file, part, batch_size, sequence_length);
+  const { batch_size, bucketing } = spec.training;
+  if (file.encoding.endless) return new SeriesFeed(file, part, batch_size, window);
   return new RecordFeed(file, index, {
     batchSize: batch_size,
     seed: spec.seed,
@@ -122,12 +128,15 @@ const openRecords = async (request: RunDataRequest): Promise<RunData | null> => 
   if (file === null) return null;
   const { encoding, source, training, validation } = file;
   expectStorable(encoding);
+  const { sequence_length } = spec.training;
+  const heldOut = (window: number) => validation && recordFeed(spec, file, validation, 'validation', window);
   return {
     encoding,
     source,
     steps: { training: training.steps, validation: validation?.steps ?? 0 },
-    training: recordFeed(spec, file, training, 'training'),
-    validation: validation && recordFeed(spec, file, validation, 'validation'),
+    training: recordFeed(spec, file, training, 'training', sequence_length),
+    validation: heldOut(sequence_length),
     text: null,
+    horizon: spec.task === 'forecasting' ? heldOut(warmUpSteps + spec.series.horizon) : null,
   };
 };

@@ -28,6 +28,7 @@ import {
 import { type Diagnostic, diagnose } from './diagnostics/diagnose.ts';
 import { expectFinite, rollbackFactor } from './divergence.ts';
 import { Evaluation } from './evaluation.ts';
+import { ForecastEvaluation, type ForecastMetrics } from './forecast-evaluation.ts';
 import { FreeRunning } from './free-running.ts';
 import type { MetricContext } from './metrics.ts';
 import { createOptimizer, type Optimizer } from './optimizer.ts';
@@ -68,12 +69,10 @@ export interface RunStart {
 }
 
 /** What an evaluation tells. */
-export interface EvaluationMetrics {
+export interface EvaluationMetrics extends ForecastMetrics {
   validation_loss: number;
   validation_length_loss?: number;
   validation_accuracy?: number;
-  free_running_loss?: number;
-  free_running_gap?: number;
 }
 
 /** One run's network, optimizer, data and counters on a backend: knows how to do a step, not when to do what. */
@@ -91,6 +90,7 @@ export class TrainingRun {
   readonly #batch: BatchTensors;
   readonly #evaluation: Evaluation | null;
   readonly #freeRunning: FreeRunning | null;
+  readonly #forecast: ForecastEvaluation | null;
   readonly #norm: Tensor;
   readonly #nonFinite: Tensor;
   readonly #checkpointMemory: FileMemory | undefined;
@@ -131,6 +131,7 @@ export class TrainingRun {
     this.#freeRunning = text?.validation
       ? FreeRunning.over(this.#network, text.file, text.validation, spec.seed)
       : null;
+    this.#forecast = ForecastEvaluation.over(this.#network, spec, data);
 
     this.#rollbackPoint = new RollbackPoint(start.scratch);
     if (checkpoint === null) this.state = initialState(spec);
@@ -301,6 +302,12 @@ export class TrainingRun {
       ...(length !== null && { validation_length_loss: length }),
       ...(accuracy !== null && this.spec.task !== 'language_model' && { validation_accuracy: accuracy }),
     };
+    if (this.#forecast) {
+      const measured = await this.#forecast.run(validation_loss, interrupted);
+      if (measured === null) return null;
+      expectFinite(measured.free_running_loss ?? 0, 'free-running loss', this.state.step);
+      return { ...forced, ...measured };
+    }
     if (this.#freeRunning === null) return forced;
     const losses = await this.#freeRunning.run(interrupted);
     if (losses === null) return null;
@@ -366,6 +373,7 @@ export class TrainingRun {
     this.#batch.release();
     this.#evaluation?.release();
     this.#freeRunning?.release();
+    this.#forecast?.release();
     this.#pass.release();
     releaseParameters(this.#backend, this.#pass.gradients);
     releaseNetwork(this.#network);
