@@ -100,12 +100,7 @@ describe('a job spec', () => {
     ['no hidden units', model({ hidden_size: 0 }), 'invalid_value', 'model.hidden_size'],
     ['too many layers', model({ num_layers: 9 }), 'invalid_value', 'model.num_layers'],
     ['all units dropped', model({ dropout: 1 }), 'invalid_value', 'model.dropout'],
-    [
-      'a recurrence not built yet',
-      model({ cell: 'elman', recurrence: 'output' }),
-      'invalid_value',
-      'model.recurrence',
-    ],
+    ['an unknown recurrence', model({ recurrence: 'sideways' }), 'invalid_value', 'model.recurrence'],
     ['a vocabulary of one', { file, text: { max_vocab: 1 } }, 'invalid_value', 'text.max_vocab'],
     ['a priority beyond the range', { file, priority: 101 }, 'invalid_value', 'priority'],
     ['a negative seed', { file, seed: -1 }, 'invalid_value', 'seed'],

@@ -129,8 +129,16 @@ export type ParameterRole =
   | { readonly use: 'norm_statistics'; readonly layer: RecurrentLayer; readonly of: 'moments' | 'batches' }
   /** [outputs, inputs], PyTorch's `Linear.weight`. */
   | { readonly use: 'dense'; readonly outputs: number; readonly inputs: number }
-  /** [rows, columns], PyTorch's `Embedding.weight`. May also serve as the weight of a dense layer (tied weights). */
-  | { readonly use: 'embedding'; readonly rows: number; readonly columns: number }
+  /**
+   * [rows, columns], PyTorch's `Embedding.weight`. May also serve as the weight of a dense layer (tied weights). `transposed`: a linear layer's
+   * weight [columns, rows] whose inputs are one-hot, so that a look-up takes the place of the product; in calls it is the table all the same.
+   */
+  | {
+      readonly use: 'embedding';
+      readonly rows: number;
+      readonly columns: number;
+      readonly transposed?: boolean;
+    }
   /** [size], a dense layer's bias. */
   | { readonly use: 'bias'; readonly size: number };
 

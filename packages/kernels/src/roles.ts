@@ -1,4 +1,4 @@
-import type { CellKind, ParameterRole, RecurrentLayer } from './backend.ts';
+import type { CellKind, Parameter, ParameterRole, RecurrentLayer } from './backend.ts';
 
 /** G: gate blocks of H rows in a cell's weights. */
 export const gateBlocks: Readonly<Record<CellKind, number>> = { elman: 1, gru: 3, lstm: 4 };
@@ -12,6 +12,11 @@ export function gateRows(layer: RecurrentLayer): number {
 export function momentColumns(layer: RecurrentLayer): number {
   const gates = gateRows(layer) * (layer.recurrent === false ? 1 : 2);
   return layer.cell === 'lstm' ? gates + layer.hiddenSize : gates;
+}
+
+/** Rows and columns of a dense layer's weight or an embedding's table, as calls mean them. */
+export function tableShape({ role, shape }: Parameter): readonly [number, number] {
+  return role.use === 'embedding' ? [role.rows, role.columns] : (shape as readonly [number, number]);
 }
 
 /** The shape of a parameter as PyTorch has it. */
@@ -33,7 +38,7 @@ export function shapeOfRole(role: ParameterRole): readonly number[] {
     case 'dense':
       return [role.outputs, role.inputs];
     case 'embedding':
-      return [role.rows, role.columns];
+      return role.transposed ? [role.columns, role.rows] : [role.rows, role.columns];
     case 'bias':
       return [role.size];
   }

@@ -5,19 +5,33 @@ import type { DataRecord, Vectors } from './data/records/data-record.ts';
 import { denormalize } from './data/records/normalization.ts';
 import type { RecordEncoding, VectorEncoding } from './data/records/record-encoding.ts';
 import { encodeRecord } from './data/records/record-writer.ts';
+import { nextTurn } from './event-loop.ts';
 import { forecast } from './forecast.ts';
+import { beamSearch } from './generation/beam-search.ts';
 import { outputsAsInputs } from './model/closed-loop.ts';
 import { ForwardPass } from './model/forward-pass.ts';
 import { type Network, releaseNetwork } from './model/network.ts';
 import { createState, releaseState } from './model/recurrent-state.ts';
+import { StepwisePass } from './model/stepwise-pass.ts';
 import { inputRecord, type PredictionInput } from './prediction-input.ts';
-import { BatchTensors } from './training/batch-tensors.ts';
+import { BatchTensors, type DeviceBatch } from './training/batch-tensors.ts';
 import type { WeightLimits } from './weights/inspect.ts';
 import { loadNetwork } from './weights/load-network.ts';
+
+type Values = Float32Array | Float64Array;
+
+/** Answers that are followed side by side unless told otherwise, and the most that can be. */
+const usualBeam = 4;
+const widestBeam = 64;
 
 export interface PredictionOptions {
   /** Time steps that a forecast goes on for. Default 1. */
   steps?: number;
+  /**
+   * Of a labeling that is fed the tokens it answers: how many answers are followed side by side, 1 … 64, 1 being greedy. The one with the
+   * highest summed log-probability wins. Default 4.
+   */
+  beam_width?: number;
 }
 
 /** By task: of a classification, of a labeling with tokens, or of a labeling with vectors and of a forecast. */
@@ -52,10 +66,10 @@ export class Predictor {
   /**
    * A forecast goes on from the series so far in closed loop: each of its values is the input of the next. They are in the units of the data;
    * of binary vectors they are probabilities, and fed back as such.
-   * @throws UnfoldError `invalid_value` for an input of another kind than the model's, or for `steps` that are out of range or of no
-   * use
+   * @throws UnfoldError `invalid_value` for an input of another kind than the model's, or for options that are out of range or
+   * of no use
    */
-  async predict(value: PredictionInput, { steps }: PredictionOptions = {}): Promise<Prediction> {
+  async predict(value: PredictionInput, { steps, beam_width }: PredictionOptions = {}): Promise<Prediction> {
     const input = inputRecord(this.#encoding, value);
     if (this.spec.task === 'forecasting')
       return {
@@ -72,61 +86,121 @@ export class Predictor {
         `steps is how long a forecast goes on: expected nothing for task "${this.spec.task}", but received ${describeValue(steps)}.`,
         { param: 'steps' },
       );
-    return this.#answerFor(input);
+    const searches = this.#network.shape.feedback?.kind === 'tokens';
+    if (beam_width !== undefined && !searches)
+      throw new UnfoldError(
+        'invalid_value',
+        `beam_width is for answers that are fed back: expected nothing for this model, but received ${describeValue(beam_width)}.`,
+        { param: 'beam_width' },
+      );
+    return this.#answerFor(input, searches ? (beam_width ?? usualBeam) : null);
   }
 
-  async #answerFor(input: DataRecord['input']): Promise<Prediction> {
-    const { backend, shape } = this.#network;
+  /** @param beam null: nothing is searched for */
+  async #answerFor(input: DataRecord['input'], beam: number | null): Promise<Prediction> {
+    if (beam !== null && !(Number.isInteger(beam) && beam >= 1 && beam <= widestBeam))
+      throw new UnfoldError(
+        'invalid_value',
+        `Expected a whole number from 1 to ${widestBeam} for beam_width, but received ${describeValue(beam)}.`,
+        { param: 'beam_width' },
+      );
+    const { shape } = this.#network;
     const { steps, parts } = encodeRecord(
       { line: 1, input, output: null, context: null },
       { ...this.#encoding, output: null, context: null },
       'file',
     );
-    const ends = shape.outputAt === 'end';
-    const outputs = ends ? 1 : steps;
-    const batch: HostBatch = {
+    const rows = beam ?? 1;
+    const tensors = new BatchTensors(this.#network, { longest: steps, sequences: rows, continues: true });
+    try {
+      const batch = tensors.load(this.#batchOf(parts[0]!, steps, rows));
+      if (beam !== null) {
+        const { tokens } = await beamSearch(this.#network, batch, beam);
+        return { tags: tokens.map((token) => this.#names[token]!) };
+      }
+      return this.#answer(await (shape.feedback ? this.#stepByStep(batch) : this.#atOnce(batch)));
+    } finally {
+      tensors.release();
+    }
+  }
+
+  /** One sequence in each of some rows, with nothing to learn. */
+  #batchOf(input: Int32Array | Float32Array, steps: number, rows: number): HostBatch {
+    const { shape } = this.#network;
+    const width = input.length / steps;
+    const inputs = new (input.constructor as Float32ArrayConstructor)(input.length * rows);
+    for (let t = 0; t < steps; t++)
+      for (let n = 0; n < rows; n++)
+        inputs.set(input.subarray(t * width, (t + 1) * width), (t * rows + n) * width);
+    const outputs = rows * (shape.outputAt === 'end' ? 1 : steps);
+    const discrete = shape.loss === 'softmax';
+    return {
       steps,
       lengths: null,
       sequences: null,
-      inputs: parts[0]!,
-      targets:
-        shape.loss === 'softmax'
-          ? new Int32Array(outputs).fill(-1)
-          : new Float32Array(outputs * shape.output.size),
-      mask: shape.loss === 'softmax' ? null : new Int32Array(outputs),
+      inputs,
+      targets: discrete ? new Int32Array(outputs).fill(-1) : new Float32Array(outputs * shape.output.size),
+      mask: discrete ? null : new Int32Array(outputs),
       count: 1,
       context: null,
       tokens: steps,
     };
-    const tensors = new BatchTensors(this.#network, { longest: steps, sequences: 1, continues: true });
-    const pass = new ForwardPass(this.#network, steps, 1);
+  }
+
+  /** What the network says, probabilities where it chooses, of one output or of each step: one row after the other. */
+  async #atOnce(batch: DeviceBatch): Promise<Values> {
+    const { backend, shape } = this.#network;
+    const pass = new ForwardPass(this.#network, batch.steps, 1);
     const state = createState(this.#network, 1);
     const V = shape.output.size;
-    const rows = backend.createTensor(ends ? [1, V] : [steps, 1, V]);
+    const rows = backend.createTensor(shape.outputAt === 'end' ? [1, V] : [batch.steps, 1, V]);
     try {
-      const loaded = tensors.load(batch);
       pass.begin(state);
-      pass.logits(pass.hidden(loaded, state), rows);
+      pass.logits(pass.hidden(batch, state), rows);
       if (shape.loss === 'softmax') backend.softmax({ logits: rows, output: rows });
-      const values = await backend.download(rows);
-      return this.#answer(values as Float32Array | Float64Array, outputs);
+      return (await backend.download(rows)) as Values;
     } finally {
-      tensors.release();
       pass.release();
       releaseState(backend, state);
       backend.release(rows);
     }
   }
 
-  #answer(values: Float32Array | Float64Array, outputs: number): Prediction {
+  /** The same of a network that is fed the numbers that it says. */
+  async #stepByStep(batch: DeviceBatch): Promise<Values> {
+    const { backend, shape } = this.#network;
+    const pass = new StepwisePass(this.#network, 1);
+    const rows = backend.createTensor([batch.steps, 1, shape.output.size]);
+    try {
+      pass.begin(batch);
+      for (let t = 0; t < batch.steps; t++) {
+        pass.step(batch, t);
+        backend.copy({ source: pass.outputs, target: backend.view(rows, t, 1) });
+        if (t + 1 < batch.steps) pass.feed(backend.view(batch.feedback!, t + 1, 1));
+        await nextTurn();
+      }
+      return (await backend.download(rows)) as Values;
+    } finally {
+      pass.release();
+      backend.release(rows);
+    }
+  }
+
+  /** Names of the tokens or labels that are chosen from. */
+  get #names(): readonly string[] {
     const { output } = this.#encoding;
-    const V = values.length / outputs;
-    const rows = Array.from({ length: outputs }, (_, t) => values.subarray(t * V, (t + 1) * V));
+    return output && output.kind !== 'vectors' ? output.list.tokens : [];
+  }
+
+  #answer(values: Values): Prediction {
+    const { output } = this.#encoding;
+    const V = this.#network.shape.output.size;
+    const rows = Array.from({ length: values.length / V }, (_, t) => values.subarray(t * V, (t + 1) * V));
     if (output!.kind === 'vectors') {
       const { normalization } = output as VectorEncoding;
       return { values: rows.map((row) => denormalize(outputsAsInputs(row, this.#network), normalization)) };
     }
-    const names = output!.list.tokens;
+    const names = this.#names;
     const best = rows.map((row) => row.indexOf(Math.max(...row)));
     if (output!.kind === 'tokens') return { tags: best.map((k) => names[k]!) };
     const probabilities = Object.fromEntries(names.map((name, k) => [name, rows[0]![k]!]));

@@ -1,6 +1,7 @@
 import type { EmbeddingBackward, EmbeddingForward } from '../backend.ts';
 import type { Engine, RealArray } from '../engine.ts';
 import { expectSeparate } from '../engine.ts';
+import { tableShape } from '../roles.ts';
 
 /** Throws unless every token is one of `first` … count − 1. */
 export function expectTokens(tokens: Int32Array, label: string, count: number, first = 0): void {
@@ -23,7 +24,7 @@ export interface CheckedEmbedding {
 }
 
 export function checkEmbeddingForward(engine: Engine, call: EmbeddingForward): CheckedEmbedding {
-  const [V, C] = call.table.shape as readonly [number, number];
+  const [V, C] = tableShape(call.table);
   const table = engine.reals(call.table, 'embedding table');
   const tokens = engine.ints(call.tokens, 'embedding tokens');
   const rows = engine.reals(call.output, 'embedding output', [...call.tokens.shape, C]);
@@ -33,7 +34,7 @@ export function checkEmbeddingForward(engine: Engine, call: EmbeddingForward): C
 }
 
 export function checkEmbeddingBackward(engine: Engine, call: EmbeddingBackward): CheckedEmbedding {
-  const [V, C] = call.dTable.shape as readonly [number, number];
+  const [V, C] = tableShape(call.dTable);
   const table = engine.reals(call.dTable, 'embedding dTable');
   const tokens = engine.ints(call.tokens, 'embedding tokens');
   const rows = engine.reals(call.dOutput, 'embedding dOutput', [...call.tokens.shape, C]);

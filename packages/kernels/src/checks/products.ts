@@ -1,5 +1,6 @@
 import type { DenseBackward, DenseForward, MatrixProduct, Parameter, Tensor } from '../backend.ts';
 import { columnsOf, type Engine, expectSeparate, expectShape, type RealArray, rowsOf } from '../engine.ts';
+import { tableShape } from '../roles.ts';
 
 /** A matrix product after its checks: op(a) is [M,K], op(b) [K,P]. */
 export interface CheckedMatmul {
@@ -66,7 +67,7 @@ function checkDense(engine: Engine, call: DenseForward | DenseBackward): Checked
     throw new TypeError(
       `Expected a parameter of role dense or embedding for the dense weight but received ${use}.`,
     );
-  const [outputs, inputs] = call.weight.shape as unknown as [number, number];
+  const [outputs, inputs] = tableShape(call.weight);
   const input = rowsLike(engine, call.input, 'dense input', call.input, inputs);
   const weight = engine.reals(call.weight, 'dense weight');
   return { rows: rowsOf(call.input), inputs, outputs, input, weight, plain: use === 'embedding' };

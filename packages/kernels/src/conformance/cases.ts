@@ -69,14 +69,15 @@ const denseCases = products.flatMap(([N, inputs, outputs]) =>
 
 const embeddingCases = (
   [
-    [1, 1, 1, 1],
-    [5, 3, 7, 9],
-    [40, 9, 61, 33],
+    [1, 1, 1, 1, false],
+    [5, 3, 7, 9, false],
+    [5, 3, 7, 9, true],
+    [40, 9, 61, 33, false],
   ] as const
-).map(([T, N, V, C]): KernelCase => {
-  const role = { use: 'embedding', rows: V, columns: C } as const;
+).map(([T, N, V, C, transposed]): KernelCase => {
+  const role = { use: 'embedding', rows: V, columns: C, transposed } as const;
   return {
-    name: `embedding [${T},${N}] of ${V} × ${C}`,
+    name: `embedding [${T},${N}] of ${V} × ${C}${transposed ? ', transposed' : ''}`,
     tolerance: 1e-6,
     run(h) {
       const table = h.parameter('table', role);

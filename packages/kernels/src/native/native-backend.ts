@@ -2,6 +2,7 @@ import type { Backend, RecurrentLayer } from '../backend.ts';
 import { checkLayer } from '../checks/layer.ts';
 import type { Saved } from '../checks/recurrent.ts';
 import { createEngine, expectNumber, type RealArray, sizeOf } from '../engine.ts';
+import { pack, unpack } from '../reference/layout.ts';
 import { shapeOfRole } from '../roles.ts';
 import { createTensors, type HostArray } from '../tensors.ts';
 import { loadAddon, type NativeEngine } from './addon.ts';
@@ -111,12 +112,12 @@ export function createNative({
       const code = roleCode(role);
       const plain = values instanceof Float32Array ? values : Float32Array.from(values);
       if (code) native.pack(...code, plain, packed as Float32Array);
-      else packed.set(values);
+      else pack(role, values, packed);
     },
     unpack(role, packed, values) {
       const code = roleCode(role);
       if (code) native.unpack(...code, packed as Float32Array, values as Float32Array);
-      else values.set(packed);
+      else unpack(role, packed, values);
     },
   });
 

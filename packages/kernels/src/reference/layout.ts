@@ -3,10 +3,11 @@ import type { RealArray } from '../engine.ts';
 import { shapeOfRole } from '../roles.ts';
 
 /**
- * The reference keeps every parameter as PyTorch does, but one: the input weights of a layer that reads tokens stand transposed,
- * [C, G·H], so that a token's look-up reads one row.
+ * The reference keeps every parameter as PyTorch does, but for weights of one-hot inputs: those of a layer that reads tokens, and tables that
+ * say so. They stand transposed, so that a token's look-up reads one row.
  */
 function isTransposed(role: ParameterRole): boolean {
+  if (role.use === 'embedding') return role.transposed === true;
   return role.use === 'weight_ih' && role.layer.input === 'tokens';
 }
 

@@ -15,6 +15,7 @@ test('every role comes back as it was uploaded, whatever its layout inside', asy
     { use: 'recurrent_bias', layer },
     { use: 'dense', outputs: 3, inputs: 5 },
     { use: 'embedding', rows: 7, columns: 2 },
+    { use: 'embedding', rows: 7, columns: 2, transposed: true },
     { use: 'bias', size: 9 },
   ] as const;
   for (const role of roles) {

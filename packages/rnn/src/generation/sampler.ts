@@ -13,7 +13,8 @@ export interface Choice {
   log_probability: number;
 }
 
-const likeliest = (logits: ArrayLike<number>, excluded: number | null): number => {
+/** The token with the highest logit; of equal ones the lowest id. @param excluded a token that is passed over */
+export const likeliest = (logits: ArrayLike<number>, excluded: number | null): number => {
   let best = -1;
   for (let v = 0; v < logits.length; v++)
     if (v !== excluded && (best < 0 || logits[v]! > logits[best]!)) best = v;

@@ -97,6 +97,11 @@ export class ForwardPass {
     this.#head.run(hidden, targets, sums, null);
   }
 
+  /** Adds up losses of outputs that `logits` gave. */
+  lossesOf(outputs: Tensor, targets: HeadTargets, sums: HeadSums): void {
+    this.#head.loss(outputs, targets, sums, false);
+  }
+
   /** The same for the head that ends sequences. */
   endingLosses(hidden: Tensor, targets: HeadTargets, sums: HeadSums): void {
     this.#lengthHead!.run(hidden, targets, sums, null);

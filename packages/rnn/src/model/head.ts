@@ -98,7 +98,7 @@ export class Head {
       const outputs = backend.view(this.#outputs, 0, size);
       const input = backend.view(hidden, first, size);
       this.outputs(input, outputs);
-      this.#loss(
+      this.loss(
         outputs,
         { ...targets, targets: backend.view(targets.targets, first, size), mask: part(targets.mask) },
         { ...sums, losses: part(sums.losses) },
@@ -108,7 +108,8 @@ export class Head {
     }
   }
 
-  #loss(outputs: Tensor, { targets, mask, count }: HeadTargets, sums: HeadSums, gradient: boolean): void {
+  /** Losses of outputs [T,N,V], which become their gradients if asked to. */
+  loss(outputs: Tensor, { targets, mask, count }: HeadTargets, sums: HeadSums, gradient: boolean): void {
     const { backend } = this.#network;
     const { loss, correct, losses } = sums;
     const shared = { targets, count, loss, accumulate: true, losses };

@@ -59,9 +59,9 @@ const orthogonalStart = (
   const H = model.hidden_size;
   switch (role.use) {
     case 'embedding':
-      // A row stands for a one-hot input, but in the table of what a token means.
+      // A table is a weight of one-hot inputs, but for that of what a token means.
       if (name === 'encoder.weight') fillUniform(values, 0.1, random);
-      else if (!name.startsWith('initial_state.')) fillUniform(values, glorotBound(H, shape[0]!), random);
+      else if (!name.startsWith('initial_state.')) fillUniform(values, glorotBound(H, shape[1]!), random);
       break;
     case 'weight_ih':
       fillUniform(values, glorotBound(H, shape[1]!), random);

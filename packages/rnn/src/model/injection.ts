@@ -1,11 +1,11 @@
-import type { Tensor } from '@unfold/kernels';
-import { linearBackward, linearForward } from './linear.ts';
+import type { Parameter, Tensor } from '@unfold/kernels';
+import { linearBackward, linearForward, mixRows, mixRowsBackward } from './linear.ts';
 import type { GradientSet, Network } from './network.ts';
 import { gateCount } from './parameter-table.ts';
 
 /** What enters layer 0 beside its input. Null where the network has no place for it. */
 export interface Sources {
-  /** f_{t−1}: int [T,N], −1 where nothing is fed, or real [T,N,F]. */
+  /** f_{t−1}: int [T,N], −1 where nothing is fed, or real [T,N,F]: numbers, or probabilities of tokens. */
   feedback: Tensor | null;
   /** int [N] or real [N,C], the same at every step. */
   context: Tensor | null;
@@ -13,18 +13,23 @@ export interface Sources {
   countdown: Tensor | null;
 }
 
+/** Whether tokens are not looked up in a table but mixed by their probabilities. */
+const isMixture = ({ role }: Parameter, input: Tensor): boolean =>
+  role.use === 'embedding' && input.type === 'real';
+
 export const noSources: Sources = { feedback: null, context: null, countdown: null };
 
 /** What joins the gates' input sum of layer 0: products with feedback, context and countdown, one for all time steps. */
 export class Injection {
   readonly #network: Network;
-  readonly #sequences: number;
   /** [T,N,G·H]; null: the network injects nothing. */
   readonly #sum: Tensor | null;
   readonly #part: Tensor | null;
   /** The context's part, [N,G·H], and which of its rows each step takes, int [T,N]. */
   readonly #context: Tensor | null;
   readonly #rows: Tensor | null;
+  /** Where a product with probabilities needs room, [T,N,G·H]. */
+  #scratch: Tensor | null = null;
 
   constructor(network: Network, steps: number, sequences: number) {
     const { backend, parameters, model } = network;
@@ -32,7 +37,6 @@ export class Injection {
     const rows = gateCount[model.cell] * model.hidden_size;
     const count = [feedback, context, countdown].filter(Boolean).length;
     this.#network = network;
-    this.#sequences = sequences;
     this.#sum = count > 0 ? backend.createTensor([steps, sequences, rows]) : null;
     this.#part = count > 1 ? backend.createTensor([steps, sequences, rows]) : null;
     this.#context = context && backend.createTensor([sequences, rows]);
@@ -62,10 +66,7 @@ export class Injection {
       filled = true;
     };
     const { feedback, context, countdown } = parameters;
-    if (feedback)
-      join((output) =>
-        linearForward(backend, { weight: feedback, bias: null, input: sources.feedback!, output }),
-      );
+    if (feedback) join((output) => this.#feed(feedback, sources.feedback!, output));
     if (countdown)
       join((output) =>
         backend.denseForward({ input: sources.countdown!, weight: countdown, bias: null, output }),
@@ -84,6 +85,17 @@ export class Injection {
     return sum;
   }
 
+  #feed(weight: Parameter, fed: Tensor, output: Tensor): void {
+    const { backend } = this.#network;
+    if (!isMixture(weight, fed)) {
+      linearForward(backend, { weight, bias: null, input: fed, output });
+      return;
+    }
+    this.#scratch ??= backend.createTensor(this.#sum!.shape);
+    const scratch = backend.view(this.#scratch, 0, output.shape[0]!);
+    mixRows(backend, { table: weight, weights: fed, output, scratch });
+  }
+
   /** Room for the gradient of what `forward` gave: [T,N,G·H], which it overwrites. */
   gradient(steps: number): Tensor | null {
     return this.#sum && this.#network.backend.view(this.#sum, 0, steps);
@@ -94,14 +106,17 @@ export class Injection {
     const { backend, parameters } = this.#network;
     const back = (name: 'feedback' | 'countdown', input: Tensor | null): void => {
       const weight = parameters[name];
-      if (weight)
-        linearBackward(backend, {
-          weight,
-          input: input!,
+      const dWeight = gradients[name];
+      if (!weight || !dWeight) return;
+      if (isMixture(weight, input!))
+        mixRowsBackward(backend, {
+          table: weight,
+          weights: input!,
           dOutput: dSum,
-          dWeight: gradients[name],
-          dBias: null,
+          dWeights: null,
+          dTable: dWeight,
         });
+      else linearBackward(backend, { weight, input: input!, dOutput: dSum, dWeight, dBias: null });
     };
     back('feedback', sources.feedback);
     back('countdown', sources.countdown);
@@ -118,12 +133,23 @@ export class Injection {
     });
   }
 
-  get sequences(): number {
-    return this.#sequences;
+  /**
+   * Gradient of what was fed.
+   * @param fed real [T,N,F]
+   * @param dSum of the injected sum, [T,N,G·H]
+   * @param dFed real [T,N,F]
+   */
+  feedbackGradient(fed: Tensor, dSum: Tensor, dFed: Tensor): void {
+    const { backend, parameters } = this.#network;
+    const weight = parameters.feedback!;
+    if (isMixture(weight, fed))
+      mixRowsBackward(backend, { table: weight, weights: fed, dOutput: dSum, dWeights: dFed, dTable: null });
+    else
+      backend.denseBackward({ input: fed, weight, dOutput: dSum, dInput: dFed, dWeight: null, dBias: null });
   }
 
   release(): void {
-    const tensors = [this.#sum, this.#part, this.#context, this.#rows];
+    const tensors = [this.#sum, this.#part, this.#context, this.#rows, this.#scratch];
     this.#network.backend.release(...tensors.filter((tensor) => tensor !== null));
   }
 }

@@ -49,13 +49,19 @@ export const mixRows = (
     dBias: null,
   });
 
-/** The gradients of `mixRows`: of the probabilities, and of the table (accumulates; null: frozen). */
+/** The gradients of `mixRows`: of the probabilities (null: not wanted), and of the table (accumulates; null: frozen). */
 export const mixRowsBackward = (
   backend: Backend,
-  call: { table: Parameter; weights: Tensor; dOutput: Tensor; dWeights: Tensor; dTable: Parameter | null },
+  call: {
+    table: Parameter;
+    weights: Tensor;
+    dOutput: Tensor;
+    dWeights: Tensor | null;
+    dTable: Parameter | null;
+  },
 ): void => {
   const { table, weights, dOutput, dWeights, dTable } = call;
-  backend.denseForward({ input: dOutput, weight: table, bias: null, output: dWeights });
+  if (dWeights) backend.denseForward({ input: dOutput, weight: table, bias: null, output: dWeights });
   if (dTable)
     backend.denseBackward({
       input: dOutput,

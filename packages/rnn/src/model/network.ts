@@ -108,7 +108,7 @@ const arrange = <P extends Parameter | null>(
       weight: (model.tie_weights ? encoder : at('decoder.weight')) as P,
       bias: at('decoder.bias') as P,
     },
-    feedback: at('feedback.weight'),
+    feedback: at('feedback.weight_l0'),
     context: at('context.weight'),
     countdown: at('length.input_weight'),
     length: linear('length.weight', 'length.bias') as { weight: P; bias: P } | null,

@@ -156,9 +156,12 @@ const biasEntry = (name: string, size: number): ParameterEntry => ({
   decays: false,
 });
 
-/** What maps a port to `outputs` numbers: a row for each token, or PyTorch's linear layer. */
-const portEntry = (name: string, port: Port, outputs: number): ParameterEntry =>
-  port.kind === 'tokens' ? rowsEntry(name, port.size, outputs, true) : denseEntry(name, outputs, port.size);
+/** What maps a port to `outputs` numbers: the weight of a linear layer, tokens being one-hot inputs that are looked up. */
+const portEntry = (name: string, port: Port, outputs: number): ParameterEntry => {
+  const entry = denseEntry(name, outputs, port.size);
+  if (port.kind === 'vectors') return entry;
+  return { ...entry, role: { use: 'embedding', rows: port.size, columns: outputs, transposed: true } };
+};
 
 const stateNames = (model: ModelOptions): ('h' | 'c')[] => (model.cell === 'lstm' ? ['h', 'c'] : ['h']);
 
@@ -176,7 +179,7 @@ const firstStateEntries = (model: ModelOptions, shape: NetworkShape): Entries =>
   return suffixes.flatMap((suffix) =>
     stateNames(model).flatMap((state) => [
       portEntry(`context.${state}_weight_${suffix}`, context, H),
-      // A row for each label has its bias within.
+      // A column for each label has its bias within.
       ...(context.kind === 'vectors' ? [biasEntry(`context.${state}_bias_${suffix}`, H)] : []),
     ]),
   );
@@ -186,7 +189,7 @@ const firstStateEntries = (model: ModelOptions, shape: NetworkShape): Entries =>
 const injectionEntries = (model: ModelOptions, shape: NetworkShape): Entries => {
   const rows = gateCount[model.cell] * model.hidden_size;
   const entries: Entries = [];
-  if (shape.feedback) entries.push(portEntry('feedback.weight', shape.feedback, rows));
+  if (shape.feedback) entries.push(portEntry('feedback.weight_l0', shape.feedback, rows));
   if (shape.context && model.context?.inject !== 'initial_state')
     entries.push(portEntry('context.weight', shape.context, rows));
   if (model.length === 'countdown') entries.push(denseEntry('length.input_weight', rows, countdownInputs));

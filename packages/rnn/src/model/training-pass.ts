@@ -24,6 +24,22 @@ export interface TrainingCall extends PassBatch {
   /** The sequences begin here: their first states are set, whatever `state` holds, and trained where they can be. */
   starts: boolean;
   random: PassRandom;
+  /** real [T,N], 1 where a network is fed its own numbers and 0 where `feedback` is all; see `ClosedLoopPass`. */
+  own?: Tensor | null;
+}
+
+/** What computes losses and gradients of optimizer steps, with all the room that it needs: nothing is allocated from step to step. */
+export interface GradientPass {
+  /** double [1]: mean loss in nats per token, or of numbers. */
+  readonly loss: Tensor;
+  /** double [1]: targets that got the highest probability. */
+  readonly correct: Tensor;
+  /** double [1]: mean loss of the head that ends sequences. */
+  readonly lengthLoss: Tensor;
+  readonly gradients: GradientSet;
+  /** Zeroes the gradients, then computes loss and gradients of the whole window. */
+  run(call: TrainingCall): void;
+  release(): void;
 }
 
 /** Part of a call: steps first … first + steps − 1. */
@@ -31,16 +47,10 @@ interface Chunk extends PassInput {
   first: number;
 }
 
-/**
- * Forward and backward pass over windows of up to `steps` × `sequences`, with all the room that they need: nothing is allocated from
- * window to window.
- */
-export class TrainingPass {
-  /** double [1]: mean loss in nats per token, or of numbers. */
+/** Forward and backward pass over windows of up to `steps` × `sequences`, all time steps in one call a layer. */
+export class TrainingPass implements GradientPass {
   readonly loss: Tensor;
-  /** double [1]: targets that got the highest probability. */
   readonly correct: Tensor;
-  /** double [1]: mean loss of the head that ends sequences. */
   readonly lengthLoss: Tensor;
   readonly gradients: GradientSet;
   readonly #network: Network;
@@ -110,7 +120,6 @@ export class TrainingPass {
       : null;
   }
 
-  /** Zeroes the gradients, then computes loss and gradients of the whole window. */
   run(call: TrainingCall): void {
     const { backend } = this.#network;
     backend.zero(this.loss, this.correct, this.lengthLoss, ...this.gradients.trained);

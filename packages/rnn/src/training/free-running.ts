@@ -22,10 +22,12 @@ const freeRunningStream = 1;
 
 /** Losses over the same positions, in nats per token. */
 export interface FreeRunningLoss {
-  /** The model read its own samples. */
+  /** The model read its own samples, or was fed its own answers. */
   free: number;
-  /** It read the text. */
+  /** It read the text, or was fed the targets. */
   forced: number;
+  /** Share of right answers when it was fed its own; null: not measured. */
+  accuracy: number | null;
 }
 
 /** The windows that are run, spread over the validation part; null if it is too short for any. */
@@ -107,7 +109,7 @@ export class FreeRunning {
     backend.zero(this.#free, this.#forced);
     for (const window of this.#windows) if (!(await this.#runWindow(window, interrupted))) return null;
     const [free, forced] = await Promise.all([backend.download(this.#free), backend.download(this.#forced)]);
-    return { free: free[0]!, forced: forced[0]! };
+    return { free: free[0]!, forced: forced[0]!, accuracy: null };
   }
 
   async #runWindow(window: number, interrupted: () => Promise<boolean>): Promise<boolean> {

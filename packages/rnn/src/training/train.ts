@@ -1,4 +1,4 @@
-import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import { type JobSpec, specWarnings, UnfoldError } from '@unfold/contracts';
 import type { Backend } from '@unfold/kernels';
 import { activationBytes } from '../estimate.ts';
 import { type Checkpoint, expectSameRun, readCheckpoint } from './checkpoint.ts';
@@ -115,6 +115,7 @@ function* openingRemarks(
     };
   if (checkpoint === null) {
     yield { type: 'log', level: 'info', message: describeData(run) };
+    for (const message of specWarnings(spec)) yield { type: 'log', level: 'warning', message };
     const { sequences } = data.training;
     if (sequences < spec.training.batch_size)
       yield {

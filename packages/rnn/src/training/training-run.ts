@@ -14,7 +14,7 @@ import { type NetworkShape, shapeOf } from '../model/network-shape.ts';
 import { selectParameters } from '../model/parameter-groups.ts';
 import { countParameters } from '../model/parameter-table.ts';
 import { createState, type RecurrentState, releaseState } from '../model/recurrent-state.ts';
-import { TrainingPass } from '../model/training-pass.ts';
+import type { GradientPass } from '../model/training-pass.ts';
 import type { FileMemory } from '../weights/safetensors.ts';
 import { BatchTensors } from './batch-tensors.ts';
 import {
@@ -30,11 +30,13 @@ import { expectFinite, rollbackFactor } from './divergence.ts';
 import { Evaluation } from './evaluation.ts';
 import { ForecastEvaluation, type ForecastMetrics } from './forecast-evaluation.ts';
 import { FreeRunning } from './free-running.ts';
+import { FreeRunningLabels } from './free-running-labels.ts';
 import type { MetricContext } from './metrics.ts';
 import { createOptimizer, type Optimizer } from './optimizer.ts';
 import { RollbackPoint } from './rollback-point.ts';
 import type { RunData } from './run-data.ts';
 import { learningRateAt } from './schedule.ts';
+import { TeacherForcing } from './teacher-forcing.ts';
 import { initialState, type TrainingState } from './training-state.ts';
 import { transferWeights } from './transfer.ts';
 
@@ -73,6 +75,7 @@ export interface EvaluationMetrics extends ForecastMetrics {
   validation_loss: number;
   validation_length_loss?: number;
   validation_accuracy?: number;
+  free_running_accuracy?: number;
 }
 
 /** One run's network, optimizer, data and counters on a backend: knows how to do a step, not when to do what. */
@@ -85,11 +88,12 @@ export class TrainingRun {
   readonly #backend: Backend;
   readonly #network: Network;
   readonly #optimizer: Optimizer;
-  readonly #pass: TrainingPass;
+  readonly #pass: GradientPass;
+  readonly #forcing: TeacherForcing;
   readonly #carried: RecurrentState;
   readonly #batch: BatchTensors;
   readonly #evaluation: Evaluation | null;
-  readonly #freeRunning: FreeRunning | null;
+  readonly #freeRunning: FreeRunning | FreeRunningLabels | null;
   readonly #forecast: ForecastEvaluation | null;
   readonly #norm: Tensor;
   readonly #nonFinite: Tensor;
@@ -119,18 +123,22 @@ export class TrainingRun {
     const frozen = selectParameters(this.#network.table, spec.model, spec.start_from?.freeze ?? []);
     const gradients = createGradients(this.#network, frozen);
     this.#optimizer = createOptimizer(this.#network, gradients, training.optimizer);
-    const chunk = Math.min(longest, training.bptt.window ?? longest);
-    this.#pass = new TrainingPass(this.#network, gradients, chunk, sequences);
+    const cutEvery = training.bptt.window ?? longest;
+    this.#forcing = new TeacherForcing(
+      this.#network,
+      gradients,
+      data.training,
+      training.teacher_forcing,
+      cutEvery,
+    );
+    this.#pass = this.#forcing.pass;
     this.#carried = createState(this.#network, sequences);
     this.#batch = new BatchTensors(this.#network, data.training);
     this.#norm = backend.createTensor([1], 'double');
     this.#nonFinite = backend.createTensor([1], 'double');
     this.#evaluation =
       data.validation && new Evaluation(this.#network, data.validation, training.bptt.stateful);
-    const { text } = data;
-    this.#freeRunning = text?.validation
-      ? FreeRunning.over(this.#network, text.file, text.validation, spec.seed)
-      : null;
+    this.#freeRunning = this.#createFreeRunning();
     this.#forecast = ForecastEvaluation.over(this.#network, spec, data);
 
     this.#rollbackPoint = new RollbackPoint(start.scratch);
@@ -139,6 +147,14 @@ export class TrainingRun {
       restoreTensors(this.#network, this.#tensors(), checkpoint);
       this.state = structuredClone(checkpoint.record.state);
     }
+  }
+
+  #createFreeRunning(): FreeRunning | FreeRunningLabels | null {
+    const { text, validation } = this.data;
+    if (text?.validation) return FreeRunning.over(this.#network, text.file, text.validation, this.spec.seed);
+    return validation && this.spec.task === 'sequence_labeling' && this.#network.shape.feedback
+      ? new FreeRunningLabels(this.#network, validation)
+      : null;
   }
 
   /** Epochs done, with the fraction of the current one. */
@@ -190,13 +206,11 @@ export class TrainingRun {
     const batch = this.data.training.load(state.epoch, state.window);
     const loaded = this.#batch.load(batch);
     this.#lastBatch = batch;
-    this.#pass.run({
-      ...loaded,
-      cutEvery: training.bptt.window ?? loaded.steps,
-      state: this.#carried,
-      starts: state.window === 0 || !this.#carries,
-      random: { seed, step: state.step, sequences: loaded.sequences },
-    });
+    const random = { seed, step: state.step, sequences: loaded.sequences };
+    const starts = state.window === 0 || !this.#carries;
+    const fed = await this.#forcing.prepare(batch, loaded, starts ? null : this.#carried, random);
+    const cutEvery = training.bptt.window ?? loaded.steps;
+    this.#pass.run({ ...loaded, ...fed, cutEvery, state: this.#carried, starts, random });
 
     const step = state.step + 1;
     const gradients = this.#pass.gradients.trained;
@@ -316,6 +330,7 @@ export class TrainingRun {
       ...forced,
       free_running_loss: losses.free,
       free_running_gap: losses.free - losses.forced,
+      ...(losses.accuracy !== null && { free_running_accuracy: losses.accuracy }),
     };
   }
 
@@ -374,7 +389,7 @@ export class TrainingRun {
     this.#evaluation?.release();
     this.#freeRunning?.release();
     this.#forecast?.release();
-    this.#pass.release();
+    this.#forcing.release();
     releaseParameters(this.#backend, this.#pass.gradients);
     releaseNetwork(this.#network);
     releaseState(this.#backend, this.#carried);

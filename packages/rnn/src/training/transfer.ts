@@ -36,6 +36,7 @@ const sourceName = (name: string, source: ModelOptions): string =>
 /** Which axis of a parameter counts tokens, or null. */
 const tokenAxis = (name: string, model: ModelOptions): 0 | 1 | null => {
   if (name === 'encoder.weight' || name === 'decoder.weight' || name === 'decoder.bias') return 0;
+  if (name === 'feedback.weight_l0') return 1;
   return name === 'rnn.weight_ih_l0' && model.embedding_size === null ? 1 : null;
 };
 
@@ -145,9 +146,9 @@ const namesOf = (part: RecordEncoding['input'] | RecordEncoding['output']): read
   return part.kind === 'text' ? part.tokenizer.tokens : part.list.tokens;
 };
 
-/** The tokens that a parameter counts: those of the output for the head, else those of the input. */
+/** The tokens that a parameter counts: those of the output for the head and what is fed back, else those of the input. */
 const tokensOf = ({ input, output }: RecordEncoding, name: string): readonly string[] =>
-  namesOf(name.startsWith('decoder.') ? (output ?? input) : input);
+  namesOf(/^(decoder|feedback)\./.test(name) ? (output ?? input) : input);
 
 /** A parameter's values as it starts: the source's, with fresh ones for tokens that the source did not know. */
 const startingValues = (

@@ -1,0 +1,234 @@
+import { createReference, type TensorValues } from '@unfold/kernels';
+import { describe, expect, test } from 'vitest';
+import {
+  checkpointsOf,
+  curveOf,
+  metricsOf,
+  type Recorded,
+  record,
+  scratchFolder,
+  tensorsOf,
+  textFile,
+  tinySpec,
+} from '../../test-support/runs.ts';
+import { Predictor } from '../predictor.ts';
+import { exportWeights } from '../weights/export.ts';
+import { readHeader, readTensor } from '../weights/safetensors.ts';
+
+const json = (records: object[]): string => textFile(records.map((each) => JSON.stringify(each)).join('\n'));
+
+/** Whether an odd number of ones was read: only who knows the answer before can tell. */
+const parities = (records: number) =>
+  Array.from({ length: records }, (_, k) => {
+    const input = Array.from({ length: 3 + (k % 5) }, (__, t) => ((k * 2654435761) >>> (t + 3)) & 1);
+    let odd = 0;
+    return { input: input.map(String), output: input.map((bit) => ((odd ^= bit) ? 'odd' : 'even')) };
+  });
+/** The same, with nothing asked of the first steps. */
+const delayed = parities(40).map(({ input, output }) => ({
+  input,
+  output: output.map((tag, t) => (t < 2 ? null : tag)),
+}));
+const sums = Array.from({ length: 40 }, (_, k) => {
+  const input = Array.from({ length: 2 + (k % 4) }, (__, t) => [((k * 7 + t * 3) % 5) / 5, 1]);
+  let sum = 0;
+  return { input, output: input.map(([x]) => [(sum += x!)]) };
+});
+
+type Fields = Record<string, unknown>;
+
+const modes: [string, Fields][] = [
+  ['forced', {}],
+  ['scheduled', { mode: 'scheduled', schedule: 'exponential', k: 0.7 }],
+  ['fed its own outputs', { mode: 'never' }],
+];
+const networks: [string, Fields, object[]][] = [
+  ['output', { cell: 'elman', recurrence: 'output', num_layers: 2, dropout: 0.2 }, delayed],
+  ['both', { cell: 'gru', recurrence: 'both', embedding_size: 3, zoneout: 0.1 }, delayed],
+  [
+    'both, batch norm, learned states',
+    { recurrence: 'both', norm: 'batch', initial_state: 'learned' },
+    delayed,
+  ],
+  ['output, numbers', { cell: 'elman', recurrence: 'output' }, sums],
+  ['both, numbers', { recurrence: 'both' }, sums],
+];
+
+const finalOf = (run: Recorded): Uint8Array => checkpointsOf(run).at(-1)!.data;
+
+describe.each(modes)('a labeling with feedback, %s', (_, teacher_forcing) => {
+  test.each(networks)(
+    'resumes with the same bits, and answers from its export: %s',
+    async (__, model, records) => {
+      const spec = tinySpec({
+        task: 'sequence_labeling',
+        model,
+        training: { max_steps: 6, checkpoint_every: 2, teacher_forcing },
+      });
+      const data = json(records);
+      const scratch = scratchFolder();
+      const whole = await record({ spec, data, scratch });
+      const [first] = checkpointsOf(whole);
+      const again = await record({ spec, data, scratch, resume: first!.data });
+      expect(tensorsOf(finalOf(again))).toEqual(tensorsOf(finalOf(whole)));
+      expect(curveOf(again)).toEqual(
+        curveOf(whole).filter((event) => (event as { step: number }).step > first!.step),
+      );
+      const { validation_loss, free_running_loss, free_running_gap } = metricsOf(whole).at(-1)!.values;
+      expect(free_running_loss! - free_running_gap!).toBeCloseTo(validation_loss!, 5);
+      const model_ = await Predictor.load(exportWeights(finalOf(whole)), createReference());
+      const { input } = records[0] as { input: string[] };
+      expect(Object.values(await model_.predict(input))[0]).toHaveLength(input.length);
+      model_.close();
+    },
+  );
+});
+
+test('with a probability of one, scheduled sampling is teacher forcing, bit for bit', async () => {
+  const data = json(delayed);
+  const runs = [{}, { mode: 'scheduled', floor: 1 }, { mode: 'scheduled', c: 1 }].map((teacher_forcing) =>
+    record({
+      spec: tinySpec({
+        task: 'sequence_labeling',
+        model: { cell: 'elman', recurrence: 'both' },
+        training: { max_steps: 4, teacher_forcing },
+      }),
+      data,
+    }),
+  );
+  const [forced, certain, free] = await Promise.all(runs);
+  expect(tensorsOf(finalOf(certain!))).toEqual(tensorsOf(finalOf(forced!)));
+  expect(tensorsOf(finalOf(free!))).not.toEqual(tensorsOf(finalOf(forced!)));
+});
+
+describe('a task that needs the answer before', () => {
+  const train = (model: Fields, teacher_forcing: Fields) =>
+    record({
+      spec: tinySpec({
+        task: 'sequence_labeling',
+        model: { hidden_size: 8, cell: 'elman', ...model },
+        training: {
+          epochs: 40,
+          batch_size: 8,
+          optimizer: { learning_rate: 0.03 },
+          evaluate_every: 1000,
+          teacher_forcing,
+        },
+      }),
+      data: json(parities(80)),
+    });
+
+  test.each([
+    ['forced', {}],
+    ['scheduled', { mode: 'scheduled', c: 0.01, floor: 0.5 }],
+  ])(
+    'is learned by output recurrence alone, and answered in free running: %s',
+    async (_, teacher_forcing) => {
+      const run = await train({ recurrence: 'output' }, teacher_forcing);
+      expect(metricsOf(run).at(-1)!.values).toMatchObject({
+        validation_accuracy: 1,
+        free_running_accuracy: 1,
+      });
+      const predictor = await Predictor.load(exportWeights(finalOf(run)), createReference());
+      const bits = ['1', '0', '1', '1', '0', '1', '0', '0', '0', '1', '1', '0'];
+      const tags = [
+        'odd',
+        'odd',
+        'even',
+        'odd',
+        'odd',
+        'even',
+        'even',
+        'even',
+        'even',
+        'odd',
+        'even',
+        'even',
+      ];
+      for (const beam_width of [1, 4])
+        expect(await predictor.predict(bits, { beam_width })).toEqual({ tags });
+      predictor.close();
+    },
+  );
+});
+
+/** The weights of an export as plain lists of rows. */
+const weightsOf = (bytes: Uint8Array) => {
+  const header = readHeader(bytes);
+  return (name: string): number[][] => {
+    const [rows, columns = 1] = header.tensors.get(name)!.shape;
+    const values: TensorValues = readTensor(bytes, header, name, Float64Array);
+    return Array.from({ length: rows! }, (_, r) =>
+      Array.from(values.subarray(r * columns, (r + 1) * columns)),
+    );
+  };
+};
+
+describe('what a labeling answers', () => {
+  const tags = ['x', 'y', 'z'];
+  const records = Array.from({ length: 24 }, (_, k) => {
+    const input = Array.from({ length: 4 }, (__, t) => `i${(k * 7 + t * 5 + ((k * t) % 3)) % 4}`);
+    return { input, output: input.map((__, t) => tags[(k + t * t + (k % 5)) % 3]!) };
+  });
+  const spec = tinySpec({
+    task: 'sequence_labeling',
+    model: { cell: 'elman', recurrence: 'output', hidden_size: 5 },
+    training: { epochs: 12, batch_size: 4, validation_fraction: 0, optimizer: { learning_rate: 0.05 } },
+  });
+
+  test('is what the formula says, the free-running loss is its mean, and a wide beam finds the likeliest of all', async () => {
+    const data = json(records);
+    const run = await record({ spec: { ...spec, validation_file: spec.file }, data, validation: data });
+    const bytes = exportWeights(finalOf(run));
+    const weights = weightsOf(bytes);
+    const predictor = await Predictor.load(bytes, createReference());
+    const [U, R, b, V, c] = [
+      'rnn.weight_ih_l0',
+      'feedback.weight_l0',
+      'rnn.bias_ih_l0',
+      'decoder.weight',
+      'decoder.bias',
+    ].map(weights) as [number[][], number[][], number[][], number[][], number[][]];
+    expect([R.length, R[0]!.length]).toEqual([5, 3]);
+    const inputs = ['<unk>', 'i0', 'i1', 'i2', 'i3'];
+    /** log ŷ_t for an input and the answer before, −1: none. */
+    const logProbabilities = (input: string, before: number): number[] => {
+      const h = b.map(([bias], k) =>
+        Math.tanh(bias! + U[k]![inputs.indexOf(input)]! + (before < 0 ? 0 : R[k]![before]!)),
+      );
+      const o = c.map(([bias], v) => h.reduce((sum, value, k) => sum + V[v]![k]! * value, bias!));
+      const log = Math.log(o.reduce((sum, value) => sum + Math.exp(value), 0));
+      return o.map((value) => value - log);
+    };
+    let loss = 0;
+    let right = 0;
+    for (const { input, output } of records) {
+      const greedy: number[] = [];
+      input.forEach((token, t) => {
+        const row = logProbabilities(token, greedy.at(-1) ?? -1);
+        loss -= row[tags.indexOf(output[t]!)]!;
+        greedy.push(row.indexOf(Math.max(...row)));
+        right += tags[greedy.at(-1)!] === output[t] ? 1 : 0;
+      });
+      expect(await predictor.predict(input, { beam_width: 1 })).toEqual({ tags: greedy.map((v) => tags[v]) });
+
+      let paths = [{ path: [] as number[], sum: 0 }];
+      for (const token of input)
+        paths = paths.flatMap(({ path, sum }) =>
+          logProbabilities(token, path.at(-1) ?? -1).map((value, v) => ({
+            path: [...path, v],
+            sum: sum + value,
+          })),
+        );
+      const likeliest = paths.reduce((most, each) => (each.sum > most.sum ? each : most));
+      expect(await predictor.predict(input, { beam_width: 27 })).toEqual({
+        tags: likeliest.path.map((v) => tags[v]),
+      });
+    }
+    const { free_running_loss, free_running_accuracy } = metricsOf(run).at(-1)!.values;
+    expect(free_running_loss).toBeCloseTo(loss / 96, 5);
+    expect(free_running_accuracy).toBeCloseTo(right / 96, 9);
+    await expect(predictor.predict(['i0'], { beam_width: 0 })).rejects.toThrow('beam_width');
+    predictor.close();
+  });
+});
