@@ -1,0 +1,98 @@
+import type { JobSpec } from '@unfold/contracts';
+import { type Backend, createRandomStream, type Parameter } from '@unfold/kernels';
+import type { HostBatch } from '../src/data/feed.ts';
+import { createGradients, createNetwork, initializeNetwork, upload } from '../src/model/network.ts';
+import { shapeOf } from '../src/model/network-shape.ts';
+import { createState } from '../src/model/recurrent-state.ts';
+import { TrainingPass } from '../src/model/training-pass.ts';
+import { BatchTensors } from '../src/training/batch-tensors.ts';
+import { openRunData, type RunData } from '../src/training/run-data.ts';
+import { scratchFolder } from './runs.ts';
+
+export const openData = async (spec: JobSpec, data: string): Promise<RunData> =>
+  (await openRunData({
+    spec,
+    data,
+    validation: null,
+    scratch: scratchFolder(),
+    checkpoint: null,
+    interrupted: () => false,
+  }))!;
+
+/** The network of a spec with room for the batches of its data, and what it learns from one of them. */
+export const createRig = (spec: JobSpec, data: RunData, backend: Backend) => {
+  const feed = data.training;
+  const shape = shapeOf(spec, data.encoding, feed.longest);
+  const network = createNetwork(backend, spec.model, shape);
+  initializeNetwork(network, 7);
+  const gradients = createGradients(network);
+  const pass = new TrainingPass(
+    network,
+    gradients,
+    Math.min(feed.longest, spec.training.bptt.window ?? feed.longest),
+    feed.sequences,
+  );
+  const tensors = new BatchTensors(network, feed);
+  const state = createState(network, feed.sequences);
+
+  /** Forward and backward; the losses that are differentiated, together. */
+  const train = async (batch: HostBatch): Promise<number> => {
+    const loaded = tensors.load(batch);
+    pass.run({
+      ...loaded,
+      cutEvery: spec.training.bptt.window ?? loaded.steps,
+      state,
+      starts: true,
+      random: { seed: 3, step: 11, sequences: loaded.sequences },
+    });
+    const [loss, length] = await Promise.all([
+      backend.download(pass.loss),
+      backend.download(pass.lengthLoss),
+    ]);
+    return loss[0]! + length[0]!;
+  };
+  return { backend, network, gradients, pass, tensors, state, feed, train };
+};
+
+export type Rig = ReturnType<typeof createRig>;
+
+/** Directions in which a parameter is moved: what no error of a gradient is perpendicular to, save by chance. */
+const directions = 3;
+
+/**
+ * The largest difference between a parameter's gradient and central differences of the loss along random directions, relative to the
+ * gradient's size.
+ * @param loss forward and backward
+ */
+export const gradientError = async (
+  { backend, network, gradients }: Pick<Rig, 'backend' | 'network' | 'gradients'>,
+  loss: () => Promise<number>,
+  index: number,
+): Promise<number> => {
+  await loss();
+  const gradient = await backend.download(gradients.all[index] as Parameter);
+  const parameter = network.parameters.all[index]!;
+  const values = (await backend.download(parameter)) as Float64Array;
+  const random = createRandomStream({ seed: 5, purpose: 1, layer: index });
+  const scale = Math.max(1e-3, Math.hypot(...gradient));
+  let worst = 0;
+  for (let k = 0; k < directions; k++) {
+    const direction = values.map(() => random.normal());
+    const at = async (shift: number): Promise<number> => {
+      upload(
+        backend,
+        parameter,
+        values.map((value, i) => value + shift * direction[i]!),
+      );
+      return loss();
+    };
+    const slope = async (epsilon: number): Promise<number> =>
+      ((await at(epsilon)) - (await at(-epsilon))) / (2 * epsilon);
+    // Richardson's extrapolation: normalised rows that hardly differ bend the loss so much that its third derivative shows.
+    const numeric = (4 * (await slope(5e-6)) - (await slope(1e-5))) / 3;
+    const expected = direction.reduce((sum, value, i) => sum + value * gradient[i]!, 0);
+    worst = Math.max(worst, Math.abs(numeric - expected) / scale);
+  }
+  upload(backend, parameter, values);
+  return worst;
+};
