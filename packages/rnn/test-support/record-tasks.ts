@@ -36,6 +36,14 @@ const vectorsLabelled = jsonLines(
   })),
 );
 
+const vectorsSwitched = jsonLines(
+  rows.map((input) => ({ input, output: input.map(([x, y]) => [x! > 0 ? 1 : 0, y]) })),
+);
+const series = jsonLines(rows.map((values, k) => ({ values: [[k, 1], ...values] })));
+const rolls = jsonLines(
+  words.map((word, k) => ({ values: [...`a${word}`].map((letter, t) => [letter === 'a' ? 1 : 0, (k + t) % 2]) })),
+);
+
 const sequences = { sequences: 'lines' };
 const countdown = { length: 'countdown', max_length: 7 };
 
@@ -82,6 +90,12 @@ export const recordTasks: [string, RecordTask][] = [
     'a labeling of vectors read both ways',
     { task: 'sequence_labeling', model: { bidirectional: true, num_layers: 2 }, data: vectorsLabelled },
   ],
+  [
+    'a labeling of vectors with zeros and ones',
+    { task: 'sequence_labeling', training: { loss: 'bernoulli' }, data: vectorsSwitched },
+  ],
+  ['a forecast', { task: 'forecasting', data: series }],
+  ['a forecast of zeros and ones', { task: 'forecasting', training: { loss: 'bernoulli' }, data: rolls }],
 ];
 
 /** The records of these tasks. */
