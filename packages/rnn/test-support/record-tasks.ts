@@ -41,7 +41,9 @@ const vectorsSwitched = jsonLines(
 );
 const series = jsonLines(rows.map((values, k) => ({ values: [[k, 1], ...values] })));
 const rolls = jsonLines(
-  words.map((word, k) => ({ values: [...`a${word}`].map((letter, t) => [letter === 'a' ? 1 : 0, (k + t) % 2]) })),
+  words.map((word, k) => ({
+    values: [...`a${word}`].map((letter, t) => [letter === 'a' ? 1 : 0, (k + t) % 2]),
+  })),
 );
 
 const sequences = { sequences: 'lines' };
