@@ -1,7 +1,9 @@
 #include "memory.h"
 
 #include <cstdlib>
+#include <memory>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 
 #include "../pool.h"
@@ -13,6 +15,11 @@ namespace {
 struct Block {
   void* memory;
   int64_t bytes;
+
+  explicit Block(size_t count) : memory(allocate_zeroed(count)), bytes(static_cast<int64_t>(count)) {}
+  ~Block() { std::free(memory); }
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
 };
 
 std::mutex mutex;
@@ -37,16 +44,15 @@ Napi::Value allocate(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const double bytes = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
   if (!(bytes >= 0 && bytes <= 9007199254740991.0)) throw Napi::RangeError::New(env, "Expected a number of bytes.");
-  Block* const block = new (std::nothrow) Block{nullptr, static_cast<int64_t>(bytes)};
-  if (block != nullptr) block->memory = allocate_zeroed(static_cast<size_t>(bytes));
-  if (block == nullptr || block->memory == nullptr) {
-    delete block;
-    throw Napi::Error::New(env, "Not enough memory for " + std::to_string(static_cast<int64_t>(bytes)) + " bytes.");
-  }
+  auto made = std::make_unique<Block>(static_cast<size_t>(bytes));
+  if (made->memory == nullptr)
+    throw Napi::Error::New(env, "Not enough memory for " + std::to_string(made->bytes) + " bytes.");
   {
     const std::lock_guard<std::mutex> lock(mutex);
-    living.emplace(block->memory, block);
+    living.emplace(made->memory, made.get());
   }
+  // From here on the buffer's finalizer frees it.
+  Block* const block = made.release();
   napi_value buffer = nullptr;
   const auto finalize = [](napi_env raw, void*, void* hint) {
     Block* const own = static_cast<Block*>(hint);
