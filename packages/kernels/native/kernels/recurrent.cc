@@ -70,7 +70,7 @@ ForwardMemory prepare_forward(const Context& context, const ForwardCall& call, c
   ForwardMemory memory{call.saved.first, call.output, call.saved.cells, s.T + 1};
   if (call.saved.gates == nullptr) {
     memory.first = context.scratch.floats(Scratch::states, unit + (lstm ? 2 * padded + 16 : 0));
-    memory.cells = memory.first + (unit + 15) / 16 * 16;
+    if (lstm) memory.cells = memory.first + (unit + 15) / 16 * 16;
     memory.cell_slots = 2;
   }
   if (memory.output == nullptr) memory.output = context.scratch.floats(Scratch::rows, unit * s.T);

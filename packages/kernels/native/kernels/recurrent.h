@@ -19,8 +19,14 @@ UNFOLD_INLINE void with_panel(int width, const Body& body) {
 struct ForwardMemory {
   float* first;
   float* output;
+  /** null where h is the whole state. */
   float* cells;
   int cell_slots;
+
+  /** c after `t` steps, from sequence `start` of N on; null where there is none. */
+  float* cells_after(int t, int N, int start, ptrdiff_t padded) const {
+    return cells == nullptr ? nullptr : cells + (static_cast<ptrdiff_t>(t % cell_slots) * N + start) * padded;
+  }
 };
 
 /** Memory for a forward pass, saved or of our own, with h_0 and c_0 in it. */

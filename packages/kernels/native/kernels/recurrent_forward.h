@@ -155,8 +155,8 @@ void forward_sequences(const ForwardPass& pass, const ForwardMemory& memory, int
       step.gates_panel = keep ? pass.gates.panel_stride() : 0;
       step.previous = t == 0 ? memory.first + static_cast<ptrdiff_t>(start) * s.H : memory.output + (row - s.N) * s.H;
       step.output = memory.output + row * s.H;
-      step.cells_before = memory.cells + (static_cast<ptrdiff_t>(t % memory.cell_slots) * s.N + start) * padded;
-      step.cells_after = memory.cells + (static_cast<ptrdiff_t>((t + 1) % memory.cell_slots) * s.N + start) * padded;
+      step.cells_before = memory.cells_after(t, s.N, start, padded);
+      step.cells_after = memory.cells_after(t + 1, s.N, start, padded);
       const ptrdiff_t masks_at = start * padded;
       if (pass.masks.drawn()) pass.masks.draw(t, start, rows);
       step.zoneout_hidden = pass.masks.hidden == nullptr ? nullptr : pass.masks.hidden + masks_at;

@@ -40,8 +40,8 @@ struct StagedForward {
     step.gates_panel = layer.gates.slots() * kWidth;
     step.previous = t == 0 ? memory.first + static_cast<ptrdiff_t>(start) * s.H : memory.output + (row - s.N) * s.H;
     step.output = memory.output + row * s.H;
-    step.cells_before = memory.cells + (static_cast<ptrdiff_t>(t % memory.cell_slots) * s.N + start) * padded;
-    step.cells_after = memory.cells + (static_cast<ptrdiff_t>((t + 1) % memory.cell_slots) * s.N + start) * padded;
+    step.cells_before = memory.cells_after(t, s.N, start, padded);
+    step.cells_after = memory.cells_after(t + 1, s.N, start, padded);
     step.zoneout_hidden = rows_of(masks.hidden);
     step.zoneout_cell = rows_of(masks.cell);
     step.dropout = rows_of(masks.candidate);
