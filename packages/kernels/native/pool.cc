@@ -64,6 +64,8 @@ Pool::Pool(int threads) {
 
 Pool::~Pool() { stop(); }
 
+int Pool::threads() const { return static_cast<int>(workers_.size()) + 1; }
+
 void Pool::stop() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -147,6 +149,10 @@ void* allocate_zeroed(size_t bytes) noexcept {
 Scratch::~Scratch() {
   for (Block& block : blocks_) std::free(block.memory);
 }
+
+uint32_t* Scratch::words(Name name, size_t count) { return reinterpret_cast<uint32_t*>(floats(name, count)); }
+
+double* Scratch::doubles(Name name, size_t count) { return reinterpret_cast<double*>(floats(name, 2 * count)); }
 
 float* Scratch::floats(Name name, size_t count) {
   Block& block = blocks_[name];

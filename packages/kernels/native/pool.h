@@ -1,4 +1,7 @@
-/** Threads of one engine, and the memory that its kernels reuse from call to call. */
+/**
+ * Threads of one engine, and the memory that its kernels reuse from call to call. Nothing here is inline: kernels are compiled once for each
+ * instruction set, and of an inline function that all of them hold the linker keeps any one, perhaps one that this processor cannot run.
+ */
 #pragma once
 
 #include <atomic>
@@ -38,7 +41,7 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+  int threads() const;
   /** Calls part(context, 0 … parts − 1), each once, and returns when all have run. Parts must not throw. */
   void run(int parts, Part part, void* context);
 
@@ -72,8 +75,8 @@ class Scratch {
   ~Scratch();
   /** At least `count` floats at a 64-byte boundary. Throws std::bad_alloc. */
   float* floats(Name name, size_t count);
-  uint32_t* words(Name name, size_t count) { return reinterpret_cast<uint32_t*>(floats(name, count)); }
-  double* doubles(Name name, size_t count) { return reinterpret_cast<double*>(floats(name, 2 * count)); }
+  uint32_t* words(Name name, size_t count);
+  double* doubles(Name name, size_t count);
 
  private:
   struct Block {

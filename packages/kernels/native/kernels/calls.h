@@ -9,6 +9,12 @@
 #include <cstddef>
 #include <cstdint>
 
+/**
+ * Inlined in any case. What all instruction sets share must have no function of its own that the linker could take from a set which this
+ * processor cannot run.
+ */
+#define UNFOLD_INLINE inline __attribute__((always_inline))
+
 namespace unfold {
 
 class Pool;
@@ -89,11 +95,11 @@ struct LayerOptions {
   Norm norm;
 
   /** Whether an LSTM or a GRU needs more than the plain cell. */
-  bool gated() const {
+  UNFOLD_INLINE bool gated() const {
     return peephole || activation != Activation::tanh || zoneout_hidden > 0 || zoneout_cell > 0 || recurrent_dropout > 0;
   }
   /** Whether a step's products must be complete before its cells are computed. */
-  bool staged() const { return norm != Norm::none || reset_before; }
+  UNFOLD_INLINE bool staged() const { return norm != Norm::none || reset_before; }
 };
 
 /** Running moments of batch normalisation as PyTorch would store them: see `NormStatistics`. */

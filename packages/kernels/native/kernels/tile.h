@@ -10,7 +10,6 @@
 #include "calls.h"
 #include "../pool.h"
 
-#define UNFOLD_INLINE inline __attribute__((always_inline))
 #define UNFOLD_UNROLL _Pragma("GCC unroll 8")
 
 namespace unfold {
