@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { arch, platform } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import type { HostArray } from '../tensors.ts';
@@ -245,7 +244,24 @@ function candidates(): string[] {
   const named = process.env.UNFOLD_TEST_NATIVE_ADDON;
   const packed = ['', '-glibc', '-musl'].map((library) => `prebuilds/${platform}-${arch}${library}`);
   const folders = ['build/Release', ...packed].map((folder) => `${folder}/unfold_kernels.node`);
-  return (named ? [named] : folders.map((path) => fileURLToPath(new URL(path, root)))).filter(existsSync);
+  return named ? [named] : folders.map((path) => fileURLToPath(new URL(path, root)));
+}
+
+/** This thread's, by path. */
+const loaded = new Map<string, NativeAddon>();
+
+/**
+ * Not `require`, which looks for the file first: what any thread of this process has loaded needs no file any more, so that a thread
+ * started later finds the engine that its process began with.
+ */
+function load(path: string): NativeAddon {
+  const known = loaded.get(path);
+  if (known !== undefined) return known;
+  const module = { exports: {} };
+  process.dlopen(module, path);
+  const addon = module.exports as NativeAddon;
+  loaded.set(path, addon);
+  return addon;
 }
 
 /** Loads the addon. Throws a `NativeUnavailableError` where that fails. */
@@ -253,9 +269,9 @@ export function loadAddon(): NativeAddon {
   let failure: unknown;
   for (const path of candidates()) {
     try {
-      return createRequire(import.meta.url)(path) as NativeAddon;
+      return load(path);
     } catch (error) {
-      failure ??= error;
+      if (existsSync(path)) failure ??= error;
     }
   }
   if (failure === undefined) throw new NativeUnavailableError('it was not built at installation.');
