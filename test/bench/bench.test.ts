@@ -53,6 +53,18 @@ test.skipIf(nativeEngines().length === 0)('bench:compare says which rivals it ha
   }
 });
 
+test.skipIf(nativeEngines().length === 0)(
+  'bench:options measures each option beside its plain cell',
+  async () => {
+    const words = ['--hidden', '6', '--batch', '3', '--steps', '4', '--rounds', '1', '--cell', 'gru,lstm'];
+    const { results } = await report('recurrent-options', ...words);
+    for (const cell of ['gru', 'lstm'])
+      expect(results).toContainEqual(expect.objectContaining({ cell, option: 'layer norm' }));
+    for (const { plain_ms, option_ms } of results)
+      expect(Math.min(plain_ms, option_ms)).toBeGreaterThanOrEqual(0);
+  },
+);
+
 test.each([
   ['train', ['--size', 'XL'], 'Expected S, M or L for --size but received "XL".'],
   ['train', ['--threads', '0'], 'Expected a whole number from 1 to 256 for --threads but received "0".'],

@@ -1,59 +1,63 @@
-// What each option of a recurrent layer costs beside the plain cell: forward and backward through one layer with dense input, the plain cell
-// and the option in turns, medians.
-import { parseArgs } from 'node:util';
-import { createNative } from '@unfold/kernels';
-import { createNumbers } from './model.mjs';
+// npm run bench:options: what each option of a recurrent layer costs beside the plain cell. See --help.
+import { createNative, randomPurposes } from '@unfold/kernels';
+import { describeMachine, format, median, table } from './measure.mjs';
+import { createNumbers, sizes } from './model.mjs';
+import { cells, jsonOption, kinds, readOptions } from './options.mjs';
+import { usualBatch } from './training.mjs';
 
-const help = `npm run bench:options -- [--hidden 256] [--batch 64] [--steps 64] [--threads 1] [--rounds 15] [--json]`;
-const { values } = parseArgs({
-  options: {
-    hidden: { type: 'string', default: '256' },
-    batch: { type: 'string', default: '64' },
-    steps: { type: 'string', default: '64' },
-    threads: { type: 'string', default: '1' },
-    rounds: { type: 'string', default: '15' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
+const options = readOptions(
+  'bench:options',
+  'Times forward and backward of one layer with dense input, the plain cell and the option in turns; one thread: processor time.',
+  {
+    size: { kind: kinds.oneOf('S', 'M', 'L'), default: 'M', help: 'S: 128 units, M: 256, L: 512' },
+    hidden: { kind: kinds.whole(65_536), help: "units, in place of the size's" },
+    cell: { kind: kinds.listOf(cells), default: cells, help: 'the cells' },
+    batch: { kind: kinds.whole(100_000), default: usualBatch.batch, help: 'sequences of a batch' },
+    steps: { kind: kinds.whole(1_000_000), default: usualBatch.steps, help: 'time steps' },
+    threads: { kind: kinds.whole(256), default: 1, help: 'threads that compute' },
+    rounds: { kind: kinds.whole(10_000), default: 15, help: 'turns of each' },
+    ...jsonOption,
   },
-});
-if (values.help) {
-  console.log(help);
-  process.exit(0);
-}
-const [H, N, T, threads, rounds] = ['hidden', 'batch', 'steps', 'threads', 'rounds'].map((name) =>
-  Number(values[name]),
 );
+const { batch: N, steps: T, threads, rounds } = options;
+const H = options.hidden ?? sizes[options.size].hidden;
 
-const zoneout = { hidden: 0.1, cell: 0.1 };
-const batchNorm = { norm: 'batch', normSteps: T };
-const options = {
+const hiddenZoneout = { zoneout: { hidden: 0.1, cell: 0 } };
+const layerNorm = ['layer norm', { norm: 'layer' }];
+const batchNorm = ['batch norm', { norm: 'batch', normSteps: T }];
+/** By cell: name, the layer's options, what the call has besides. */
+const variants = {
   elman: [
-    { activation: 'softsign' },
-    { zoneout: { hidden: 0.1, cell: 0 } },
-    { norm: 'layer' },
+    ['softsign', { activation: 'softsign' }],
+    ['zoneout', hiddenZoneout],
+    layerNorm,
     batchNorm,
-    { recurrent: false },
+    ['without recurrence', { recurrent: false }],
   ],
   gru: [
-    { recurrentDropout: 0.2 },
-    { zoneout: { hidden: 0.1, cell: 0 } },
-    { reset: 'before' },
-    { norm: 'layer' },
+    ['recurrent dropout', { recurrentDropout: 0.2 }],
+    ['zoneout', hiddenZoneout],
+    ['reset before', { reset: 'before' }],
+    layerNorm,
     batchNorm,
   ],
   lstm: [
-    { candidateActivation: 'softsign' },
-    { peephole: true },
-    { recurrentDropout: 0.2 },
-    { zoneout },
-    { norm: 'layer' },
+    ['softsign candidate', { candidateActivation: 'softsign' }],
+    ['peepholes', { peephole: true }],
+    ['recurrent dropout', { recurrentDropout: 0.2 }],
+    ['zoneout', { zoneout: { hidden: 0.1, cell: 0.1 } }],
+    layerNorm,
     batchNorm,
   ],
 };
+const everyCell = [
+  ['dropout after it', {}, { dropout: { rate: 0.2 } }],
+  ['the same, variational', {}, { dropout: { rate: 0.2, variational: true } }],
+  ['injected sums', {}, { injects: true }],
+];
 
-/** { run() } of one layer; `injects`: with something injected, and its gradient. */
-function createPass(backend, layer, injects = false) {
-  const next = createNumbers();
+/** Parameters, their gradients and running statistics of a layer. */
+function createLayer(backend, layer, next) {
   const bound = 1 / Math.sqrt(H);
   function parameter(use, of, center = 0) {
     const made = backend.createParameter({ use, layer, ...(of && { of }) });
@@ -66,7 +70,6 @@ function createPass(backend, layer, injects = false) {
   }
   const recurrent = layer.recurrent !== false;
   const normalized = layer.norm !== undefined;
-  const lstm = layer.cell === 'lstm';
   const parameters = {
     weightIh: parameter('weight_ih'),
     weightHh: recurrent ? parameter('weight_hh') : null,
@@ -78,7 +81,10 @@ function createPass(backend, layer, injects = false) {
       gainHh: parameter('recurrent_gain', undefined, 1),
     }),
     ...(normalized &&
-      lstm && { gainCell: parameter('cell_norm', undefined, 1), biasCell: parameter('cell_norm') }),
+      layer.cell === 'lstm' && {
+        gainCell: parameter('cell_norm', undefined, 1),
+        biasCell: parameter('cell_norm'),
+      }),
   };
   const gradients = Object.fromEntries(
     Object.entries(parameters).map(([name, each]) => [name, each && backend.like(each)]),
@@ -91,44 +97,42 @@ function createPass(backend, layer, injects = false) {
           batches: backend.createParameter({ use: 'norm_statistics', layer, of: 'batches' }),
         }
       : null;
+  return { parameters, gradients, statistics };
+}
+
+/** Forward and backward of one layer. */
+function createPass(backend, cell, layerOptions = {}, { injects = false, dropout = null } = {}) {
+  const layer = { cell, inputSize: H, hiddenSize: H, input: 'dense', ...layerOptions };
+  const next = createNumbers();
+  const { parameters, gradients, statistics } = createLayer(backend, layer, next);
   function tensor(...shape) {
     const made = backend.createTensor(shape);
     backend.upload(made, Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, next));
     return made;
   }
-  const blocks = { elman: 1, gru: 3, lstm: 4 }[layer.cell];
-  const [input, output, dOutput, dInput] = Array.from({ length: 4 }, () => tensor(T, N, H));
+  const blocks = { elman: 1, gru: 3, lstm: 4 }[cell];
+  const [input, output, dropped, dOutput, dInput] = Array.from({ length: 5 }, () => tensor(T, N, H));
   const [injected, dInjected] = injects ? [tensor(T, N, blocks * H), tensor(T, N, blocks * H)] : [null, null];
   const saved = backend.createSaved(layer, T, N);
   const training = { seed: 1, step: 1, layer: 0, sequences: null };
-  const none = { h0: null, c0: null, hT: null, cT: null };
-  const nothing = { dhT: null, dcT: null, dh0: null, dc0: null };
+  const noStates = { h0: null, c0: null, hT: null, cT: null };
+  const noGradients = { dhT: null, dcT: null, dh0: null, dc0: null };
   return () => {
-    backend.recurrentForward({
-      layer,
-      parameters,
-      input,
-      injected,
-      training,
-      statistics,
-      output,
-      saved,
-      ...none,
-    });
-    backend.recurrentBackward({
-      layer,
-      parameters,
-      gradients,
-      saved,
-      dOutput,
-      dInput,
-      dInjected,
-      ...nothing,
-    });
+    const forward = { layer, parameters, input, injected, training, statistics, output, saved };
+    backend.recurrentForward({ ...forward, ...noStates });
+    for (const rows of dropout ? [output, dOutput] : [])
+      backend.dropout({
+        ...dropout,
+        ...training,
+        purpose: randomPurposes.dropout,
+        input: rows,
+        output: dropped,
+      });
+    const backward = { layer, parameters, gradients, saved, dOutput, dInput, dInjected };
+    backend.recurrentBackward({ ...backward, ...noGradients });
   };
 }
 
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 function milliseconds(run) {
   const start = process.cpuUsage();
   const wall = performance.now();
@@ -137,42 +141,51 @@ function milliseconds(run) {
   return threads === 1 ? (user + system) / 1000 : performance.now() - wall;
 }
 
-const rows = [];
-for (const [cell, list] of Object.entries(options)) {
-  const backend = createNative({ threads });
-  const base = { cell, inputSize: H, hiddenSize: H, input: 'dense' };
-  const plain = createPass(backend, base);
-  for (const option of [...list, 'injected']) {
-    const run =
-      option === 'injected' ? createPass(backend, base, true) : createPass(backend, { ...base, ...option });
+const results = [];
+const backend = createNative({ threads });
+for (const cell of options.cell) {
+  const plain = createPass(backend, cell);
+  for (const [option, ...own] of [...variants[cell], ...everyCell]) {
+    const run = createPass(backend, cell, ...own);
+    const times = { plain: [], option: [] };
     plain();
     run();
-    const [before, own] = [[], []];
     for (let round = 0; round < rounds; round++) {
-      before.push(milliseconds(plain));
-      own.push(milliseconds(run));
+      times.plain.push(milliseconds(plain));
+      times.option.push(milliseconds(run));
     }
-    const name = option === 'injected' ? option : JSON.stringify(option).replace(/["{}]/g, '');
-    const ratio = median(own) / median(before);
-    const best = Math.min(...own) / Math.min(...before);
-    rows.push({
+    results.push({
       cell,
-      option: name,
-      plain_ms: median(before),
-      option_ms: median(own),
-      ratio,
-      best_ratio: best,
+      option,
+      plain_ms: median(times.plain),
+      option_ms: median(times.option),
+      ratio: median(times.option) / median(times.plain),
+      best_ratio: Math.min(...times.option) / Math.min(...times.plain),
     });
   }
-  backend.close();
 }
-if (values.json) console.log(JSON.stringify({ hidden: H, batch: N, steps: T, threads, rounds, rows }));
-else {
+const { engine } = backend.describe();
+backend.close();
+const machine = describeMachine();
+if (options.json)
   console.log(
-    `H ${H}, N ${N}, T ${T}, ${threads} thread(s): forward and backward of one layer, processor time at one thread`,
+    JSON.stringify({
+      benchmark: 'options',
+      engine,
+      hidden: H,
+      batch: N,
+      steps: T,
+      threads,
+      rounds,
+      results,
+      machine,
+    }),
   );
-  for (const { cell, option, plain_ms, option_ms, ratio, best_ratio } of rows)
-    console.log(
-      `${cell.padEnd(6)}${option.padEnd(36)}${plain_ms.toFixed(1).padStart(8)} ms ${option_ms.toFixed(1).padStart(8)} ms  × ${ratio.toFixed(2)} (best runs × ${best_ratio.toFixed(2)})`,
-    );
+else {
+  console.log(`${engine}, H ${H}, N ${N}, T ${T}, ${threads} thread(s), ${format.machine(machine)}`);
+  const rows = results.map(({ cell, option, plain_ms, option_ms, ratio, best_ratio }) => [
+    ...[cell, option, plain_ms.toFixed(1), option_ms.toFixed(1)],
+    ...[format.ratio(ratio), format.ratio(best_ratio)],
+  ]);
+  console.log(table([['cell', 'option', 'plain ms', 'ms', 'medians', 'best runs'], ...rows]));
 }
