@@ -1,9 +1,16 @@
 import type { EstimateResource, JobSpec } from '@unfold/contracts';
 import { planTraining } from './data/batch-plan.ts';
-import type { DataSummary } from './data/records/check-data.ts';
+import type { DataSummary, PlaceSummary } from './data/records/check-data.ts';
+import { createSplit } from './data/records/record-split.ts';
 import { outputSteps } from './model/head.ts';
-import { textShape } from './model/network-shape.ts';
-import { countParameters, gateCount } from './model/parameter-table.ts';
+import { type NetworkShape, type Port, shapeOfPlaces, textShape } from './model/network-shape.ts';
+import {
+  bufferTable,
+  countParameters,
+  elementCount,
+  gateCount,
+  outputWidth,
+} from './model/parameter-table.ts';
 import { defaultMaxWords } from './text/vocabulary-builder.ts';
 
 export interface TextSize {
@@ -23,19 +30,52 @@ const tokenCount = ({ text, training }: JobSpec, size: TextSize): number => {
   return Math.max(atLeast, Math.ceil(size.characters / charactersPerWord));
 };
 
-/** Exact for bytes, an upper bound otherwise; `<unk>` included. */
+/** Rows of a text's vocabulary: exact for bytes, an upper bound otherwise; `<unk>` and `<s>` included. */
 const vocabularyBound = ({ text }: JobSpec, { characters, bytes }: TextSize): number => {
+  const special = text.sequences === 'whole' ? 1 : 2;
+  const most = (limit: number): number => Math.max(1, limit - special);
   switch (text.level) {
     case 'byte':
-      return 256;
+      return 255 + special;
     case 'char': {
       // Every character beyond ASCII takes at least one byte more than its one.
       const distinct = Math.min(characters, asciiCharacters + Math.max(0, bytes - characters));
-      return 1 + Math.min(distinct, (text.max_vocab ?? Number.POSITIVE_INFINITY) - 1);
+      return special + Math.min(distinct, most(text.max_vocab ?? Number.POSITIVE_INFINITY));
     }
     case 'word':
-      return Math.min(text.max_vocab ?? defaultMaxWords, characters + 1);
+      return special + Math.min(characters, most(text.max_vocab ?? defaultMaxWords));
   }
+};
+
+/** @param spare rows beside those of the names, `<unk>` */
+const portOf = (place: PlaceSummary, spec: JobSpec, size: TextSize, spare: number): Port => {
+  switch (place.kind) {
+    case 'text':
+      return { kind: 'tokens', size: vocabularyBound(spec, size) };
+    case 'names':
+      return { kind: 'tokens', size: place.size + spare };
+    case 'vectors':
+      return { kind: 'vectors', size: place.size };
+  }
+};
+
+/** The network's shape, as far as it is known. */
+const shapeFor = (
+  spec: JobSpec,
+  size: TextSize,
+  data: DataSummary | null,
+  normSteps: number,
+): NetworkShape => {
+  if (data === null) return textShape(vocabularyBound(spec, size), normSteps);
+  const input = portOf(data.input, spec, size, 1);
+  const most = spec.text.max_vocab ?? Number.POSITIVE_INFINITY;
+  const places = {
+    input: data.input.kind === 'names' ? { ...input, size: Math.min(input.size, most) } : input,
+    output: data.output && portOf(data.output, spec, size, 0),
+    context: data.context && portOf(data.context, spec, size, 0),
+    boundary: null,
+  };
+  return shapeOfPlaces(spec, places, normSteps);
 };
 
 /** Numbers that an optimizer keeps for each parameter. */
@@ -70,7 +110,9 @@ const planBatches = (spec: JobSpec, size: TextSize, data: DataSummary | null): B
     const { lanes, windows } = planTraining(Math.floor(tokens * share), batch_size, sequence_length);
     return { lanes, steps: bptt.window ?? sequence_length, perEpoch: windows };
   }
-  const records = Math.max(1, Math.round(data.records * share));
+  const held =
+    spec.validation_file === null ? createSplit(data.records, validation_fraction, spec.seed).held : 0;
+  const records = data.records - held;
   return {
     lanes: Math.min(batch_size, records),
     // A sequence's beginning or end is one step more.
@@ -80,19 +122,29 @@ const planBatches = (spec: JobSpec, size: TextSize, data: DataSummary | null): B
 };
 
 /** Bytes of activations that a step of training keeps: they grow with the time steps that gradients flow through. */
-export const activationBytes = (spec: JobSpec, batch: BatchSize, vocabularySize: number): number =>
-  4 * activationCount(spec, batch, vocabularySize);
+export const activationBytes = (spec: JobSpec, batch: BatchSize, shape: NetworkShape): number =>
+  4 * activationCount(spec, batch, shape);
 
-/** float32 numbers that a training step keeps: per layer output, gates and cell state, then logits and gradients. */
-const activationCount = ({ model }: JobSpec, { lanes, steps }: BatchSize, vocabularySize: number): number => {
+/**
+ * float32 numbers that a training step keeps: its vectors and targets; per layer and direction output, gates and cell state; what is injected into
+ * layer 0; then outputs and gradients.
+ */
+const activationCount = ({ model }: JobSpec, { lanes, steps }: BatchSize, shape: NetworkShape): number => {
+  const { input, output, feedback, context } = shape;
   const perLayer = 1 + (model.dropout > 0 ? 1 : 0) + gateCount[model.cell] + (model.cell === 'lstm' ? 2 : 1);
-  const perToken = model.hidden_size * (model.num_layers * perLayer + 1) + 2 * (model.embedding_size ?? 0);
-  const logits = outputSteps(steps, lanes, vocabularySize) * lanes * vocabularySize;
-  return steps * lanes * perToken + logits;
+  const injects = feedback !== null || (context !== null && model.context?.inject !== 'initial_state');
+  const perToken =
+    outputWidth(model) * (model.num_layers * perLayer + 1) +
+    2 * (input.kind === 'tokens' ? (model.embedding_size ?? 0) : 0) +
+    (injects ? gateCount[model.cell] * model.hidden_size : 0) +
+    [input, output, feedback].reduce((sum, port) => sum + (port?.kind === 'vectors' ? port.size : 0), 0);
+  const outputs = shape.outputAt === 'end' ? lanes : outputSteps(steps, lanes, output.size) * lanes;
+  return steps * lanes * perToken + outputs * output.size;
 };
 
 /**
- * What a job would need, by arithmetic alone. Exact where the vocabulary is known (bytes); words are counted by a rule of thumb.
+ * What a job would need, by arithmetic alone. Exact where the vocabulary is known (bytes, labels, lists of tokens, numbers); words are
+ * counted by a rule of thumb.
  * @param data what `checkData` found; null for an endless text
  * @throws UnfoldError `text_too_short`
  */
@@ -102,20 +154,27 @@ export const estimate = (
   data: DataSummary | null = null,
 ): EstimateResource => {
   const { model, training } = spec;
-  const vocabularySize = vocabularyBound(spec, size);
   const plan = planBatches(spec, size, data);
-  const parameters = countParameters(model, textShape(vocabularySize));
+  const endless = data === null || data.endless;
+  const shape = shapeFor(spec, size, data, endless ? training.sequence_length : data.longest + 1);
+  const parameters = countParameters(model, shape);
+  const buffers = bufferTable(model, shape).reduce((sum, entry) => sum + elementCount(entry.shape), 0);
   const slots = slotsOf(spec);
-  const state = plan.lanes * model.hidden_size * model.num_layers * (model.cell === 'lstm' ? 2 : 1);
+  const carries = endless && training.bptt.stateful;
+  const perLane = outputWidth(model) * model.num_layers * (model.cell === 'lstm' ? 2 : 1);
   // Beside the tensors a checkpoint holds its header: names, spec and vocabulary.
-  const headerBytes = 8192 + 12 * vocabularySize;
+  const names = [shape.input, shape.output, shape.context].map((port) =>
+    port?.kind === 'tokens' ? port.size : 0,
+  );
+  const headerBytes = 8192 + 12 * Math.max(...names);
   return {
     object: 'training.estimate',
     parameters,
-    memory_bytes: 4 * ((2 + slots) * parameters + activationCount(spec, plan, vocabularySize)),
-    checkpoint_bytes: 4 * ((1 + slots) * parameters + state) + headerBytes,
+    memory_bytes: 4 * ((2 + slots) * parameters + buffers + activationCount(spec, plan, shape)),
+    checkpoint_bytes:
+      4 * ((1 + slots) * parameters + buffers + (carries ? plan.lanes * perLane : 0)) + headerBytes,
     steps_per_epoch: plan.perEpoch,
     total_steps: Math.min(training.max_steps ?? Number.POSITIVE_INFINITY, training.epochs * plan.perEpoch),
-    vocabulary_size: vocabularySize,
+    vocabulary_size: shape.output.size,
   };
 };

@@ -63,24 +63,47 @@ const portOf = (part: Part): Port => {
 const boundaryOf = ({ input }: RecordEncoding): number | null =>
   input.kind === 'text' ? input.tokenizer.boundary : null;
 
-/** The shape that a spec's network has with data that is encoded so. */
-export const shapeOf = (
-  { task, model, training }: Pick<JobSpec, 'task' | 'model' | 'training'>,
-  encoding: RecordEncoding,
+/** What a network's data is at each of its places. */
+export interface Places {
+  input: Port;
+  /** null: the input's next steps. */
+  output: Port | null;
+  context: Port | null;
+  /** `<s>`, where there is one. */
+  boundary: number | null;
+}
+
+type Options = Pick<JobSpec, 'task' | 'model' | 'training'>;
+
+/** The shape that a spec's network has with data of these places. */
+export const shapeOfPlaces = (
+  { task, model, training }: Options,
+  { input, context, boundary, ...places }: Places,
   normSteps: number,
 ): NetworkShape => {
-  const input = portOf(encoding.input);
-  const output = encoding.output ? portOf(encoding.output) : input;
+  const output = places.output ?? input;
   // A text's input already is the output of the step before.
   const writesText = task === 'language_model' || task === 'conditional_generation';
   return {
     input,
     output,
     loss: output.kind === 'tokens' ? 'softmax' : training.loss,
-    excluded: writesText && model.length !== 'eos' ? boundaryOf(encoding) : null,
+    excluded: writesText && model.length !== 'eos' ? boundary : null,
     outputAt: task === 'classification' ? 'end' : 'steps',
     feedback: model.recurrence === 'hidden' || writesText ? null : output,
-    context: encoding.context && portOf(encoding.context),
+    context,
     normSteps,
   };
+};
+
+/** The shape that a spec's network has with data that is encoded so. */
+export const shapeOf = (options: Options, encoding: RecordEncoding, normSteps: number): NetworkShape => {
+  const { input, output, context } = encoding;
+  const places = {
+    input: portOf(input),
+    output: output && portOf(output),
+    context: context && portOf(context),
+    boundary: boundaryOf(encoding),
+  };
+  return shapeOfPlaces(options, places, normSteps);
 };

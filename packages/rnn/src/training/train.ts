@@ -87,15 +87,16 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainingEven
   }
 }
 
-const describeData = ({ spec, data, parameters, outputs }: TrainingRun): string => {
+const describeData = ({ spec, data, parameters, shape }: TrainingRun): string => {
   const { training, validation } = data;
   const held = validation ? `${data.steps.validation} for validation` : 'none held out';
   const steps = Math.min(spec.training.bptt.window ?? training.longest, training.longest);
-  const bytes = activationBytes(spec, { lanes: training.sequences, steps }, outputs);
+  const bytes = activationBytes(spec, { lanes: training.sequences, steps }, shape);
   const megabytes = (bytes / 1e6).toFixed(1);
+  const said = `${shape.output.kind === 'tokens' ? 'vocabulary of' : 'vectors of'} ${shape.output.size}`;
   const unit = data.text ? 'tokens' : 'time steps';
   return (
-    `${parameters} parameters, vocabulary of ${outputs}; ${data.steps.training} ${unit} to train on, ${held}; ${training.batches} steps per epoch. ` +
+    `${parameters} parameters, ${said}; ${data.steps.training} ${unit} to train on, ${held}; ${training.batches} steps per epoch. ` +
     `Gradients through ${steps} time steps keep about ${megabytes} MB of activations.`
   );
 };

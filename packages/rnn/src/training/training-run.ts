@@ -170,9 +170,8 @@ export class TrainingRun {
     return part.kind === 'vectors' ? 'numbers' : 'names';
   }
 
-  /** V: rows of the output layer. */
-  get outputs(): number {
-    return this.#network.vocabularySize;
+  get shape(): NetworkShape {
+    return this.#network.shape;
   }
 
   get parameters(): number {

@@ -10,7 +10,6 @@ import {
   textFile,
   tinySpec,
 } from '../../test-support/runs.ts';
-import { estimate } from '../estimate.ts';
 import { initialValues, orthogonalMatrix } from '../model/initialize.ts';
 import { textShape } from '../model/network-shape.ts';
 import { parameterTable } from '../model/parameter-table.ts';
@@ -315,28 +314,5 @@ describe('the start', () => {
       expect(Math.max(...values.map(Math.abs))).toBeLessThan(1 / Math.sqrt(8));
       expect(values.every((value) => value !== 0)).toBe(true);
     });
-  });
-});
-
-describe('the estimate', () => {
-  test('is exact for bytes', async () => {
-    const spec = tinySpec({ text: { level: 'byte' }, training: { epochs: 3 } });
-    const text = sentence.repeat(5);
-    const run = await record({ spec, data: textFile(text) });
-    const found = estimate(spec, { characters: text.length, bytes: text.length });
-    const checkpoint = checkpointsOf(run).at(-1)!.data;
-    expect(found.total_steps).toBe(run.outcome.step);
-    expect(found.parameters).toBe(inspectWeights(exportWeights(checkpoint)).parameters);
-    expect(found.vocabulary_size).toBe(256);
-    expect(Math.abs(found.checkpoint_bytes - checkpoint.length) / checkpoint.length).toBeLessThan(0.2);
-  });
-
-  test('bounds a vocabulary from above', () => {
-    const sizeOf = (level: string, characters: number, bytes: number, max_vocab: number | null = null) =>
-      estimate(tinySpec({ text: { level, max_vocab } }), { characters, bytes }).vocabulary_size;
-    expect(sizeOf('char', 1_000_000, 1_000_000)).toBe(129);
-    expect(sizeOf('char', 1_000_000, 1_000_010)).toBe(139);
-    expect(sizeOf('char', 1_000_000, 3_000_000, 50)).toBe(50);
-    expect(sizeOf('word', 1_000_000, 1_000_000)).toBe(20_000);
   });
 });

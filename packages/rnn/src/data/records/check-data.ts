@@ -10,6 +10,9 @@ import { requireRecords } from './records-source.ts';
 import { type SeriesLayout, seriesLayout } from './series.ts';
 import { checkedSteps, requireSteps, trainingSteps } from './series-source.ts';
 
+/** What records have at a place of the network: names, so many distinct ones, or vectors of so many numbers. A text's tokens are not counted. */
+export type PlaceSummary = { kind: 'text' } | { kind: 'names' | 'vectors'; size: number };
+
 /** What a file holds, as the task reads it. */
 export interface DataSummary {
   /** One endless series, read in windows. */
@@ -21,6 +24,10 @@ export interface DataSummary {
   longest: number;
   /** Distinct labels and output tokens. */
   labels: number;
+  input: PlaceSummary;
+  /** null: the input's next steps. */
+  output: PlaceSummary | null;
+  context: PlaceSummary | null;
 }
 
 export interface DataCheckRequest {
@@ -42,6 +49,23 @@ const namesOf = ({ output, context }: DataRecord): string[] => [
   ...(context?.kind === 'label' ? [`@${context.label}`] : []),
 ];
 
+/** @param names how many distinct ones have been seen there */
+const placeOf = (part: DataRecord['input' | 'output' | 'context'], names: number): PlaceSummary | null => {
+  switch (part?.kind) {
+    case 'text':
+      return { kind: 'text' };
+    case 'vectors':
+      return { kind: 'vectors', size: part.width };
+    case 'vector':
+      return { kind: 'vectors', size: part.values.length };
+    case 'tokens':
+    case 'label':
+      return { kind: 'names', size: names };
+    default:
+      return null;
+  }
+};
+
 const checkRecords = async (
   spec: JobSpec,
   files: { file: DataFile; reader: PartReader }[],
@@ -49,7 +73,16 @@ const checkRecords = async (
 ): Promise<DataSummary> => {
   const check = createRecordCheck(spec, { steps: Math.min(dataLimits.steps, longestSequence) });
   const names = new Set<string>();
-  const total: DataSummary = { endless: false, records: 0, steps: 0, longest: 0, labels: 0 };
+  const inputs = new Set<string>();
+  const total = { endless: false, records: 0, steps: 0, longest: 0 };
+  let sample: DataRecord | null = null;
+  const summary = (): DataSummary => ({
+    ...total,
+    labels: names.size,
+    input: (sample && placeOf(sample.input, inputs.size)) ?? { kind: 'text' },
+    output: sample && placeOf(sample.output, names.size),
+    context: sample && placeOf(sample.context, names.size),
+  });
   for (const { file, reader } of files) {
     let records = 0;
     for await (const record of readRecords(reader, file.param, spec)) {
@@ -68,15 +101,19 @@ const checkRecords = async (
         return found;
       });
       records++;
+      sample ??= record;
       if (file.param === 'validation_file') continue;
+      if (record.input.kind === 'tokens')
+        // More than a vocabulary can have are refused once it is known which are to be kept.
+        for (const token of record.input.tokens) if (inputs.size < dataLimits.labels) inputs.add(token!);
       total.steps += steps;
       total.longest = Math.max(total.longest, steps);
     }
-    if (reader.interrupted) return total;
+    if (reader.interrupted) return summary();
     requireRecords(records, files.length > 1 ? 0 : spec.training.validation_fraction, file.param);
     if (file.param === 'file') total.records = records;
   }
-  return { ...total, labels: names.size };
+  return summary();
 };
 
 const checkSeries = async (
@@ -108,7 +145,16 @@ const checkSeries = async (
       if (fraction > 0) requireSteps(steps - training, 2, 'file', 'held out for validation');
     }
   }
-  return { endless: true, records: 1, steps: total, longest: total, labels: 0 };
+  return {
+    endless: true,
+    records: 1,
+    steps: total,
+    longest: total,
+    labels: 0,
+    input: { kind: 'vectors', size: width ?? 1 },
+    output: null,
+    context: null,
+  };
 };
 
 /**

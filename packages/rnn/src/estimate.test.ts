@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest';
+import { checkpointsOf, record, sentence, tensorsOf, textFile, tinySpec } from '../test-support/runs.ts';
+import { checkData } from './data/records/check-data.ts';
+import { estimate } from './estimate.ts';
+import { exportWeights } from './weights/export.ts';
+import { inspectWeights } from './weights/inspect.ts';
+
+describe('the estimate', () => {
+  test('is exact for bytes', async () => {
+    const spec = tinySpec({ text: { level: 'byte' }, training: { epochs: 3 } });
+    const text = sentence.repeat(5);
+    const run = await record({ spec, data: textFile(text) });
+    const found = estimate(spec, { characters: text.length, bytes: text.length });
+    const checkpoint = checkpointsOf(run).at(-1)!.data;
+    expect(found.total_steps).toBe(run.outcome.step);
+    expect(found.parameters).toBe(inspectWeights(exportWeights(checkpoint)).parameters);
+    expect(found.vocabulary_size).toBe(256);
+    expect(Math.abs(found.checkpoint_bytes - checkpoint.length) / checkpoint.length).toBeLessThan(0.2);
+  });
+
+  test('bounds a vocabulary from above', () => {
+    const sizeOf = (level: string, characters: number, bytes: number, max_vocab: number | null = null) =>
+      estimate(tinySpec({ text: { level, max_vocab } }), { characters, bytes }).vocabulary_size;
+    expect(sizeOf('char', 1_000_000, 1_000_000)).toBe(129);
+    expect(sizeOf('char', 1_000_000, 1_000_010)).toBe(139);
+    expect(sizeOf('char', 1_000_000, 3_000_000, 50)).toBe(50);
+    expect(sizeOf('word', 1_000_000, 1_000_000)).toBe(20_000);
+  });
+
+  const json = (records: object[]) => records.map((each) => JSON.stringify(each)).join('\n');
+  const eleven = Array.from({ length: 11 }, (_, k) => k);
+  const vectors = (k: number) => Array.from({ length: 2 + (k % 4) }, (_, t) => [k, t, 1]);
+  const several = json(eleven.map((k) => ({ values: vectors(k) })));
+  const both = { bidirectional: true, num_layers: 2, norm: 'batch' };
+  type Fields = Record<string, unknown>;
+
+  test.each<[string, Fields, string]>([
+    ['columns', { task: 'forecasting' }, `a,b\n${'1,2\n3,4\n'.repeat(40)}`],
+    ['several series', { task: 'forecasting', model: { cell: 'gru', initial_state: 'learned' } }, several],
+    [
+      'labels of vectors read both ways',
+      { task: 'classification', model: both },
+      json(eleven.map((k) => ({ input: vectors(k), label: `${k % 3}` }))),
+    ],
+    [
+      'tags of tokens, fed back',
+      { task: 'sequence_labeling', model: { cell: 'elman', recurrence: 'both', embedding_size: 3 } },
+      json(eleven.map((k) => ({ input: ['a', `${k % 2}`], output: ['x', k % 2 ? 'y' : 'z'] }))),
+    ],
+    [
+      'vectors of vectors',
+      { task: 'sequence_labeling', model: { norm: 'layer', peephole: true } },
+      json(eleven.map((k) => ({ input: vectors(k), output: vectors(k).map(([a, b]) => [a! + b!]) }))),
+    ],
+    [
+      'bytes with a label',
+      { task: 'conditional_generation', text: { level: 'byte' }, model: { context: { inject: 'both' } } },
+      json(eleven.map((k) => ({ context: `${k % 3}`, text: 'abc' }))),
+    ],
+    [
+      'bytes with a vector, counting down',
+      {
+        task: 'conditional_generation',
+        text: { level: 'byte' },
+        model: { length: 'countdown', max_length: 4 },
+      },
+      json(eleven.map((k) => ({ context: [k, 1], text: 'abc' }))),
+    ],
+    ['lines of bytes', { text: { level: 'byte', sequences: 'lines' } }, 'one\ntwo\nthree\nfour\n'],
+  ])('is exact where every place of the network is known: %s', async (_, fields, content) => {
+    const spec = tinySpec({ ...fields, training: { epochs: 2, validation_fraction: 0.2 } });
+    const data = textFile(content);
+    const run = await record({ spec, data });
+    const summary = await checkData({ spec, data, validation: null });
+    const found = estimate(spec, { characters: content.length, bytes: content.length }, summary);
+    const checkpoint = checkpointsOf(run).at(-1)!.data;
+    const { parameters, vocabulary_size } = inspectWeights(exportWeights(checkpoint));
+    expect(found).toMatchObject({ parameters, vocabulary_size, total_steps: run.outcome.step });
+    const tensors = Object.values(tensorsOf(checkpoint)).reduce((sum, bytes) => sum + bytes.length, 0);
+    expect(found.checkpoint_bytes).toBeGreaterThanOrEqual(tensors + 8192);
+    expect(found.checkpoint_bytes).toBeLessThan(tensors + 8192 + 12 * 300);
+  });
+});
