@@ -1,9 +1,11 @@
 import type { JobSpec } from '@unfold/contracts';
-import { type Backend, createRandomStream, type Parameter } from '@unfold/kernels';
+import { type Backend, createRandomStream, type Parameter, type Tensor } from '@unfold/kernels';
 import type { HostBatch } from '../src/data/feed.ts';
+import { ForwardPass } from '../src/model/forward-pass.ts';
+import type { HeadSums } from '../src/model/head.ts';
 import { createGradients, createNetwork, initializeNetwork, upload } from '../src/model/network.ts';
 import { shapeOf } from '../src/model/network-shape.ts';
-import { createState } from '../src/model/recurrent-state.ts';
+import { createState, stateTensors } from '../src/model/recurrent-state.ts';
 import { TrainingPass } from '../src/model/training-pass.ts';
 import { BatchTensors } from '../src/training/batch-tensors.ts';
 import { openRunData, type RunData } from '../src/training/run-data.ts';
@@ -35,11 +37,18 @@ export const createRig = (spec: JobSpec, data: RunData, backend: Backend) => {
   const tensors = new BatchTensors(network, feed);
   const state = createState(network, feed.sequences);
 
-  /** Forward and backward; the losses that are differentiated, together. */
-  const train = async (batch: HostBatch): Promise<number> => {
+  /**
+   * Forward and backward; the losses that are differentiated, together.
+   * @param counts what the losses of outputs and of ends are divided by; by default their own numbers
+   */
+  const train = async (batch: HostBatch, counts?: { outputs: number; ends: number }): Promise<number> => {
     const loaded = tensors.load(batch);
     pass.run({
       ...loaded,
+      ...(counts && {
+        count: counts.outputs,
+        ending: loaded.ending && { ...loaded.ending, count: counts.ends },
+      }),
       cutEvery: spec.training.bptt.window ?? loaded.steps,
       state,
       starts: true,
@@ -51,7 +60,36 @@ export const createRig = (spec: JobSpec, data: RunData, backend: Backend) => {
     ]);
     return loss[0]! + length[0]!;
   };
-  return { backend, network, gradients, pass, tensors, state, feed, train };
+
+  /**
+   * What inference says of a batch: last states [N,H], what the heads read [T,N,K] and the losses [T,N]; [N,K] and [N] where there is one
+   * output a sequence.
+   */
+  const infer = async (batch: HostBatch) => {
+    const forward = new ForwardPass(network, feed.longest, feed.sequences);
+    const loss = backend.createTensor([1], 'double');
+    const loaded = tensors.load(batch);
+    const made: Tensor[] = [];
+    const lossesOf = async (run: (sums: HeadSums) => void) => {
+      const losses = backend.createTensor(hidden.shape.slice(0, -1));
+      made.push(losses);
+      run({ loss, correct: null, losses });
+      return backend.download(losses);
+    };
+    forward.begin(state, loaded.context);
+    const hidden = forward.hidden(loaded, state);
+    const { ending } = loaded;
+    const found = {
+      states: await Promise.all(stateTensors(state).map((tensor) => backend.download(tensor))),
+      hidden: await backend.download(hidden),
+      losses: await lossesOf((sums) => forward.losses(hidden, loaded, sums)),
+      endings: ending ? await lossesOf((sums) => forward.endingLosses(hidden, ending, sums)) : null,
+    };
+    forward.release();
+    backend.release(loss, ...made);
+    return found;
+  };
+  return { backend, network, gradients, pass, tensors, state, feed, train, infer };
 };
 
 export type Rig = ReturnType<typeof createRig>;
