@@ -168,6 +168,28 @@ describe('a forecast', () => {
     model.close();
   });
 
+  test.each([
+    ['squared_error', () => csv('a,b', wave(80))],
+    ['bernoulli', () => lines(roll(80))],
+  ])('tells its gradients through time, over windows: %s', async (loss, data) => {
+    const model = { cell: 'gru', num_layers: 2 };
+    const training = { loss, max_steps: 1, diagnostics_every: 1 };
+    const { events } = await record({
+      spec: tinySpec({ task: 'forecasting', model, training }),
+      data: data(),
+    });
+    const told = events.flatMap((event) => (event.type === 'diagnostic' ? [event] : []));
+    expect(told.map(({ name }) => name)).toEqual([
+      'gradients_through_time',
+      'spectral_radius',
+      'saturation',
+      'gradient_norms',
+    ]);
+    const { layers } = told[0]!.data as { layers: { h: number[] }[] };
+    expect(layers.map(({ h }) => h.length)).toEqual([5, 5]);
+    for (const value of layers.flatMap(({ h }) => h)) expect(value).toBeGreaterThan(0);
+  });
+
   test('reads a history of any length in pieces, as it would at once', async () => {
     const spec = tinySpec({ task: 'forecasting', training: { max_steps: 2 } });
     const run = await record({ spec, data: csv('a,b', wave(80)) });

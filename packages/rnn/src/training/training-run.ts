@@ -54,9 +54,11 @@ const expectSize = (spec: JobSpec, shape: NetworkShape): void => {
     );
 };
 
-/** Whether the layers are what the diagnostics take apart: no batch statistics, and one direction with states. */
-const isPlain = ({ layers, model }: Network): boolean =>
-  !model.bidirectional && layers.every(({ norm, recurrent }) => norm !== 'batch' && recurrent !== false);
+/** Whether the layers are what the diagnostics take apart: no batch statistics, nothing fed back, and one direction with states. */
+const isPlain = ({ layers, model, shape }: Network): boolean =>
+  !model.bidirectional &&
+  shape.feedback === null &&
+  layers.every(({ norm, recurrent }) => norm !== 'batch' && recurrent !== false);
 
 /** Where a run begins. */
 export interface RunStart {
@@ -275,11 +277,10 @@ export class TrainingRun {
   /** What `diagnostics_every` asks for after the step that was just done: nothing after most. */
   async diagnose(): Promise<Diagnostic[]> {
     if (this.#lastNorms === null) return [];
-    const { inputs, targets, steps } = this.#lastBatch!;
-    const batch = { inputs: inputs as Int32Array, targets: targets as Int32Array };
+    const { continues, sequences } = this.data.training;
     return [
-      ...(this.data.text && isPlain(this.#network)
-        ? await diagnose(this.#network, { ...batch, steps, lanes: this.data.training.sequences })
+      ...(continues && isPlain(this.#network)
+        ? await diagnose(this.#network, { ...this.#lastBatch!, lanes: sequences })
         : []),
       { name: 'gradient_norms', data: { parameters: this.#lastNorms } },
     ];

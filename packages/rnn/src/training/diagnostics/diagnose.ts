@@ -1,4 +1,7 @@
-import type { Network } from '../../model/network.ts';
+import type { Tensor } from '@unfold/kernels';
+import type { HostBatch } from '../../data/feed.ts';
+import { type Network, upload } from '../../model/network.ts';
+import type { Port } from '../../model/network-shape.ts';
 import { gateNames, gradientsThroughTime } from './gradients-through-time.ts';
 import { saturationOf } from './saturation.ts';
 import { spectralRadius } from './spectral-radius.ts';
@@ -30,21 +33,35 @@ const spectralRadii = async ({ backend, layers, parameters }: Network): Promise<
 /**
  * What a network's states and weights look like at this moment, on the first sequences and time steps of a batch, from zero states and
  * without dropout. Reads parameters and changes nothing.
- * @param batch time-major [T,N] tokens and targets of the present step
+ * @param batch time-major [T,N] tokens or [T,N,C] vectors and targets of the present step
  */
 export const diagnose = async (
   network: Network,
-  batch: { inputs: Int32Array; targets: Int32Array; steps: number; lanes: number },
+  batch: Pick<HostBatch, 'inputs' | 'targets' | 'steps'> & { lanes: number },
 ): Promise<Diagnostic[]> => {
-  const { backend } = network;
+  const { backend, shape } = network;
   const T = Math.min(mostSteps, batch.steps);
   const N = Math.min(mostSequences, batch.lanes);
-  const cut = (values: Int32Array): Int32Array =>
-    Int32Array.from({ length: T * N }, (_, k) => values[Math.floor(k / N) * batch.lanes + (k % N)]!);
-  const inputs = backend.createTensor([T, N], 'int');
-  const targets = backend.createTensor([1, N], 'int');
-  backend.upload(inputs, cut(batch.inputs));
-  backend.upload(targets, cut(batch.targets).subarray((T - 1) * N));
+  /** Steps first … T − 1 of the first lanes, on the backend. */
+  const place = (port: Port, values: HostBatch['inputs'], first: number): Tensor => {
+    const width = port.kind === 'tokens' ? 1 : port.size;
+    const rows = (T - first) * N;
+    const cut = new (values.constructor as Float32ArrayConstructor)(rows * width);
+    for (let row = 0; row < rows; row++) {
+      const from = ((first + Math.floor(row / N)) * batch.lanes + (row % N)) * width;
+      cut.set(values.subarray(from, from + width), row * width);
+    }
+    if (port.kind === 'tokens') {
+      const tensor = backend.createTensor([T - first, N], 'int');
+      backend.upload(tensor, cut);
+      return tensor;
+    }
+    const tensor = backend.createTensor([T - first, N, width]);
+    upload(backend, tensor, cut);
+    return tensor;
+  };
+  const inputs = place(shape.input, batch.inputs, 0);
+  const targets = place(shape.output, batch.targets, T - 1);
   try {
     const saturation: unknown[] = [];
     const gradients = await gradientsThroughTime(network, inputs, targets, async (layer, input, outputs) => {

@@ -1,4 +1,5 @@
 import type { RecurrentGradients, RecurrentLayer, RecurrentParameters, Tensor } from '@unfold/kernels';
+import { outputHead } from '../../model/head.ts';
 import { type Network, upload } from '../../model/network.ts';
 import type { gateCount } from '../../model/parameter-table.ts';
 
@@ -45,8 +46,8 @@ const lengthOf = (values: ArrayLike<number>[], sequences: number): number => {
  * ‖∂L_T / ∂h_{T−k}‖ and ‖∂L_T / ∂c_{T−k}‖ by lag and layer, L_T being the loss of the last time step alone: with the summed loss every step would
  * bring a gradient of its own, and nothing would be seen to vanish. The states start at zero; there is no dropout. Of several sequences,
  * each with its own L_T, the root mean square is told. The steps go through the kernels one by one, backwards.
- * @param inputs int [T,N]
- * @param targets int [1,N], of the last step
+ * @param inputs int [T,N] or real [T,N,C]
+ * @param targets int [1,N] or real [1,N,V], of the last step
  * @param observe sees every layer's input and outputs [T,N,H]
  * @returns layers bottom first
  */
@@ -80,9 +81,9 @@ export const gradientsThroughTime = async (
       layer.cell === 'lstm' ? holdCell(network, layer, parameters.recurrent[k]!) : null,
     ),
   );
-  const embedded = model.embedding_size === null ? null : create([T, N, model.embedding_size]);
+  const embedded = parameters.encoder && create([T, N, model.embedding_size!]);
   const scratch = { output: create([1, N, H]), dc: create([N, H]), h: create([N, H]), c: create([N, H]) };
-  const logits = create([1, N, network.vocabularySize]);
+  const head = outputHead(network, 1, N);
   const loss = create([1], 'double');
 
   const inputAt = (k: number, t: number): Tensor =>
@@ -137,12 +138,14 @@ export const gradientsThroughTime = async (
       await observe(k, k > 0 ? pairs[k - 1]!.outputs : (embedded ?? inputs), outputs);
 
     const top = backend.view(pairs.at(-1)!.outputs, T - 1, 1);
-    backend.denseForward({ input: top, ...parameters.decoder, output: logits });
-    // A count of 1: every sequence has a loss of its own.
-    backend.softmaxCrossEntropy({ logits, targets, count: 1, loss, losses: null, dLogits: logits });
-    const { weight } = parameters.decoder;
     const dTop = create([1, N, H]);
-    backend.denseBackward({ input: top, weight, dOutput: logits, dInput: dTop, dWeight: null, dBias: null });
+    // A count of 1: every sequence has a loss of its own.
+    head.run(
+      top,
+      { targets, mask: null, count: 1 },
+      { loss, correct: null, losses: null },
+      { weight: null, bias: null, dHidden: dTop, adds: false },
+    );
 
     const found: LayerGradients[] = layers.map(({ cell }, layer) => ({
       layer,
@@ -173,6 +176,7 @@ export const gradientsThroughTime = async (
     }
     return found;
   } finally {
+    head.release();
     backend.release(...made, ...saved.flat(), ...probes.filter((probe) => probe !== null));
     backend.release(...held.flatMap((layer) => (layer ? [layer.biasIh] : [])));
   }
