@@ -2,7 +2,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { errorEnvelope } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, startApi, submit, upload } from './support.ts';
-import { publish, trainModel } from './trained-model.ts';
+import { publish, trainModel, trainWeights } from './trained-model.ts';
 
 interface Media {
   schema?: object;
@@ -89,6 +89,7 @@ describe('/openapi.json', () => {
         'GET /v1/models/{id}/weights',
         'DELETE /v1/models/{id}',
         'POST /v1/models/{id}/score',
+        'POST /v1/models/{id}/predict',
         'POST /v1/completions',
         'POST /v1/keys',
         'GET /v1/keys',
@@ -138,6 +139,10 @@ describe('/openapi.json', () => {
   it('has request examples that work, once the ids are ones that exist', async () => {
     const trained = await trainModel();
     await publish(api, trained, 'moby-dick');
+    const surnames = ['Rossi', 'Russo', 'Bauer', 'Weber'].map((input, k) =>
+      JSON.stringify({ input, label: k < 2 ? 'Italian' : 'German' }),
+    );
+    await publish(api, await trainWeights(surnames.join('\n'), { task: 'classification' }), 'languages');
     const job = await submit(api);
     await api.request.post(`/v1/jobs/${job.id}/pause`);
     const text = await upload(api, 'Call me Ishmael. '.repeat(500));
@@ -150,7 +155,8 @@ describe('/openapi.json', () => {
       if (example === undefined || path === '/v1/keys') continue;
       const file = path === '/v1/models' ? weights : text;
       const body = 'file' in example ? { ...example, file } : example;
-      const id = path.includes('/jobs/') ? job.id : 'moby-dick';
+      const named = path.endsWith('/predict') ? 'languages' : 'moby-dick';
+      const id = path.includes('/jobs/') ? job.id : named;
       const answer = await api.request[method as 'post'](path.replace('{id}', id)).send(body);
       expect(answer.status, `${path} ${JSON.stringify(answer.body)}`).toBeLessThan(300);
     }

@@ -2,22 +2,28 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JobSpec, type JobSpecInput, jobSpec, type ModelResource } from '@unfold/contracts';
-import { createBackend, exportWeights, LanguageModel, train } from '@unfold/rnn';
+import { createBackend, exportWeights, inspectWeights, LanguageModel, train } from '@unfold/rnn';
 import { newId } from '@unfold/store';
 import { type Api, sampleText } from './support.ts';
 
-export interface Trained {
+export interface TrainedWeights {
   spec: JobSpec;
   checkpoint: Uint8Array;
   weights: Uint8Array;
+}
+
+export interface Trained extends TrainedWeights {
   model: LanguageModel;
 }
 
-/** Trains a small model for a few steps, as a worker would, without any service. */
-export const trainModel = async (change: Partial<JobSpecInput> = {}): Promise<Trained> => {
+/** Trains a small network of any task for a few steps, as a worker would, without any service. */
+export const trainWeights = async (
+  data: string,
+  change: Partial<JobSpecInput> = {},
+): Promise<TrainedWeights> => {
   const folder = await mkdtemp(join(tmpdir(), 'unfold-train-'));
-  const data = join(folder, 'text.txt');
-  await writeFile(data, sampleText);
+  const path = join(folder, 'data.txt');
+  await writeFile(path, data);
   const spec = jobSpec.parse({
     file: newId('file'),
     model: { cell: 'gru', hidden_size: 12, num_layers: 1 },
@@ -27,31 +33,40 @@ export const trainModel = async (change: Partial<JobSpecInput> = {}): Promise<Tr
   const backend = await createBackend('reference');
   let checkpoint: Uint8Array | null = null;
   try {
-    for await (const event of train({ spec, data, backend, scratch: folder }))
+    for await (const event of train({ spec, data: path, backend, scratch: folder }))
       if (event.type === 'checkpoint') checkpoint = event.data;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
   if (checkpoint === null) throw new Error('the run wrote no checkpoint');
-  const weights = exportWeights(checkpoint);
-  return { spec, checkpoint, weights, model: await LanguageModel.load(weights, backend) };
+  return { spec, checkpoint, weights: exportWeights(checkpoint) };
+};
+
+/** The same for a model that writes text, loaded. */
+export const trainModel = async (
+  change: Partial<JobSpecInput> = {},
+  data: string = sampleText,
+): Promise<Trained> => {
+  const trained = await trainWeights(data, change);
+  return { ...trained, model: await LanguageModel.load(trained.weights, await createBackend('reference')) };
 };
 
 /** Puts a trained model into the store, as if a job had published it. */
 export const publish = async (
   api: Api,
-  { spec, weights, model }: Trained,
+  { spec, weights }: TrainedWeights,
   name: string | null,
 ): Promise<ModelResource> => {
   const id = newId('model');
   const file = await api.store.artifacts.write(`models/${id}/weights.safetensors`, weights);
+  const { parameters, vocabulary_size } = inspectWeights(weights);
   const created = await api.store.models.create('default', {
     ...file,
     id,
     name,
     spec,
-    parameters: model.parameters,
-    vocabulary_size: model.vocabularySize,
+    parameters,
+    vocabulary_size,
   });
   return created.resource;
 };

@@ -3,6 +3,8 @@ export * from './frames.ts';
 export * from './ids.ts';
 export * from './inference.ts';
 export * from './job-spec.ts';
+export type { PredictionInput, SequenceInput } from './prediction-input.ts';
+export { maxPredictionInputs } from './prediction-input.ts';
 export * from './resources.ts';
 export * from './sockets.ts';
 export { specWarnings } from './spec/contradictions/find-contradictions.ts';

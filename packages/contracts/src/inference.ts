@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { modelReference } from './ids.ts';
+import { predictionInput } from './prediction-input.ts';
+import { specLimits } from './spec/limits.ts';
 import { cleanText } from './text.ts';
 
 export const maxPromptCharacters = 1_000_000;
@@ -16,6 +18,12 @@ const optional = <T extends z.ZodType<unknown, unknown>>(schema: T, value: NonNu
   >;
 
 const stopText = cleanText({ min: 1, max: 256 });
+
+/** What a text is conditioned on, as the file of a `conditional_generation` has it. */
+const context = z
+  .union([cleanText({ min: 1, max: 512 }), z.array(z.number()).min(1).max(4096)])
+  .nullable()
+  .default(null);
 
 /**
  * Parameters of OpenAI's that this server does not have. Values that ask for nothing are taken, since its clients and
@@ -39,7 +47,7 @@ const withoutEffect = {
   suffix: z.null().default(null),
 };
 
-/** `POST /v1/completions`, in OpenAI's shape with `top_k` of our own. */
+/** `POST /v1/completions`, in OpenAI's shape with `top_k` and `context` of our own. */
 export const completionRequest = z
   .strictObject({
     model: modelReference,
@@ -65,6 +73,11 @@ export const completionRequest = z
       .nullable()
       .default(null),
     user: cleanText({ max: 256 }).nullish(),
+    context: context.meta({
+      description:
+        'What the text is conditioned on: a label that the model was trained with, or a list of numbers as in its file. Models of task ' +
+        'conditional_generation need it, others refuse it.',
+    }),
     ...withoutEffect,
   })
   .meta({ id: 'CompletionRequest' });
@@ -102,6 +115,9 @@ export const scoreRequest = z
         .min(1)
         .max(64),
     ]),
+    context: context.meta({
+      description: 'What the texts are conditioned on; see completions.',
+    }),
   })
   .meta({ id: 'ScoreRequest' });
 
@@ -121,3 +137,41 @@ export const scoreResource = z
   })
   .meta({ id: 'Score' });
 export type ScoreResource = z.infer<typeof scoreResource>;
+
+/** `POST /v1/models/:id/predict`: what a classification, a labeling or a forecast makes of sequences. */
+export const predictRequest = z
+  .strictObject({
+    input: predictionInput,
+    steps: z
+      .int()
+      .min(1)
+      .max(specLimits.sequence_length)
+      .nullable()
+      .default(null)
+      .meta({
+        description:
+          'Only of a forecast: for how many time steps it goes on from its input, each value being the input of the next. Default: 1.',
+      }),
+  })
+  .meta({ id: 'PredictRequest' });
+export type PredictRequest = z.output<typeof predictRequest>;
+
+const prediction = z.union([
+  z
+    .object({
+      label: z.string(),
+      probabilities: z.record(z.string(), z.number()).meta({ description: 'Of every label; they sum to 1.' }),
+    })
+    .meta({ id: 'LabelPrediction', description: 'Of a classification.' }),
+  z
+    .object({ tags: z.array(z.string()).meta({ description: 'One a time step.' }) })
+    .meta({ id: 'TagsPrediction', description: 'Of a sequence labeling with tokens.' }),
+  z
+    .object({ values: z.array(z.array(z.number())).meta({ description: 'One vector a time step.' }) })
+    .meta({ id: 'ValuesPrediction', description: 'Of a sequence labeling with vectors, or of a forecast.' }),
+]);
+
+export const predictResource = z
+  .object({ object: z.literal('list'), data: z.array(prediction) })
+  .meta({ id: 'Predictions', description: 'One an input, in their order.' });
+export type PredictResource = z.infer<typeof predictResource>;

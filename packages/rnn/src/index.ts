@@ -17,6 +17,7 @@ export {
   LanguageModel,
   type LanguageModelOptions as GenerateOptions,
 } from './language-model.ts';
+export { loadModel } from './load-model.ts';
 export type { PredictionInput } from './prediction-input.ts';
 export { type Prediction, type PredictionOptions, Predictor } from './predictor.ts';
 export { createTokenizer } from './text/create-tokenizer.ts';

@@ -1,4 +1,4 @@
-import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import { describeValue, type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { Backend } from '@unfold/kernels';
 import { normalizeInto } from './data/records/normalization.ts';
 import type { RecordEncoding } from './data/records/record-encoding.ts';
@@ -16,6 +16,14 @@ export interface LanguageModelOptions extends Omit<GenerateOptions, 'context'> {
   context?: ContextValue;
 }
 
+/** The first of the names, so that whoever wrote another one sees what they look like. */
+const someOf = (names: readonly string[], most = 10): string =>
+  names
+    .slice(0, most)
+    .map((name) => JSON.stringify(name))
+    .concat(names.length > most ? `… ${names.length - most} more` : [])
+    .join(', ');
+
 const encodeContext = (
   context: RecordEncoding['context'],
   value: ContextValue | undefined,
@@ -23,14 +31,17 @@ const encodeContext = (
   const refuse = (expected: string): never => {
     throw new UnfoldError(
       'invalid_value',
-      `Expected ${expected} for context, but received ${JSON.stringify(value) ?? 'nothing'}.`,
+      `context: expected ${expected}, but received ${describeValue(value)}.`,
       { param: 'context' },
     );
   };
-  if (context === null) return value === undefined ? null : refuse('nothing');
+  if (context === null)
+    return value === undefined ? null : refuse('none, since the model was trained without one');
   if (context.kind === 'label') {
     const row = typeof value === 'string' ? context.list.idOf(value) : -1;
-    return row < 0 ? refuse('a label that the model was trained with') : Int32Array.of(row);
+    return row < 0
+      ? refuse(`a label that the model was trained with (${someOf(context.list.tokens)})`)
+      : Int32Array.of(row);
   }
   if (!Array.isArray(value) || value.length !== context.width || !value.every(Number.isFinite))
     return refuse(`${context.width} numbers`);

@@ -63,6 +63,19 @@ export class Predictor {
     return new Predictor(described.spec, network, described.encoding, described.parameters);
   }
 
+  /** What its inputs are. */
+  get inputKind(): RecordEncoding['input']['kind'] {
+    return this.#encoding.input.kind;
+  }
+
+  /**
+   * Time steps that an input has.
+   * @throws UnfoldError `invalid_value` for an input of another kind than the model's
+   */
+  stepsOf(value: PredictionInput): number {
+    return this.#encode(inputRecord(this.#encoding, value)).steps;
+  }
+
   /**
    * A forecast goes on from the series so far in closed loop: each of its values is the input of the next. They are in the units of the data;
    * of binary vectors they are probabilities, and fed back as such.
@@ -96,6 +109,11 @@ export class Predictor {
     return this.#answerFor(input, searches ? (beam_width ?? usualBeam) : null);
   }
 
+  #encode(input: DataRecord['input']): ReturnType<typeof encodeRecord> {
+    const encoding = { ...this.#encoding, output: null, context: null };
+    return encodeRecord({ line: 1, input, output: null, context: null }, encoding, 'file');
+  }
+
   /** @param beam null: nothing is searched for */
   async #answerFor(input: DataRecord['input'], beam: number | null): Promise<Prediction> {
     if (beam !== null && !(Number.isInteger(beam) && beam >= 1 && beam <= widestBeam))
@@ -105,11 +123,7 @@ export class Predictor {
         { param: 'beam_width' },
       );
     const { shape } = this.#network;
-    const { steps, parts } = encodeRecord(
-      { line: 1, input, output: null, context: null },
-      { ...this.#encoding, output: null, context: null },
-      'file',
-    );
+    const { steps, parts } = this.#encode(input);
     const rows = beam ?? 1;
     const tensors = new BatchTensors(this.#network, { longest: steps, sequences: rows, continues: true });
     try {

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { UnfoldError } from '@unfold/contracts';
-import type { DataSummary } from '@unfold/rnn';
+import type { DataSummary, Prediction } from '@unfold/rnn';
 import type { FastifyBaseLogger } from 'fastify';
 import type { ApiMetrics } from '../metrics.ts';
 import type { DataCheckTask } from './data-checks.ts';
@@ -12,7 +12,9 @@ import type {
   InspectedWeights,
   InspectLimits,
   ModelSource,
+  PredictOptions,
   ScoredText,
+  ScoreOptions,
   Task,
   ThreadData,
   ToThread,
@@ -27,7 +29,9 @@ export interface InferencePool {
     options: GenerateOptions,
     signal: AbortSignal,
   ): AsyncGenerator<GeneratedToken, GenerateResult>;
-  score(model: ModelSource, texts: string[], signal: AbortSignal): Promise<ScoredText[]>;
+  score(model: ModelSource, options: ScoreOptions, signal: AbortSignal): Promise<ScoredText[]>;
+  /** One answer an input, in their order. */
+  predict(model: ModelSource, options: PredictOptions, signal: AbortSignal): Promise<Prediction[]>;
   /** The weights of a checkpoint without the optimizer's state, as a safetensors file. */
   exportCheckpoint(model: ModelSource, signal: AbortSignal): Promise<Uint8Array>;
   /** Validates a safetensors file before anything of it is allocated. */
@@ -67,7 +71,7 @@ const restartMs = 100;
 
 /** The file that a task loads and that stays loaded, by its hash. */
 const loadedModel = (task: Task): string | null =>
-  task.type === 'generate' || task.type === 'score' ? task.model.sha256 : null;
+  task.type === 'generate' || task.type === 'score' || task.type === 'predict' ? task.model.sha256 : null;
 
 export const createInferencePool = ({ threads: size, limit, data, metrics, log }: Options): InferencePool => {
   const threads: Thread[] = [];
@@ -188,8 +192,11 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
         call.cancel();
       }
     },
-    async score(model, texts, signal) {
-      return (await start({ type: 'score', model, texts }, signal).result) as ScoredText[];
+    async score(model, options, signal) {
+      return (await start({ type: 'score', model, options }, signal).result) as ScoredText[];
+    },
+    async predict(model, options, signal) {
+      return (await start({ type: 'predict', model, options }, signal).result) as Prediction[];
     },
     async exportCheckpoint(model, signal) {
       return (await start({ type: 'export', model }, signal).result) as Uint8Array;

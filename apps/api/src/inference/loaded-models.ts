@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { UnfoldError } from '@unfold/contracts';
-import { type Backend, exportWeights, LanguageModel } from '@unfold/rnn';
+import { type Backend, exportWeights, type LanguageModel, loadModel, type Predictor } from '@unfold/rnn';
 import type { ModelSource } from './protocol.ts';
 
+export type ServedModel = LanguageModel | Predictor;
+
 interface Entry {
-  loading: Promise<LanguageModel>;
+  loading: Promise<ServedModel>;
   bytes: number;
   users: number;
   usedAt: number;
@@ -13,7 +15,7 @@ interface Entry {
 
 export interface LoadedModels {
   /** Runs `use` with the model, which stays in memory at least as long, even if its file is deleted. */
-  with<T>(source: ModelSource, use: (model: LanguageModel) => Promise<T>): Promise<T>;
+  with<T>(source: ModelSource, use: (model: ServedModel) => Promise<T>): Promise<T>;
 }
 
 /** Reads a whole file and checks that it is what was written. */
@@ -59,9 +61,9 @@ export const createLoadedModels = (backend: Backend, limitBytes: number): Loaded
       throw new UnfoldError('overloaded', 'All memory for models is in use. Try again in a moment.');
   };
 
-  const load = async (source: ModelSource): Promise<LanguageModel> => {
+  const load = async (source: ModelSource): Promise<ServedModel> => {
     const file = await readVerified(source);
-    return LanguageModel.load(source.kind === 'checkpoint' ? exportWeights(file) : file, backend);
+    return loadModel(source.kind === 'checkpoint' ? exportWeights(file) : file, backend);
   };
 
   const open = (source: ModelSource): Entry => {

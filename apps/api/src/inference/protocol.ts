@@ -1,5 +1,5 @@
-import type { ErrorCode, FinishReason, JobSpec } from '@unfold/contracts';
-import type { BackendName } from '@unfold/rnn';
+import type { ErrorCode, FinishReason, JobSpec, PredictionInput } from '@unfold/contracts';
+import type { BackendName, ContextValue } from '@unfold/rnn';
 import type { DataCheckTask } from './data-checks.ts';
 
 /** A file that a thread opens by itself, so that weights are never copied between threads. */
@@ -20,6 +20,7 @@ export interface GenerateOptions {
   top_k: number | null;
   stop: string[];
   seed: number | null;
+  context: ContextValue | null;
 }
 
 export interface GeneratedToken {
@@ -39,6 +40,20 @@ export interface ScoredText {
   perplexity: number | null;
 }
 
+export interface ScoreOptions {
+  texts: string[];
+  context: ContextValue | null;
+}
+
+export interface PredictOptions {
+  /** One sequence or a list of them: the model decides. */
+  input: PredictionInput;
+  /** Time steps that a forecast goes on for; null: the model's default, or none of its business. */
+  steps: number | null;
+  /** Most time steps of one sequence. */
+  longest: number;
+}
+
 export interface InspectLimits {
   header_bytes: number;
   parameters: number;
@@ -53,7 +68,8 @@ export interface InspectedWeights {
 
 export type Task =
   | { type: 'generate'; model: ModelSource; options: GenerateOptions }
-  | { type: 'score'; model: ModelSource; texts: string[] }
+  | { type: 'score'; model: ModelSource; options: ScoreOptions }
+  | { type: 'predict'; model: ModelSource; options: PredictOptions }
   | { type: 'export'; model: ModelSource }
   | { type: 'check'; task: DataCheckTask }
   | { type: 'inspect'; file: { path: string; sha256: string; bytes: number }; limits: InspectLimits };

@@ -1,15 +1,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type ErrorCode, errorCatalogue } from '@unfold/contracts';
-import { checkData, createBackend, exportWeights, type LanguageModel } from '@unfold/rnn';
+import { type ErrorCode, errorCatalogue, UnfoldError } from '@unfold/contracts';
+import { checkData, createBackend, exportWeights, LanguageModel, Predictor } from '@unfold/rnn';
 import { inspectFile } from './inspect-file.ts';
-import { createLoadedModels, readVerified } from './loaded-models.ts';
+import { createLoadedModels, readVerified, type ServedModel } from './loaded-models.ts';
+import { predict } from './predict.ts';
 import {
   creditWindow,
   type FromThread,
   type GenerateOptions,
   type GenerateResult,
   type ScoredText,
+  type ScoreOptions,
   type Task,
   type ThreadData,
   type ToThread,
@@ -40,7 +42,11 @@ const generate = async (
   options: GenerateOptions,
 ): Promise<GenerateResult> => {
   let completionTokens = 0;
-  for await (const token of model.generate({ ...options, signal: call.abort.signal })) {
+  for await (const token of model.generate({
+    ...options,
+    context: options.context ?? undefined,
+    signal: call.abort.signal,
+  })) {
     completionTokens += 1;
     post({
       type: 'token',
@@ -55,12 +61,22 @@ const generate = async (
   return { prompt_tokens: model.countTokens(options.prompt), completion_tokens: completionTokens };
 };
 
-const score = async (call: Call, model: LanguageModel, texts: string[]): Promise<ScoredText[]> => {
+/** Gives other calls, and cancellations, their turn; false once this call was cancelled. */
+const turnOf = (call: Call) => async (): Promise<boolean> => {
+  await nextTurn();
+  return !call.abort.signal.aborted;
+};
+
+const score = async (
+  call: Call,
+  model: LanguageModel,
+  { texts, context }: ScoreOptions,
+): Promise<ScoredText[]> => {
   const scored: ScoredText[] = [];
+  const turn = turnOf(call);
   for (const text of texts) {
-    await nextTurn();
-    if (call.abort.signal.aborted) break;
-    const result = await model.score(text);
+    if (!(await turn())) break;
+    const result = await model.score(text, context ?? undefined);
     scored.push({ ...result, tokens: result.tokens.map(replaceUnstorable) });
   }
   return scored;
@@ -68,12 +84,34 @@ const score = async (call: Call, model: LanguageModel, texts: string[]): Promise
 
 const models = createLoadedModels(await createBackend(data.engine, { threads: 1 }), data.memory_bytes);
 
+const ofWrongTask = ({ spec }: ServedModel, param: string, can: string, route: string): UnfoldError =>
+  new UnfoldError(
+    'invalid_value',
+    `${param}: expected a model that ${can}, but this one was trained for ${JSON.stringify(spec.task)}: ask ${route}.`,
+    { param },
+  );
+
+/** @param param the field that named the model */
+const requireWriter = (model: ServedModel, param: string): LanguageModel => {
+  if (model instanceof LanguageModel) return model;
+  throw ofWrongTask(model, param, 'writes text', 'POST /v1/models/:id/predict');
+};
+
+const requirePredictor = (model: ServedModel, param: string): Predictor => {
+  if (model instanceof Predictor) return model;
+  throw ofWrongTask(model, param, 'answers for a sequence', 'POST /v1/completions');
+};
+
 const run = (call: Call, task: Task): Promise<unknown> => {
   switch (task.type) {
     case 'generate':
-      return models.with(task.model, (model) => generate(call, model, task.options));
+      return models.with(task.model, (model) => generate(call, requireWriter(model, 'model'), task.options));
     case 'score':
-      return models.with(task.model, (model) => score(call, model, task.texts));
+      return models.with(task.model, (model) => score(call, requireWriter(model, 'id'), task.options));
+    case 'predict':
+      return models.with(task.model, (model) =>
+        predict(requirePredictor(model, 'id'), task.options, turnOf(call)),
+      );
     case 'export':
       return readVerified(task.model).then(exportWeights);
     case 'check':

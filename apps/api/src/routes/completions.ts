@@ -29,6 +29,7 @@ const toOptions = (body: CompletionRequest): GenerateOptions => ({
   top_k: body.top_k,
   stop: body.stop === null ? [] : [body.stop].flat(),
   seed: body.seed,
+  context: body.context,
 });
 
 type Shape = Pick<CompletionResource, 'id' | 'object' | 'created' | 'model'>;
@@ -137,6 +138,7 @@ export const registerCompletionRoute = (app: FastifyInstance, context: ApiContex
     description:
       "In OpenAI's shape. `model` is a model's id, a checkpoint's id or a model's name. With `stream` the tokens come as server-sent events, " +
       '`data: {json}` each and `data: [DONE]` at the end. A given `seed` gives the same text again. ' +
+      'Models of sequences (`text.sequences` other than whole) end them by themselves: `finish_reason` is then "stop". ' +
       "Null means a field's default. Parameters of OpenAI's that are not supported are taken where they ask for nothing.",
     body: completionRequest,
     response: {

@@ -156,6 +156,16 @@ export const scoreExample = {
   ],
 };
 
+export const predictRequestExample = { input: ['Rossi', 'Schneider'] };
+
+export const predictExample = {
+  object: 'list',
+  data: [
+    { label: 'Italian', probabilities: { German: 0.04, Italian: 0.96 } },
+    { label: 'German', probabilities: { German: 0.91, Italian: 0.09 } },
+  ],
+};
+
 export const keyRequestExample = { name: 'owner', scopes: ['admin'] };
 
 export const keyExample = {

@@ -11,6 +11,7 @@ import { registerJobRoutes } from './jobs.ts';
 import { registerKeyRoutes } from './keys.ts';
 import { registerModelWeightsRoute } from './model-weights.ts';
 import { registerModelRoutes } from './models.ts';
+import { registerPredictRoute } from './predict.ts';
 import { registerScoreRoute } from './score.ts';
 import { registerServiceRoutes } from './service.ts';
 import { registerStreamSocket } from './stream-socket.ts';
@@ -28,6 +29,7 @@ const all = [
   registerModelWeightsRoute,
   registerCompletionRoute,
   registerScoreRoute,
+  registerPredictRoute,
   registerKeyRoutes,
   registerServiceRoutes,
 ];

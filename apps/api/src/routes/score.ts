@@ -13,7 +13,11 @@ type ScoreCall = Call<{ params: z.output<typeof modelParams>; body: z.output<typ
 const scoreTexts = async ({ context, project, params, body, reply }: ScoreCall) => {
   const model = await findModel(context.store, project, requireId('model', params.id), 'id');
   const signal = goneSignal(reply, context.closing);
-  const data = await context.inference.score(model.source, [body.input].flat(), signal);
+  const data = await context.inference.score(
+    model.source,
+    { texts: [body.input].flat(), context: body.context },
+    signal,
+  );
   const tokens = data.reduce((total, scored) => total + scored.tokens.length, 0);
   context.metrics.inferenceTokens.inc({ kind: 'prompt' }, tokens);
   return { object: 'list', data };
@@ -28,7 +32,8 @@ export const registerScoreRoute = (app: FastifyInstance, context: ApiContext): v
     tag: 'Inference',
     summary: 'Score text',
     description:
-      'Log-probabilities in nats of every token given those before it. The first has none before it: null.',
+      'Log-probabilities in nats of every token given those before it, and the `context` if the model has one. The first token of an endless ' +
+      'text has none before it: null. The score of a sequence includes its first token and its end.',
     params: modelParams,
     body: scoreRequest,
     response: { 200: scoreResource },
