@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { generate, predict } from './inference-commands.ts';
 import { quickstart } from './quickstart/quickstart-command.ts';
 import { up } from './up-command.ts';
 
@@ -15,6 +16,19 @@ const withPlace = (command: Command): Command =>
     .option('--port <number>', 'port of the API; 0 takes any free one (PORT, 8080)')
     .option('--host <address>', 'address to listen on; others than loopback need API keys (HOST, 127.0.0.1)')
     .option('--data-dir <folder>', 'where everything is kept (UNFOLD_DATA_DIR, .unfold)');
+
+const withAddress = (command: Command): Command =>
+  command
+    .option('--url <address>', 'the service to ask; default: the one that runs in the data folder')
+    .option('--data-dir <folder>', 'where that service keeps everything (UNFOLD_DATA_DIR, .unfold)');
+
+const decimal =
+  (minimum: number, maximum: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= minimum && value <= maximum) return value;
+    throw new InvalidArgumentError(`Expected a number from ${minimum} to ${maximum}.`);
+  };
 
 /** The `unfold` command line. */
 export const createProgram = (): Command => {
@@ -62,6 +76,38 @@ Examples:
 `,
     )
     .action(quickstart);
+
+  withAddress(program.command('generate'))
+    .argument('<model>', "a model's name or id, or a checkpoint's id")
+    .argument('[prompt]', 'the text to go on from')
+    .description('Prints text that a model writes.')
+    .option('--context <label or numbers>', 'what the text is conditioned on: a label, or numbers as [1, 2]')
+    .option('--max-tokens <number>', 'most tokens', integer(1, 100_000))
+    .option('--temperature <number>', '0 takes the likeliest token', decimal(0, 10))
+    .option('--seed <number>', 'the same seed gives the same text', integer(0, 4_294_967_295))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ unfold generate moby-dick "Call me " --temperature 0.5
+  $ unfold generate surnames --context Italian
+`,
+    )
+    .action(generate);
+
+  withAddress(program.command('predict'))
+    .argument('<model>', "a model's name or id, or a checkpoint's id")
+    .argument('<input>', 'a text, or as JSON a list: of texts, of tokens, of vectors, or of such lists')
+    .description('Prints what a model makes of sequences, one answer a line, as JSON.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ unfold predict languages Rossi
+  $ unfold predict tagger '[["the", "fish", "sleeps"], ["they", "fish"]]'
+`,
+    )
+    .action(predict);
 
   return program;
 };

@@ -3,13 +3,13 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Config } from '@unfold/config';
 import type { Frame, JobResource, JobSpecInput } from '@unfold/contracts';
+import { type ApiClient, createApiClient } from '../api-client.ts';
 import { CommandError } from '../command-error.ts';
 import { findEngine } from '../find-engine.ts';
 import { requirePort, tryPort } from '../ports.ts';
 import { createService, type Service } from '../service.ts';
 import { configFor, type PlaceOptions, startOrStop, stopOnSignals } from '../up-command.ts';
 import { findUp } from '../up-file.ts';
-import { type ApiClient, createApiClient } from './api-client.ts';
 import { createCurve } from './curve.ts';
 import { createView } from './views.ts';
 

@@ -8,13 +8,14 @@ import type {
   Frame,
   JobResource,
   JobSpecInput,
+  PredictResource,
 } from '@unfold/contracts';
 import { WebSocket } from 'ws';
-import { CommandError } from '../command-error.ts';
+import { CommandError } from './command-error.ts';
 
 const reconnectMs = 500;
 
-/** What the quickstart needs of the API. Errors are `CommandError`s with the text of the API. */
+/** What the commands need of the API. Errors are `CommandError`s with the text of the API. */
 export interface ApiClient {
   readonly url: string;
   upload(filename: string, content: Uint8Array<ArrayBuffer>): Promise<FileResource>;
@@ -25,6 +26,8 @@ export interface ApiClient {
   follow(id: string): AsyncGenerator<Frame>;
   /** Text as it is generated. */
   complete(request: { model: string; prompt: string; [option: string]: unknown }): AsyncGenerator<string>;
+  /** @param input one sequence or a list of them; the API says what is wrong with it */
+  predict(model: string, input: unknown): Promise<PredictResource>;
 }
 
 const failureOf = async (answer: Response): Promise<CommandError> => {
@@ -118,6 +121,7 @@ export const createApiClient = (url: string, key: string | null): ApiClient => {
     job: (id) => answered(call(`/v1/jobs/${id}`)),
     cancel: async (id) => void (await post(`/v1/jobs/${id}/cancel`)),
     follow,
+    predict: (model, input) => answered(post(`/v1/models/${encodeURIComponent(model)}/predict`, { input })),
     complete: async function* (request) {
       const answer = await post('/v1/completions', { ...request, stream: true });
       const lines = createInterface({ input: Readable.fromWeb(answer.body as ReadableStream) });
