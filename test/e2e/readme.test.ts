@@ -1,12 +1,11 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { jobSpec } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { root } from '../support/process.ts';
 import { type Service, startEmbeddedService } from '../support/service.ts';
+import { runSession, sessionsOf } from '../support/sessions.ts';
 
 const readme = await readFile(join(root, 'README.md'), 'utf8');
 
@@ -23,10 +22,7 @@ describe("the README's curl session", () => {
   }, 60_000);
 
   it('runs as it is written', async () => {
-    const block = /```sh session\n(.*?)```/s.exec(readme)?.[1];
-    expect(block).toBeDefined();
-    const script = (block as string).replace(/^BASE=.*$/m, `BASE=${service.url}`);
-    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd: folder });
+    const stdout = await runSession(sessionsOf(readme).get('')!, service.url, folder);
     expect(stdout).toContain('"status":"succeeded"');
     expect(stdout).toContain('"series":{"loss":[');
     expect(stdout).toMatch(/"text":"[^"]* sat on the mat/);

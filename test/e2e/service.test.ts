@@ -1,19 +1,7 @@
 import type { CompletionResource, Frame, MetricsResource } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { withDatabase } from '../support/postgres.ts';
-import { redisInstalled, startRedis, withoutRedis } from '../support/redis.ts';
-import {
-  follow,
-  get,
-  job,
-  post,
-  reaches,
-  type Service,
-  startDistributedService,
-  startEmbeddedService,
-  submit,
-  upload,
-} from '../support/service.ts';
+import { deployments } from '../support/deployments.ts';
+import { follow, get, job, post, reaches, type Service, submit, upload } from '../support/service.ts';
 
 const poem = 'the cat sat on the mat, and the dog lay by the fog.\n'.repeat(400);
 
@@ -33,31 +21,6 @@ const small = (file: string, training: object = {}) => ({
 });
 
 const long = (file: string) => small(file, { max_steps: 1_000_000, epochs: 100_000, log_every: 5 });
-
-const deployments: { name: string; missing: string | null; start: () => Promise<Service> }[] = [
-  { name: 'everything embedded (unfold up)', missing: null, start: startEmbeddedService },
-  {
-    name: 'PostgreSQL and Redis, an API and two workers',
-    missing: redisInstalled ? null : withoutRedis,
-    start: async () => {
-      const database = await withDatabase();
-      const redis = await startRedis();
-      const service = await startDistributedService({
-        databaseUrl: database.databaseUrl,
-        redisUrl: redis.url,
-        workers: 2,
-      });
-      return {
-        ...service,
-        stop: async () => {
-          await service.stop();
-          await redis.remove();
-          await database.drop();
-        },
-      };
-    },
-  },
-];
 
 describe.each(deployments)('a service on $name', ({ missing, start }) => {
   describe.skipIf(missing !== null)(missing ?? 'serves', () => {
