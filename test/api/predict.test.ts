@@ -39,6 +39,8 @@ const numbers = json([
   { input: [2, 2], output: [2, 4] },
 ]);
 
+const series = Array.from({ length: 200 }, (_, t) => `${10 + (t % 4)},${t % 2}\n`).join('');
+
 let api: Api;
 const predictors = new Map<string, Predictor>();
 
@@ -54,6 +56,7 @@ beforeAll(async () => {
   await train('tokens', tokens, { task: 'sequence_labeling' });
   await train('pairs', pairs, { task: 'sequence_labeling' });
   await train('numbers', numbers, { task: 'sequence_labeling' });
+  await train('series', series, { task: 'forecasting' });
   await publish(api, await trainModel(), 'writer');
 });
 afterAll(async () => api.stop());
@@ -96,7 +99,7 @@ describe('POST /v1/models/:id/predict', () => {
         ],
       ],
     ],
-    ['numbers', [1, 2, 3], [[[1], [2], [3]]]],
+    ['numbers', [1, 2, 3], [[1, 2, 3]]],
     ['numbers', [[1], [2], [3]], [[[1], [2], [3]]]],
     ['numbers', [[[1]], [[2], [3]]], [[[1]], [[2], [3]]]],
   ])('answers what the model itself says: %s of %j', async (name, input, sequences) => {
@@ -105,6 +108,28 @@ describe('POST /v1/models/:id/predict', () => {
     const expected = [];
     for (const sequence of sequences) expected.push(await predictors.get(name)!.predict(sequence as never));
     expect(predictResource.parse(answer.body)).toEqual({ object: 'list', data: expected });
+  });
+
+  it('goes on from a series, as far as it is asked to, in the units of the file', async () => {
+    const past = Array.from({ length: 40 }, (_, t) => [10 + (t % 4), t % 2]);
+    const one = await predict('series', { input: past });
+    expect(one.status, JSON.stringify(one.body)).toBe(200);
+    expect(one.body.data).toEqual([await predictors.get('series')!.predict(past)]);
+    const { data } = (await predict('series', { input: [past, past.slice(1)], steps: 5 })).body;
+    expect(data).toEqual([
+      await predictors.get('series')!.predict(past, { steps: 5 }),
+      await predictors.get('series')!.predict(past.slice(1), { steps: 5 }),
+    ]);
+    expect(data[0].values).toHaveLength(5);
+    expect(data[0].values[0]).toEqual(one.body.data[0].values[0]);
+    for (const [x] of data[0].values) expect(Math.abs(x - 11.5)).toBeLessThan(5);
+  });
+
+  it('goes on for a number of steps, and only where there is something to go on with', async () => {
+    for (const steps of [0, 1.5, 4097, 'ten'])
+      expectError(await predict('series', { input: [[1, 1]], steps }), 400, 'invalid_value', 'steps');
+    expectError(await predict('texts', { input: 'ab', steps: 3 }), 400, 'invalid_value', 'steps');
+    expectError(await predict('texts', { input: ['ab', 'a'], steps: 3 }), 400, 'invalid_value', 'steps');
   });
 
   it('says of a classification how probable each label is', async () => {
@@ -147,14 +172,14 @@ describe('POST /v1/models/:id/predict', () => {
       'pairs',
       [[1, 10], [2]],
       'input',
-      'Expected a list of vectors of 2 numbers that is not empty for input.',
+      'Expected a list of vectors of 2 numbers that is not empty for input, but received a list of 1 at input[1].',
     ],
     ['pairs', [[1, 'ten']], 'input[0][1]', 'input[0][1]: expected a number, but received "ten".'],
     [
       'pairs',
       [[[1, 10]], [[1]]],
       'input[1]',
-      'Expected a list of vectors of 2 numbers that is not empty for input.',
+      'Expected a list of vectors of 2 numbers that is not empty for input, but received a list of 1 at input[1][0].',
     ],
     ['tokens', Array(65).fill(['the']), 'input', 'input: expected at most 64 sequences, but received 65.'],
   ])('refuses of %s %j, naming %s', async (name, input, param, message) => {

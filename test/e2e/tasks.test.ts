@@ -44,6 +44,14 @@ const shows: Partial<Record<Task, (answers: unknown[]) => void>> = {
   sequence_labeling([answer]) {
     expect(predictionsOf(answer)).toEqual([{ tags: ['DET', 'NOUN', 'VERB'] }, { tags: ['PRON', 'VERB'] }]);
   },
+  forecasting([answer]) {
+    const [{ values }] = predictionsOf(answer) as [{ values: number[][] }];
+    expect(values).toHaveLength(6);
+    values.forEach(([temperature, humidity], t) => {
+      expect(Math.abs(temperature! - (15 + 10 * Math.sin((t * Math.PI) / 12)))).toBeLessThan(3);
+      expect(Math.abs(humidity! - (60 - 20 * Math.sin((t * Math.PI) / 12)))).toBeLessThan(6);
+    });
+  },
 };
 
 describe('the session of a task', () => {

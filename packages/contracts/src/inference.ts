@@ -142,16 +142,10 @@ export type ScoreResource = z.infer<typeof scoreResource>;
 export const predictRequest = z
   .strictObject({
     input: predictionInput,
-    steps: z
-      .int()
-      .min(1)
-      .max(specLimits.sequence_length)
-      .nullable()
-      .default(null)
-      .meta({
-        description:
-          'Only of a forecast: for how many time steps it goes on from its input, each value being the input of the next. Default: 1.',
-      }),
+    steps: z.int().min(1).max(specLimits.sequence_length).nullable().default(null).meta({
+      description:
+        'Only of a forecast: for how many time steps it goes on from its input, each value being the input of the next. Default: 1.',
+    }),
   })
   .meta({ id: 'PredictRequest' });
 export type PredictRequest = z.output<typeof predictRequest>;

@@ -48,6 +48,15 @@ const requireLength = (model: Predictor, sequence: Sequence, longest: number): v
     );
 };
 
+/** An error of one sequence, its places those of the whole input. */
+const atInput = (k: number, error: unknown): unknown =>
+  error instanceof UnfoldError && error.param === 'input'
+    ? new UnfoldError(error.code, error.message.replaceAll('input[', `input[${k}][`), {
+        param: `input[${k}]`,
+        cause: error,
+      })
+    : error;
+
 /**
  * Answers for each sequence, one after the other.
  * @param turn awaited before each; false once nobody waits for the answer
@@ -71,8 +80,7 @@ export const predict = async (
       requireLength(model, sequence, longest);
       predictions.push(await model.predict(sequence, steps === null ? {} : { steps }));
     } catch (error) {
-      if (!(error instanceof UnfoldError) || error.param !== 'input' || sequences.length === 1) throw error;
-      throw new UnfoldError(error.code, error.message, { param: `input[${k}]`, cause: error });
+      throw sequences.length === 1 ? error : atInput(k, error);
     }
   }
   return predictions;
