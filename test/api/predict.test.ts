@@ -56,6 +56,10 @@ beforeAll(async () => {
   await train('tokens', tokens, { task: 'sequence_labeling' });
   await train('pairs', pairs, { task: 'sequence_labeling' });
   await train('numbers', numbers, { task: 'sequence_labeling' });
+  await train('fed', tokens, {
+    task: 'sequence_labeling',
+    model: { cell: 'elman', hidden_size: 12, num_layers: 1, recurrence: 'output' },
+  });
   await train('series', series, { task: 'forecasting' });
   await publish(api, await trainModel(), 'writer');
 });
@@ -130,6 +134,18 @@ describe('POST /v1/models/:id/predict', () => {
       expectError(await predict('series', { input: [[1, 1]], steps }), 400, 'invalid_value', 'steps');
     expectError(await predict('texts', { input: 'ab', steps: 3 }), 400, 'invalid_value', 'steps');
     expectError(await predict('texts', { input: ['ab', 'a'], steps: 3 }), 400, 'invalid_value', 'steps');
+  });
+
+  it('follows as many answers side by side as it is asked to, where they are fed back', async () => {
+    const input = ['the', 'dog', 'sleeps'];
+    for (const beam_width of [undefined, null, 1, 3]) {
+      const answer = await predict('fed', { input, beam_width });
+      const options = beam_width == null ? {} : { beam_width };
+      expect(answer.body.data).toEqual([await predictors.get('fed')!.predict(input, options)]);
+    }
+    for (const beam_width of [0, 65, 1.5])
+      expectError(await predict('fed', { input, beam_width }), 400, 'invalid_value', 'beam_width');
+    expectError(await predict('tokens', { input, beam_width: 2 }), 400, 'invalid_value', 'beam_width');
   });
 
   it('says of a classification how probable each label is', async () => {

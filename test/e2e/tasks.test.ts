@@ -16,8 +16,8 @@ const textOf = (answer: unknown) => (answer as CompletionResource).choices[0];
 const totalsOf = (answer: unknown) => (answer as ScoreResource).data.map(({ total }) => total);
 const predictionsOf = (answer: unknown) => (answer as PredictResource).data;
 
-/** By task: what the answers of its session are, in their order. */
-const shows: Partial<Record<Task, (answers: unknown[]) => void>> = {
+/** By session: what the answers of its session are, in their order. */
+const shows: Record<Task | 'output_recurrence', (answers: unknown[]) => void> = {
   language_model([completion, scores]) {
     expect(textOf(completion)).toMatchObject({
       text: expect.stringMatching(/^ (cat|dog|fox) (sleeps|runs|sings)$/),
@@ -43,6 +43,9 @@ const shows: Partial<Record<Task, (answers: unknown[]) => void>> = {
   },
   sequence_labeling([answer]) {
     expect(predictionsOf(answer)).toEqual([{ tags: ['DET', 'NOUN', 'VERB'] }, { tags: ['PRON', 'VERB'] }]);
+  },
+  output_recurrence([answer]) {
+    expect(predictionsOf(answer)).toEqual([{ tags: ['odd', 'odd', 'even', 'odd', 'even', 'even'] }]);
   },
   forecasting([answer]) {
     const [{ values }] = predictionsOf(answer) as [{ values: number[][] }];
@@ -78,7 +81,7 @@ describe.each(deployments)('a service on $name', ({ missing, start }) => {
       expect(output).toContain('"status":"succeeded"');
       expect(output).toMatch(/"validation_loss":\d/);
       const answers = output.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []));
-      shows[name as Task]!(answers);
+      shows[name as keyof typeof shows](answers);
     });
 
     const unfold = async (...parameters: string[]): Promise<{ code: number | null; output: string }> => {

@@ -26,8 +26,8 @@ const bodies = [
       description:
         'Of the training data: loss (nats per token, or the mean loss of numbers), length_loss (of the head that ends sequences), ' +
         'perplexity, bits_per_character, accuracy, gradient_norm (before clipping), learning_rate, tokens_per_second, epoch, eta_seconds. ' +
-        'At evaluations validation_loss, validation_length_loss, validation_accuracy, free_running_loss (fed with its own output) and ' +
-        'free_running_gap; of a forecast also naive_validation_loss and naive_free_running_loss, those of a forecast that nothing changes. Which of them a run has depends on its task; null is a value that was not finite.',
+        'At evaluations validation_loss, validation_length_loss, validation_accuracy, free_running_loss (fed with its own output), ' +
+        'free_running_gap and free_running_accuracy; of a forecast also naive_validation_loss and naive_free_running_loss, those of a forecast that nothing changes. Which of them a run has depends on its task; null is a value that was not finite.',
     }),
   }),
   z.object({ type: z.literal('sample'), step: z.int(), text: z.string() }),

@@ -142,10 +142,20 @@ export type ScoreResource = z.infer<typeof scoreResource>;
 export const predictRequest = z
   .strictObject({
     input: predictionInput,
-    steps: z.int().min(1).max(specLimits.sequence_length).nullable().default(null).meta({
+    steps: z.int().min(1).max(specLimits.sequence_length).nullish().meta({
       description:
         'Only of a forecast: for how many time steps it goes on from its input, each value being the input of the next. Default: 1.',
     }),
+    beam_width: z
+      .int()
+      .min(1)
+      .max(64)
+      .nullish()
+      .meta({
+        description:
+          'Only of a labeling whose answers are fed back (`model.recurrence` output or both): how many answers are followed side by side, the ' +
+          'likeliest as a whole being given. 1 is greedy. Default: 4.',
+      }),
   })
   .meta({ id: 'PredictRequest' });
 export type PredictRequest = z.output<typeof predictRequest>;

@@ -63,7 +63,7 @@ const atInput = (k: number, error: unknown): unknown =>
  */
 export const predict = async (
   model: Predictor,
-  { input, steps, longest }: PredictOptions,
+  { input, longest, options }: PredictOptions,
   turn: () => Promise<boolean>,
 ): Promise<Prediction[]> => {
   const sequences = sequencesOf(model.inputKind, input);
@@ -78,7 +78,7 @@ export const predict = async (
     if (!(await turn())) break;
     try {
       requireLength(model, sequence, longest);
-      predictions.push(await model.predict(sequence, steps === null ? {} : { steps }));
+      predictions.push(await model.predict(sequence, options));
     } catch (error) {
       throw sequences.length === 1 ? error : atInput(k, error);
     }

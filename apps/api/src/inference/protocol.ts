@@ -1,5 +1,5 @@
 import type { ErrorCode, FinishReason, JobSpec, PredictionInput } from '@unfold/contracts';
-import type { BackendName, ContextValue } from '@unfold/rnn';
+import type { BackendName, ContextValue, PredictionOptions } from '@unfold/rnn';
 import type { DataCheckTask } from './data-checks.ts';
 
 /** A file that a thread opens by itself, so that weights are never copied between threads. */
@@ -48,10 +48,9 @@ export interface ScoreOptions {
 export interface PredictOptions {
   /** One sequence or a list of them: the model decides. */
   input: PredictionInput;
-  /** Time steps that a forecast goes on for; null: the model's default, or none of its business. */
-  steps: number | null;
   /** Most time steps of one sequence. */
   longest: number;
+  options: PredictionOptions;
 }
 
 export interface InspectLimits {

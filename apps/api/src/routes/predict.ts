@@ -12,9 +12,17 @@ type PredictCall = Call<{ params: z.output<typeof modelParams>; body: PredictReq
 
 const predictSequences = async ({ context, project, params, body, reply }: PredictCall) => {
   const model = await findModel(context.store, project, requireId('model', params.id), 'id');
-  const options = { ...body, longest: context.config.limits.sequenceLength };
-  const signal = goneSignal(reply, context.closing);
-  return { object: 'list', data: await context.inference.predict(model.source, options, signal) };
+  const { input, steps, beam_width } = body;
+  const data = await context.inference.predict(
+    model.source,
+    {
+      input,
+      longest: context.config.limits.sequenceLength,
+      options: { ...(steps != null && { steps }), ...(beam_width != null && { beam_width }) },
+    },
+    goneSignal(reply, context.closing),
+  );
+  return { object: 'list', data };
 };
 
 /** What a model makes of sequences: their label, their tags, or values. */

@@ -115,7 +115,6 @@ function* openingRemarks(
       message: `This device has no instruction for products in ${spec.training.precision}: ${engine} puts them together from others, with the same rounding, and the run is slower than with precision fp32.`,
     };
   if (checkpoint === null) {
-    for (const message of specWarnings(spec)) yield { type: 'log', level: 'warning', message };
     yield { type: 'log', level: 'info', message: describeData(run) };
     for (const message of specWarnings(spec)) yield { type: 'log', level: 'warning', message };
     const { sequences } = data.training;

@@ -3,6 +3,7 @@ import { createRandomStream, createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
 import {
   checkpointsOf,
+  logsOf,
   metricsOf,
   record,
   scratchFolder,
@@ -315,4 +316,15 @@ describe('the start', () => {
       expect(values.every((value) => value !== 0)).toBe(true);
     });
   });
+});
+
+test('a run begins with a warning of what its spec probably does not mean, and says nothing else of it', async () => {
+  const bigram = { cell: 'elman', recurrence: 'output' };
+  const run = await record({ spec: tinySpec({ model: bigram, training: { max_steps: 2 } }) });
+  expect(run.events.slice(0, 2)).toContainEqual(
+    expect.objectContaining({ type: 'log', level: 'warning', message: expect.stringContaining('bigram') }),
+  );
+  expect(logsOf(run).filter((message) => message.includes('is a bigram model'))).toHaveLength(1);
+  const plain = await record({ spec: tinySpec({ training: { max_steps: 2 } }) });
+  expect(logsOf(plain).join()).not.toContain('bigram');
 });
