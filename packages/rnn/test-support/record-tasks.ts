@@ -47,6 +47,8 @@ const rolls = jsonLines(
 );
 
 const sequences = { sequences: 'lines' };
+/** Of what could be one endless series: batch statistics want it said. */
+const afresh = { bptt: { stateful: false } };
 const countdown = { length: 'countdown', max_length: 7 };
 
 const contexts: [string, RecordTask][] = ['every_step', 'initial_state', 'both'].flatMap((inject) => [
@@ -96,8 +98,11 @@ export const recordTasks: [string, RecordTask][] = [
     'a labeling of vectors with zeros and ones',
     { task: 'sequence_labeling', training: { loss: 'bernoulli' }, data: vectorsSwitched },
   ],
-  ['a forecast', { task: 'forecasting', data: series }],
-  ['a forecast of zeros and ones', { task: 'forecasting', training: { loss: 'bernoulli' }, data: rolls }],
+  ['a forecast', { task: 'forecasting', training: afresh, data: series }],
+  [
+    'a forecast of zeros and ones',
+    { task: 'forecasting', training: { ...afresh, loss: 'bernoulli' }, data: rolls },
+  ],
 ];
 
 /** The records of these tasks. */
