@@ -43,10 +43,14 @@ void draw_mask(const MaskPlace& place, double rate, float hit, float miss, int c
   uint32_t limit = static_cast<uint32_t>(bound);
   if (limit < bound) limit++;
   uint32_t words[4][kDraws];
+  float block[4 * kDraws];
   for (int u = 0; u < count; u += 4 * kDraws) {
     philox(place, static_cast<uint32_t>((first + u) / 4), words);
+    // Whole blocks, whose bounds the compiler knows: it makes vectors of them.
+    for (int lane = 0; lane < kDraws; lane++)
+      for (int word = 0; word < 4; word++) block[4 * lane + word] = (words[word][lane] >> 8) < limit ? hit : miss;
     const int left = lesser(4 * kDraws, count - u);
-    for (int i = 0; i < left; i++) out[u + i] = (words[i % 4][i / 4] >> 8) < limit ? hit : miss;
+    for (int i = 0; i < left; i++) out[u + i] = block[i];
   }
 }
 
