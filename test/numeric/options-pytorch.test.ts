@@ -2,13 +2,11 @@ import { readFileSync } from 'node:fs';
 import {
   type Backend,
   createReference,
-  featuresOf,
   type Parameter,
   type ParameterRole,
   type RecurrentLayer,
   type RecurrentParameters,
   type Tensor,
-  UnsupportedFeatureError,
 } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
 import { nativeEngines } from '../support/native-engines.ts';
@@ -143,17 +141,10 @@ describe.each(engines)('$name', ({ create, tolerance }) => {
   }
 
   test.each(cases.map((each) => ({ title: JSON.stringify(each.options), each })))(
-    'a layer with $title computes what PyTorch’s operations do, or is refused by name',
+    'a layer with $title computes what PyTorch’s operations do',
     async ({ each }) => {
       const backend = create();
-      try {
-        await compare(backend, each);
-      } catch (error) {
-        if (!(error instanceof UnsupportedFeatureError)) throw error;
-        const layer = { ...each.options, inputSize: 1, hiddenSize: 1, input: 'dense' } as const;
-        expect(backend.describe().name).toBe('native');
-        expect([...featuresOf(layer), 'injected']).toContain(error.feature);
-      }
+      await compare(backend, each);
       backend.close();
     },
   );

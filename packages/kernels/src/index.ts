@@ -1,6 +1,5 @@
 export * from './backend.ts';
 export { type BackendName, type BackendOptions, createBackend } from './create-backend.ts';
-export { type Feature, featuresOf, UnsupportedFeatureError } from './features.ts';
 export { NativeUnavailableError } from './native/addon.ts';
 export {
   createNative,

@@ -1,15 +1,11 @@
 import type { Backend } from '../backend.ts';
-import type { Feature } from '../features.ts';
 import { NativeUnavailableError } from '../native/addon.ts';
-import { missingFeatures } from '../native/missing.ts';
 import { createNative, nativeInstructionSets } from '../native/native-backend.ts';
 import { createReference } from '../reference/reference-backend.ts';
 
 export interface EngineUnderTest {
   readonly name: string;
   readonly precision: 'float32' | 'bf16';
-  /** Options that it does not have yet, and is held to refusing. */
-  readonly lacks: ReadonlySet<Feature>;
   create(): Promise<Backend>;
 }
 
@@ -31,21 +27,17 @@ function nativeEngines(): EngineUnderTest[] {
     variants.map(({ threads, precision }) => ({
       name: `native, ${instructionSet}, ${precision}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
       precision,
-      lacks: missingFeatures,
       create: async () => createNative({ instructionSet, threads, precision }),
     })),
   );
 }
 
-const nothing: ReadonlySet<Feature> = new Set();
-
 /** Every engine that must conform. A new one is added here and nowhere else. */
 export const engines: readonly EngineUnderTest[] = [
-  { name: 'reference', precision: 'float32', lacks: nothing, create: async () => createReference() },
+  { name: 'reference', precision: 'float32', create: async () => createReference() },
   {
     name: 'reference, bf16',
     precision: 'bf16',
-    lacks: nothing,
     create: async () => createReference({ precision: 'bf16' }),
   },
   ...nativeEngines(),

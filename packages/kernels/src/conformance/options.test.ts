@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Backend, RecurrentLayer, Tensor } from '../backend.ts';
-import { featuresOf, UnsupportedFeatureError } from '../features.ts';
 import { gateRows } from '../roles.ts';
-import { createTruth, type EngineUnderTest, engines } from './engines.ts';
+import { createTruth, engines } from './engines.ts';
 import { Harness, valuesOf } from './harness.ts';
 import { type OptionCell, optionCells, optionPass, type Sizes } from './option-cells.ts';
 
@@ -12,11 +11,6 @@ const layerOf = ({ options }: OptionCell, C: number, H: number): RecurrentLayer 
   hiddenSize: H,
   input: 'dense',
 });
-
-/** Something is injected in every case. */
-function lackOf({ lacks }: EngineUnderTest, cell: OptionCell): boolean {
-  return lacks.has('injected') || featuresOf(layerOf(cell, 1, 1)).some((feature) => lacks.has(feature));
-}
 
 const sizes: readonly Sizes[] = [
   [1, 1, 1, 1],
@@ -37,18 +31,6 @@ describe.each(engines)('$name', (engine) => {
     backend.close();
     truth.close();
   });
-  const present = optionCells.filter((cell) => !lackOf(engine, cell));
-  const missing = optionCells.filter((cell) => lackOf(engine, cell));
-
-  if (missing.length > 0)
-    test('refuses the options that it lacks, by name', () => {
-      for (const cell of missing)
-        expect(
-          () => optionPass(new Harness(backend), cell, [2, 2, 2, 2], 'dense').forward(),
-          cell.title,
-        ).toThrow(UnsupportedFeatureError);
-    });
-
   async function results(on: Backend, cell: OptionCell, shape: Sizes, poison: string | null = null) {
     const h = new Harness(on, poison);
     const pass = optionPass(h, cell, shape, 'dense', { size: 1 / Math.sqrt(shape[3]) });
@@ -57,7 +39,7 @@ describe.each(engines)('$name', (engine) => {
     return { outputs: { ...outputs, ...(await h.read(pass.backward())) }, labels: h.labels };
   }
 
-  describe.each(present)('$title', (cell) => {
+  describe.each(optionCells)('$title', (cell) => {
     test('agrees with the truth', async () => {
       for (const shape of sizes) {
         // Of one row, batch normalisation leaves only rounding errors.

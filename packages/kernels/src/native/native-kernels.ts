@@ -15,7 +15,6 @@ import {
 } from '../checks/recurrent.ts';
 import type { Weights } from '../checks/weights.ts';
 import { type Engine, expectNumber, type RealArray } from '../engine.ts';
-import { featuresOfCall } from '../features.ts';
 import { purposeWord } from '../philox.ts';
 import { adagradStep, rmspropStep } from '../reference/optimizer.ts';
 import { bernoulliCrossEntropy, softmax, softmaxBackward, squaredError } from '../reference/row-loss.ts';
@@ -31,7 +30,6 @@ import {
 import type { createTensors } from '../tensors.ts';
 import type { MaskKey, NativeEngine, NormOperands, RecurrentOperands, SavedArrays } from './addon.ts';
 import { cellCode, layerOptions } from './codes.ts';
-import { refuseMissing } from './missing.ts';
 
 /** Arrays of this backend are float32: its engine was made so. */
 const f32 = (array: RealArray) => array as Float32Array;
@@ -124,7 +122,6 @@ export function createKernels(
     },
 
     recurrentForward(call) {
-      refuseMissing(featuresOfCall(call));
       const checked = checkForward(engine, call);
       const { saved, h0, c0, output, hT, cT, lengths } = checked;
       const kept: SavedArrays<Float32Array | null> = saved
@@ -152,7 +149,6 @@ export function createKernels(
       if (saved) saved.pass = passOf(checked, call.input);
     },
     recurrentStep(call) {
-      refuseMissing(featuresOfCall(call));
       const checked = checkStep(engine, call);
       const { h0, c0, hT, cT } = checked;
       native.recurrentForward(
