@@ -4,9 +4,11 @@ import type { CompletedSpec } from '../job-spec.ts';
  * Options that the schema has but `rnn` does not have yet: the values of a field that work, all others being refused as not supported.
  * Whoever builds an option adds its value here, or drops the row when all of them work.
  */
-const builtValues = ({ task }: CompletedSpec): Record<string, readonly unknown[]> => ({
-  ...(task === 'forecasting' && { 'model.recurrence': ['hidden'] }),
-  ...(task !== 'sequence_labeling' && { 'training.teacher_forcing.mode': ['always'] }),
+const builtValues = ({ task, model }: CompletedSpec): Record<string, readonly unknown[]> => ({
+  ...(task !== 'sequence_labeling' && {
+    'training.teacher_forcing.mode':
+      task === 'forecasting' && model.recurrence === 'hidden' ? ['always'] : ['always', 'scheduled'],
+  }),
 });
 
 const valueAt = (spec: CompletedSpec, path: readonly string[]): unknown =>

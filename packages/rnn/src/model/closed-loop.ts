@@ -45,7 +45,8 @@ export class ClosedLoop {
     const steps = values.length / (N * C);
     const inputs = backend.view(this.#inputs, 0, steps);
     upload(backend, inputs, values);
-    this.#hidden = this.#pass.hidden({ inputs, firstStep: this.#steps }, this.#state);
+    // What was put out before is what is read: the known values, then the network's own.
+    this.#hidden = this.#pass.hidden({ inputs, feedback: inputs, firstStep: this.#steps }, this.#state);
     this.#steps += steps;
   }
 

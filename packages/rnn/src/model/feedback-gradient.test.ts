@@ -35,6 +35,7 @@ const setUp = (model: Fields, kind: string, Pass: typeof TrainingPass | typeof C
     excluded: null,
     outputAt: 'steps',
     feedback: ports.output,
+    readsOutputs: false,
     context: null,
     normSteps: T,
   });

@@ -140,7 +140,8 @@ export class LayerStack {
       injected,
       statistics: statistics[place]!,
       training: random && { ...random, layer: place },
-      firstStep,
+      // Nothing else counts from the start of a sequence.
+      firstStep: random || statistics[place] ? firstStep : 0,
       h0: h,
       c0: c,
       lengths,

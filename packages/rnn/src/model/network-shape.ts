@@ -20,6 +20,8 @@ export interface NetworkShape {
   outputAt: 'steps' | 'end';
   /** f, the output that is fed to the hidden units of the next step; null: none is. */
   feedback: Port | null;
+  /** Whether the output of the step before, as far as it is known, is the input of this one: of text and of forecasts. */
+  readsOutputs: boolean;
   /** What the whole sequence is conditioned on; null: nothing. */
   context: Port | null;
   /** Time steps that have running statistics of their own under batch normalisation. */
@@ -34,6 +36,7 @@ export const textShape = (vocabularySize: number, normSteps = 1): NetworkShape =
   excluded: null,
   outputAt: 'steps',
   feedback: null,
+  readsOutputs: true,
   context: null,
   normSteps,
 });
@@ -91,6 +94,7 @@ export const shapeOfPlaces = (
     excluded: writesText && model.length !== 'eos' ? boundary : null,
     outputAt: task === 'classification' ? 'end' : 'steps',
     feedback: model.recurrence === 'hidden' || writesText ? null : output,
+    readsOutputs: places.output === null,
     context,
     normSteps,
   };

@@ -99,8 +99,8 @@ export class BatchTensors {
     };
   }
 
-  #fed({ targets, steps }: HostBatch): HostBatch['targets'] {
-    return shifted(targets, targets.length / steps);
+  #fed({ inputs, targets, steps }: HostBatch): HostBatch['targets'] {
+    return this.#network.shape.readsOutputs ? inputs : shifted(targets, targets.length / steps);
   }
 
   /** r_{t−1} as a share of the longest, and 1 where it is known: from the second step on. */

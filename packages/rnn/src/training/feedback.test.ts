@@ -3,14 +3,17 @@ import { describe, expect, test } from 'vitest';
 import {
   checkpointsOf,
   curveOf,
+  logsOf,
   metricsOf,
   type Recorded,
   record,
   scratchFolder,
+  sentence,
   tensorsOf,
   textFile,
   tinySpec,
 } from '../../test-support/runs.ts';
+import { LanguageModel } from '../language-model.ts';
 import { Predictor } from '../predictor.ts';
 import { exportWeights } from '../weights/export.ts';
 import { readHeader, readTensor } from '../weights/safetensors.ts';
@@ -229,6 +232,82 @@ describe('what a labeling answers', () => {
     expect(free_running_loss).toBeCloseTo(loss / 96, 5);
     expect(free_running_accuracy).toBeCloseTo(right / 96, 9);
     await expect(predictor.predict(['i0'], { beam_width: 0 })).rejects.toThrow('beam_width');
+    predictor.close();
+  });
+});
+
+const scheduled = { mode: 'scheduled', schedule: 'exponential', k: 0.7 };
+
+/** Trains, and goes on from its first checkpoint: the same bits, or the test fails. */
+const resumed = async (fields: Fields, data: string): Promise<Recorded> => {
+  const { training, ...rest } = fields;
+  const spec = tinySpec({
+    ...rest,
+    training: { max_steps: 6, checkpoint_every: 2, ...(training as object) },
+  });
+  const scratch = scratchFolder();
+  const whole = await record({ spec, data, scratch });
+  const [first] = checkpointsOf(whole);
+  const again = await record({ spec, data, scratch, resume: first!.data });
+  expect(tensorsOf(finalOf(again))).toEqual(tensorsOf(finalOf(whole)));
+  return whole;
+};
+
+describe('a network that reads what it wrote', () => {
+  test('is a bigram model with output recurrence, says so, and writes', async () => {
+    const run = await resumed(
+      { model: { cell: 'elman', recurrence: 'output', num_layers: 2 } },
+      textFile(sentence.repeat(6)),
+    );
+    expect(logsOf(run).some((message) => message.includes('bigram'))).toBe(true);
+    const model = await LanguageModel.load(exportWeights(finalOf(run)), createReference());
+    // Each token depends on the one before it alone.
+    const [long, short] = await Promise.all([model.score('the quick'), model.score('ck')]);
+    expect(long.log_probabilities.at(-1)).toBeCloseTo(short.log_probabilities.at(-1)!, 6);
+    let text = '';
+    for await (const token of model.generate({ prompt: 'the', max_tokens: 5, seed: 1 })) text += token.text;
+    expect(text.length).toBeGreaterThan(3);
+    model.close();
+  });
+
+  test.each([
+    ['an endless text', {}, () => textFile(sentence.repeat(6))],
+    [
+      'lines that count down',
+      { text: { sequences: 'lines' }, model: { length: 'countdown', max_length: 9 } },
+      () => textFile('ab\nabb\nbab\na\nbb\nabba\nba\nab\n'),
+    ],
+  ])('reads samples of its own in scheduled sampling: %s', async (_, fields, data) => {
+    const training = { teacher_forcing: scheduled };
+    const run = await resumed({ ...fields, training }, data());
+    const forced = await resumed(fields, data());
+    expect(tensorsOf(finalOf(run))).not.toEqual(tensorsOf(finalOf(forced)));
+  });
+});
+
+describe('a forecast with feedback', () => {
+  const series = Array.from({ length: 200 }, (_, t) => [Math.sin(t / 3), Math.cos(t / 5)]);
+  const csv = () => textFile(series.map((row) => row.join(',')).join('\n'), 'series.csv');
+  const records = () =>
+    json(Array.from({ length: 12 }, (_, k) => ({ values: series.slice(k, k + 12 + (k % 4)) })));
+
+  test.each([
+    ['output, a series', { cell: 'elman', recurrence: 'output' }, {}, csv],
+    ['both, a series', { cell: 'lstm', recurrence: 'both' }, {}, csv],
+    ['both, records', { cell: 'gru', recurrence: 'both' }, {}, records],
+    ['output, by a coin', { cell: 'elman', recurrence: 'output' }, { teacher_forcing: scheduled }, csv],
+    [
+      'both, records, by a coin',
+      { cell: 'elman', recurrence: 'both' },
+      { teacher_forcing: scheduled },
+      records,
+    ],
+  ])('resumes with the same bits, and goes on in closed loop: %s', async (_, model, training, data) => {
+    const run = await resumed({ task: 'forecasting', model, training }, data());
+    const predictor = await Predictor.load(exportWeights(finalOf(run)), createReference());
+    const { values } = (await predictor.predict(series.slice(0, 20), { steps: 3 })) as { values: number[][] };
+    expect(values).toHaveLength(3);
+    expect(values.flat().every(Number.isFinite)).toBe(true);
     predictor.close();
   });
 });

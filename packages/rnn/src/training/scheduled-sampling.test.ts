@@ -21,6 +21,7 @@ const fedBy = async (share: number, step: number): Promise<TensorValues> => {
     excluded: null,
     outputAt: 'steps',
     feedback: port,
+    readsOutputs: false,
     context: null,
     normSteps: 1,
   });
