@@ -54,10 +54,10 @@ const copying = {
   metric: 'validation_accuracy',
   solved: (accuracy) => accuracy > 0.99,
   better: Math.max,
-  steps: 6000,
+  steps: 3000,
   spec: {
     task: 'sequence_labeling',
-    training: { batch_size: 50, clip: { norm: 1 }, optimizer: { learning_rate: 0.003 } },
+    training: { batch_size: 50, clip: { norm: 1 }, optimizer: { learning_rate: 0.001 } },
   },
   record(random) {
     const shown = repeat(5, () => pick(random, symbols));
@@ -65,33 +65,33 @@ const copying = {
     return { input, output: [...repeat(55, () => null), ...shown] };
   },
   networks: [
-    { name: 'LSTM', model: gated(96).lstm, expected: true },
-    { name: 'GRU', model: gated(96).gru, expected: true },
-    { name: 'Elman, tanh', model: gated(96).elman, expected: false },
+    // Orthogonal recurrent weights are made for it (Henaff et al. 2016); gates stay at chance for very long (Arjovsky et al. 2016).
+    { name: 'Elman, tanh', model: gated(96).elman, expected: true },
+    { name: 'LSTM', model: gated(96).lstm, expected: false },
+    { name: 'GRU', model: gated(96).gru, expected: false },
   ],
 };
 
-/** Whether eight bits held an odd number of ones, asked twenty steps later. */
+/** At each of 40 steps: whether the three bits read 3, 4 and 5 steps ago held an odd number of ones. No two of them say anything of the answer. */
 const parity = {
-  name: 'delayed parity, 8 bits, 20 steps',
+  name: 'delayed parity, 3 bits, 3 steps ago',
   metric: 'validation_accuracy',
   solved: (accuracy) => accuracy > 0.99,
   better: Math.max,
-  steps: 4000,
+  steps: 1000,
   spec: {
     task: 'sequence_labeling',
-    training: { batch_size: 50, clip: { norm: 1 }, optimizer: { learning_rate: 0.005 } },
+    training: { batch_size: 50, clip: { norm: 1 }, optimizer: { learning_rate: 0.003 } },
   },
   record(random) {
-    const bits = repeat(8, () => whole(random, 0, 1));
-    const odd = bits.reduce((a, b) => a ^ b);
-    const input = [...bits.map(String), ...repeat(19, () => 'wait'), 'ask'];
-    return { input, output: [...repeat(27, () => null), odd ? 'odd' : 'even'] };
+    const bits = repeat(40, () => whole(random, 0, 1));
+    const odd = (t) => bits[t - 3] ^ bits[t - 4] ^ bits[t - 5];
+    return { input: bits.map(String), output: bits.map((_, t) => (t < 5 ? null : odd(t) ? 'odd' : 'even')) };
   },
   networks: [
-    { name: 'LSTM', model: gated(48).lstm, expected: true },
-    { name: 'GRU', model: gated(48).gru, expected: true },
-    { name: 'Elman, tanh', model: gated(48).elman, expected: false },
+    { name: 'LSTM', model: gated(64).lstm, expected: true },
+    { name: 'GRU', model: gated(64).gru, expected: true },
+    { name: 'Elman, tanh', model: gated(64).elman, expected: true },
   ],
 };
 
