@@ -2,18 +2,21 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { completeSpec, exportWeights, LanguageModel, train } from '@unfold/rnn';
+import { completeSpec, exportWeights, LanguageModel, Predictor, train } from '@unfold/rnn';
 import { createRandom, repeat } from './random.mjs';
 
 const trained = 10_000;
 const heldOut = 500;
+/** Held-out records that a judge asks about. */
+const judged = 100;
 const evaluateEvery = 100;
 
-const lines = (task, seed, count) => {
+const recordsOf = (task, seed, count) => {
   const random = createRandom(seed);
-  const line = (record) => (typeof record === 'string' ? record : JSON.stringify(record));
-  return `${repeat(count, () => line(task.record(random))).join('\n')}\n`;
+  return repeat(count, () => task.record(random));
 };
+const linesOf = (records) =>
+  `${records.map((record) => (typeof record === 'string' ? record : JSON.stringify(record))).join('\n')}\n`;
 
 const specOf = (task, network, seed, steps) => {
   const { training, ...rest } = task.spec;
@@ -42,8 +45,9 @@ export async function solve({ task, network, seed, backend, steps = task.steps }
   const scratch = mkdtempSync(join(tmpdir(), 'unfold-learn-'));
   const data = join(scratch, 'data');
   const validation = join(scratch, 'validation');
-  writeFileSync(data, lines(task, seed, trained));
-  writeFileSync(validation, lines(task, 0x10000 + seed, heldOut));
+  const validationRecords = recordsOf(task, 0x10000 + seed, heldOut);
+  writeFileSync(data, linesOf(recordsOf(task, seed, trained)));
+  writeFileSync(validation, linesOf(validationRecords));
   const spec = specOf(task, network, seed, steps);
   let best = null;
   let solvedAt = null;
@@ -56,8 +60,9 @@ export async function solve({ task, network, seed, backend, steps = task.steps }
     for await (const event of train({ spec, data, validation, backend, scratch, control })) {
       if (event.type === 'metric' && task.metric in event.values) take(event.step, event.values[task.metric]);
       if (event.type === 'checkpoint' && task.judge && solvedAt === null) {
-        const model = await LanguageModel.load(exportWeights(event.data), backend);
-        take(event.step, await task.judge(model));
+        const Model = spec.task === 'language_model' ? LanguageModel : Predictor;
+        const model = await Model.load(exportWeights(event.data), backend);
+        take(event.step, await task.judge(model, validationRecords.slice(0, judged)));
         model.close();
       }
     }
