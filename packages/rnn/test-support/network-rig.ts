@@ -38,17 +38,15 @@ export const createRig = (spec: JobSpec, data: RunData, backend: Backend) => {
   const state = createState(network, feed.sequences);
 
   /**
-   * Forward and backward; the losses that are differentiated, together.
-   * @param counts what the losses of outputs and of ends are divided by; by default their own numbers
+   * Forward and backward as training does; the losses that are differentiated, together.
+   * @param counts what the losses of outputs and of ends are divided by
    */
-  const train = async (batch: HostBatch, counts?: { outputs: number; ends: number }): Promise<number> => {
+  const train = async (batch: HostBatch, counts = feed.perBatch): Promise<number> => {
     const loaded = tensors.load(batch);
     pass.run({
       ...loaded,
-      ...(counts && {
-        count: counts.outputs,
-        ending: loaded.ending && { ...loaded.ending, count: counts.ends },
-      }),
+      count: counts.targets,
+      ending: loaded.ending && { ...loaded.ending, count: counts.endings },
       cutEvery: spec.training.bptt.window ?? loaded.steps,
       state,
       starts: true,

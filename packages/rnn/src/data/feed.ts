@@ -26,6 +26,8 @@ export interface Feed {
   readonly sequences: number;
   /** Whether a batch goes on where the one before it ended. */
   readonly continues: boolean;
+  /** Means over the batches of an epoch: outputs that have a loss, and decisions on the end of a sequence. */
+  readonly perBatch: { targets: number; endings: number };
   load(epoch: number, batch: number): HostBatch;
   close(): void;
 }
@@ -36,6 +38,7 @@ export class TextFeed implements Feed {
   readonly longest: number;
   readonly sequences: number;
   readonly continues = true;
+  readonly perBatch: Feed['perBatch'];
   readonly #reader: BatchReader;
   readonly #inputs: Int32Array;
   readonly #targets: Int32Array;
@@ -44,6 +47,7 @@ export class TextFeed implements Feed {
     this.batches = plan.windows;
     this.longest = windowSteps(plan, 0);
     this.sequences = plan.lanes;
+    this.perBatch = { targets: this.longest * plan.lanes, endings: 0 };
     this.#reader = new BatchReader(file, plan);
     this.#inputs = new Int32Array(this.longest * plan.lanes);
     this.#targets = new Int32Array(this.longest * plan.lanes);
@@ -77,6 +81,7 @@ export class SeriesFeed implements Feed {
   readonly longest: number;
   readonly sequences: number;
   readonly continues = true;
+  readonly perBatch: Feed['perBatch'];
   readonly #windows: SeriesWindows;
   readonly #inputs: Float32Array;
   readonly #targets: Float32Array;
@@ -87,6 +92,7 @@ export class SeriesFeed implements Feed {
     this.batches = plan.windows;
     this.longest = windowSteps(plan, 0);
     this.sequences = plan.lanes;
+    this.perBatch = { targets: this.longest * plan.lanes, endings: 0 };
     this.#inputs = new Float32Array(plan.sequenceLength * plan.lanes * width);
     this.#targets = new Float32Array(plan.sequenceLength * plan.lanes * width);
   }
@@ -136,6 +142,7 @@ export class RecordFeed implements Feed {
   readonly longest: number;
   readonly sequences: number;
   readonly continues = false;
+  readonly perBatch: Feed['perBatch'];
   readonly #records: RecordBatches;
 
   constructor(file: RecordFile, index: RecordIndex, options: ConstructorParameters<typeof RecordBatches>[2]) {
@@ -144,6 +151,11 @@ export class RecordFeed implements Feed {
     // A sequence's beginning or end is one step more.
     this.longest = index.longest + 1;
     this.sequences = Math.min(options.batchSize, index.records);
+    const ends = options.length === 'countdown' ? 0 : 1;
+    this.perBatch = {
+      targets: index.targets / this.batches,
+      endings: (index.steps + ends * index.records) / this.batches,
+    };
   }
 
   load(epoch: number, batch: number): HostBatch {

@@ -44,14 +44,17 @@ const countdownEnding = (
   temperature: number,
 ): Ending => {
   let remaining: number | null = null;
+  /** Tokens whose remaining length was decided. */
+  let time = 0;
   let logProbability = 0;
   const draw = async (atLeast: number): Promise<void> => {
     const logits = Float64Array.from(await session.endings());
     const number = uniform();
     const choice = { temperature, top_k: null, top_p: 1 };
-    // A prompt is not cut short by its own length.
-    const allowed = logits.map((logit, r) => (r < atLeast ? Number.NEGATIVE_INFINITY : logit));
-    const { token } = sampleToken(atLeast > 0 ? allowed : logits, choice, number, null);
+    // A prompt is not cut short by its own length, and no sequence grows beyond the longest, however often the rest is drawn anew.
+    const atMost = Math.max(atLeast, max_length! - time);
+    const allowed = logits.map((logit, r) => (r < atLeast || r > atMost ? Number.NEGATIVE_INFINITY : logit));
+    const { token } = sampleToken(allowed, choice, number, null);
     logProbability = logSoftmaxAt(logits, token);
     remaining = token;
   };
@@ -69,6 +72,7 @@ const countdownEnding = (
   };
 
   async function advance(ahead: number): Promise<void> {
+    time++;
     if (renew || remaining === null) return draw(Math.min(ahead, max_length!));
     remaining = Math.max(ahead, remaining - 1);
     logProbability = 0;

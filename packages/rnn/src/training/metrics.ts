@@ -24,10 +24,10 @@ export interface MetricContext {
  * dropout; `validation_loss` stands beside them.
  */
 export const windowMetrics = (sums: MetricSums, context: MetricContext): Record<string, number> => {
-  const loss = sums.loss / sums.steps;
+  const loss = sums.loss / sums.weight;
   return finiteOnly({
     loss,
-    length_loss: context.ends ? sums.length_loss / sums.steps : null,
+    length_loss: context.ends ? sums.length_loss / sums.length_weight : null,
     perplexity: context.output === 'numbers' ? null : Math.exp(loss),
     bits_per_character: context.output === 'char' || context.output === 'byte' ? loss / Math.LN2 : null,
     accuracy: context.output === 'numbers' ? null : sums.correct / sums.targets,

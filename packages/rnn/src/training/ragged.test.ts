@@ -135,7 +135,9 @@ describe.each(engines)('records of different lengths side by side on %s', (_, to
           );
     }
 
-    const counts = { outputs: all.batch.count, ends: all.batch.tokens };
+    const counts = all.rig.feed.perBatch;
+    expect(counts.targets).toBe(all.batch.count);
+    if (all.batch.lengths && all.rig.network.parameters.length) expect(counts.endings).toBe(all.batch.tokens);
     const loss = await all.rig.train(all.batch, counts);
     const gradients = await gradientsOf(all.rig);
     const sums = gradients.map((values) => values.map(() => 0));
@@ -153,12 +155,32 @@ describe.each(engines)('records of different lengths side by side on %s', (_, to
   });
 });
 
+const double = () => createReference({ precision: 'float64' });
+
+test.each(cases)('a record weighs as much in any batch of an epoch: %s, %j', async (_, options, task) => {
+  const { rig, batch } = await together(task, options, double);
+  await rig.train(batch);
+  const expected = await gradientsOf(rig);
+  // Sorted by length: what is short is among its like.
+  const spec = specOfTask({ ...task, training: { ...task.training, batch_size: 2 } }, options);
+  const pairs = createRig(spec, await openData(spec, task.data()), double());
+  const sums = expected.map((values) => values.map(() => 0));
+  for (let k = 0; k < pairs.feed.batches; k++) {
+    await pairs.train(pairs.feed.load(0, k));
+    (await gradientsOf(pairs)).forEach((values, at) => {
+      values.forEach((value, i) => {
+        sums[at]![i]! += value / pairs.feed.batches;
+      });
+    });
+  }
+  expectClose(sums, expected, rig, 1e-12);
+});
+
 describe('a batch', () => {
-  const double = () => createReference({ precision: 'float64' });
   const batchNorm = recordTasks.map(([name, task], k): [string, Options, RecordTask] => [
     name,
     { cell: cellOf(k), num_layers: 2, norm: 'batch', ...(k % 3 < 2 && noise) },
-    task,
+    { ...task, training: { ...task.training, bptt: { stateful: false } } },
   ]);
 
   test.each([...cases, ...batchNorm])(

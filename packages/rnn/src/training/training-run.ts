@@ -211,7 +211,11 @@ export class TrainingRun {
     const starts = state.window === 0 || !this.#carries;
     const fed = await this.#forcing.prepare(batch, loaded, starts ? null : this.#carried, random);
     const cutEvery = training.bptt.window ?? loaded.steps;
-    this.#pass.run({ ...loaded, ...fed, cutEvery, state: this.#carried, starts, random });
+    // By its own count a batch of short sequences would weigh as much as one of long ones, and their length be learned wrongly.
+    const { targets, endings } = this.data.training.perBatch;
+    const call = { ...loaded, ...fed, cutEvery, state: this.#carried, starts, random };
+    const ending = loaded.ending && { ...loaded.ending, count: endings };
+    this.#pass.run({ ...call, count: targets, ending });
 
     const step = state.step + 1;
     const gradients = this.#pass.gradients.trained;
@@ -240,8 +244,9 @@ export class TrainingRun {
     state.sums.loss += loss!;
     state.sums.correct += correct!;
     state.sums.length_loss += lengthLoss!;
+    state.sums.weight += batch.count / targets;
+    state.sums.length_weight += batch.tokens / endings;
     state.sums.targets += batch.count;
-    state.sums.tokens += batch.tokens;
     state.sums.gradient_norm += norm!;
     state.sums.steps += 1;
     state.pending = true;

@@ -8,9 +8,10 @@ export interface MetricSums {
   loss: number;
   correct: number;
   length_loss: number;
-  /** Targets, and time steps that are no padding. */
+  /** Of each step's targets and of its decisions on the end of a sequence: how many there were, as a share of an average batch's. */
+  weight: number;
+  length_weight: number;
   targets: number;
-  tokens: number;
   gradient_norm: number;
   steps: number;
 }
@@ -54,8 +55,9 @@ export const emptySums = (): MetricSums => ({
   loss: 0,
   correct: 0,
   length_loss: 0,
+  weight: 0,
+  length_weight: 0,
   targets: 0,
-  tokens: 0,
   gradient_norm: 0,
   steps: 0,
 });

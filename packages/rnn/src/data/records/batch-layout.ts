@@ -72,6 +72,32 @@ export const masked = (
   return { targets, mask, count };
 };
 
+/**
+ * How many targets of a record have a loss in these layouts.
+ * @param length time steps of its input
+ * @param output where it has one of its own
+ */
+export const countTargets = (
+  encoding: Pick<RecordEncoding, 'input' | 'output'>,
+  length: number,
+  output: Input | undefined,
+  ending: JobSpec['model']['length'],
+): number => {
+  switch (encoding.output?.kind) {
+    case undefined:
+      if (encoding.input.kind === 'vectors') return length - 1;
+      return ending === 'eos' ? length + 1 : length;
+    case 'label':
+      return 1;
+    case 'tokens':
+      return (output as Int32Array).filter((id) => id >= 0).length;
+    case 'vectors': {
+      const width = output!.length / length;
+      return output!.filter((value, k) => k % width === 0 && !Number.isNaN(value)).length;
+    }
+  }
+};
+
 type Next = Pick<RecordBatch, 'steps' | 'lengths' | 'inputs' | 'targets' | 'mask' | 'count'>;
 
 export const nextVectors = (entries: Entry[], rows: { input: Input }[], width: number): Next => {

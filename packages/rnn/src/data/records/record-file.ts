@@ -38,6 +38,8 @@ export interface RecordIndex {
   /** Time steps of all records, and of the longest. */
   steps: number;
   longest: number;
+  /** How many outputs of all records have a loss. */
+  targets: number;
 }
 
 /** A run's records as numbers on disk. */
@@ -86,7 +88,7 @@ interface Sidecar {
   source: DataSource;
 }
 
-const formatVersion = 1;
+const formatVersion = 2;
 
 const requestKey = async ({ spec, data, validation }: RecordFileRequest): Promise<string> =>
   JSON.stringify([
@@ -161,9 +163,10 @@ const openIndex = async (path: string): Promise<IndexWriter> => ({
   records: 0,
   steps: 0,
   longest: 0,
+  targets: 0,
 });
 
-const summary = ({ records, steps, longest }: IndexWriter) => ({ records, steps, longest });
+const summary = ({ records, steps, longest, targets }: IndexWriter) => ({ records, steps, longest, targets });
 
 /**
  * Turns records of any number into numbers on disk, in streaming passes of constant memory. Vocabularies of inputs and statistics come

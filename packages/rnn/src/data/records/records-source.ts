@@ -1,6 +1,7 @@
 import { type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { PartReader } from '../data-part.ts';
 import type { DataSource } from '../prepared-file.ts';
+import { countTargets } from './batch-layout.ts';
 import { atLine, type DataFile, invalidData } from './data-problem.ts';
 import type { DataRecord } from './data-record.ts';
 import { EncodingBuilder } from './encoding-builder.ts';
@@ -75,6 +76,7 @@ export const recordsSource = (spec: JobSpec, files: SourceFiles): RecordsSource 
         index.records += 1;
         index.steps += steps;
         index.longest = Math.max(index.longest, steps);
+        index.targets += countTargets(encoding, steps, parts[1], spec.model.length);
       };
 
       const reader = await files.open(files.data);

@@ -83,6 +83,7 @@ export const seriesSource = (
     index.records = 1;
     index.steps = steps;
     index.longest = steps;
+    index.targets = steps - 1;
   };
 
   return {

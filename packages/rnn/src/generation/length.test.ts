@@ -1,0 +1,66 @@
+import { createNative, createRandomStream } from '@unfold/kernels';
+import { describe, expect, test } from 'vitest';
+import { nativeEngines } from '../../../../test/support/native-engines.ts';
+import { checkpointsOf, record, textFile, tinySpec } from '../../test-support/runs.ts';
+import { LanguageModel } from '../language-model.ts';
+import { exportWeights } from '../weights/export.ts';
+
+/** P(length = index), with two humps and a gap: nothing that a constant chance to end could give. */
+const lengths = [0, 0.05, 0.25, 0.15, 0, 0, 0.1, 0.3, 0.15];
+const longest = 9;
+const samples = 10_000;
+
+const drawLength = (uniform: number): number => {
+  let sum = 0;
+  return lengths.findIndex((probability) => uniform < (sum += probability));
+};
+
+/** Lines of random letters whose lengths have this distribution. */
+const lines = (count: number): string => {
+  const random = createRandomStream({ seed: 4, purpose: 1 });
+  const line = () =>
+    Array.from({ length: drawLength(random.uniform()) }, () => 'ab'[random.below(2)]).join('');
+  return Array.from({ length: count }, () => `${line()}\n`).join('');
+};
+
+const totalVariation = (found: number[]): number => {
+  const all = Array.from({ length: Math.max(found.length, lengths.length) }, (_, k) =>
+    Math.abs((found[k] ?? 0) / samples - (lengths[k] ?? 0)),
+  );
+  return all.reduce((sum, difference) => sum + difference, 0) / 2;
+};
+
+// Ten thousand sequences are too many for the reference engine.
+describe.skipIf(nativeEngines().length === 0)('the lengths of what a trained model writes', () => {
+  test.each([
+    ['eos', {}],
+    ['bernoulli', {}],
+    ['countdown', { max_length: longest }],
+    ['countdown', { max_length: longest, renew: false }],
+  ])('have the distribution of its data: %s %j', { timeout: 240_000 }, async (length, options) => {
+    const spec = tinySpec({
+      text: { sequences: 'lines' },
+      model: { hidden_size: 16, length, ...options },
+      training: {
+        batch_size: 16,
+        epochs: 10,
+        evaluate_every: 100_000,
+        optimizer: { learning_rate: 0.01 },
+        schedule: { type: 'cosine' },
+      },
+    });
+    const backend = createNative({ threads: 1 });
+    const run = await record({ spec, data: textFile(lines(6000)), backend });
+    const model = await LanguageModel.load(exportWeights(checkpointsOf(run).at(-1)!.data), backend);
+    const found: number[] = Array(50).fill(0);
+    for (let seed = 0; seed < samples; seed++) {
+      let tokens = 0;
+      for await (const { text } of model.generate({ seed, max_tokens: 49 })) tokens += text.length;
+      found[tokens]!++;
+    }
+    expect(totalVariation(found)).toBeLessThan(0.05);
+    if (length === 'countdown') expect(found.slice(longest + 1).some((count) => count > 0)).toBe(false);
+    model.close();
+    backend.close();
+  });
+});
