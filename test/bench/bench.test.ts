@@ -14,7 +14,7 @@ async function report(script: string, ...words: string[]) {
   return JSON.parse(stdout);
 }
 
-test.each(['recurrent', 'products'])(
+test.each(['recurrent', 'output'])(
   'bench:train --json is one object with tokens_per_second: %s',
   async (network) => {
     const words = [...tiny, '--network', network, '--batch', '3', '--steps', '4', '--engine', 'reference'];

@@ -10,7 +10,7 @@ import {
 } from './measure.mjs';
 import { modelOf, multiplyAdds } from './model.mjs';
 import { engineOptions, jsonOption, kinds, modelOptions, readOptions } from './options.mjs';
-import { createProducts } from './products.mjs';
+import { createOutputRecurrence } from './output-recurrence.mjs';
 import { createTraining, usualBatch } from './training.mjs';
 
 const options = readOptions(
@@ -19,9 +19,9 @@ const options = readOptions(
   {
     ...modelOptions,
     network: {
-      kind: kinds.oneOf('recurrent', 'products'),
+      kind: kinds.oneOf('recurrent', 'output'),
       default: 'recurrent',
-      help: 'products: the whole-sequence products that teacher-forced output recurrence trains with',
+      help: 'output: an Elman network of teacher-forced output recurrence, all time steps at once',
     },
     batch: { kind: kinds.whole(100_000), default: usualBatch.batch, help: 'sequences of a batch' },
     steps: { kind: kinds.whole(1_000_000), default: usualBatch.steps, help: 'time steps of a training step' },
@@ -31,10 +31,11 @@ const options = readOptions(
     ...jsonOption,
   },
 );
-const model = modelOf(options);
+const forced = options.network === 'output';
+// Output recurrence has no other cell.
+const model = { ...modelOf(options), ...(forced && { cell: 'elman' }) };
 const backend = await openBackend(options);
-const products = options.network === 'products';
-const training = (products ? createProducts : createTraining)(backend, model, options);
+const training = (forced ? createOutputRecurrence : createTraining)(backend, model, options);
 const tokens = options.batch * options.steps;
 async function step() {
   training.step();
@@ -69,7 +70,9 @@ const result = {
 };
 if (options.json) console.log(JSON.stringify(result));
 else {
-  const name = products ? `products ${model.hidden}` : `${model.cell} ${model.layers} × ${model.hidden}`;
+  const name = forced
+    ? `output recurrence ${model.layers} × ${model.hidden}`
+    : `${model.cell} ${model.layers} × ${model.hidden}`;
   console.log(
     [
       `${name}, V ${model.vocabulary}, N ${options.batch}, T ${options.steps} on ${result.engine}, threads: ${result.threads} (${format.machine(result.machine)})`,
