@@ -2,7 +2,7 @@ import type { Tensor } from '@unfold/kernels';
 import { FedOutput } from './fed-output.ts';
 import { FirstState } from './first-state.ts';
 import { type Head, outputHead } from './head.ts';
-import { Injection, noSources } from './injection.ts';
+import { Injection } from './injection.ts';
 import { LayerStack } from './layer-stack.ts';
 import type { GradientSet, Network } from './network.ts';
 import { outputWidth } from './parameter-table.ts';
@@ -124,7 +124,7 @@ export class ClosedLoopPass implements GradientPass {
       if (lengths) backend.upload(this.#lengths, part.lengths!);
       const hidden = this.#stacks[t]!.forward({
         input: this.#embedded ? this.#at(this.#embedded, t) : part.inputs,
-        injected: this.#injection.forward({ ...noSources, ...part, feedback: this.#feed(chunk, t) }, 1),
+        injected: this.#injection.forward({ ...part, feedback: this.#feed(chunk, t) }, 1),
         lengths: lengths && this.#lengths,
         reversed: null,
         state,

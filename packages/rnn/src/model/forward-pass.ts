@@ -1,7 +1,7 @@
 import type { Tensor } from '@unfold/kernels';
 import { FirstState } from './first-state.ts';
 import { type Head, type HeadSums, type HeadTargets, lengthHead, outputHead } from './head.ts';
-import { Injection, noSources } from './injection.ts';
+import { Injection } from './injection.ts';
 import { LayerStack, type PassRandom } from './layer-stack.ts';
 import type { Network } from './network.ts';
 import { outputWidth } from './parameter-table.ts';
@@ -70,7 +70,7 @@ export class ForwardPass {
       backend.upload(backend.view(this.#reversed, 0, steps), reversedRows(lengths, steps, this.#sequences));
     const output = this.#stack.forward({
       input,
-      injected: this.#injection.forward({ ...noSources, ...call }, steps),
+      injected: this.#injection.forward(call, steps),
       lengths: lengths && this.#lengths,
       reversed: this.#reversed && backend.view(this.#reversed, 0, steps),
       state,

@@ -17,8 +17,6 @@ export interface Sources {
 const isMixture = ({ role }: Parameter, input: Tensor): boolean =>
   role.use === 'embedding' && input.type === 'real';
 
-export const noSources: Sources = { feedback: null, context: null, countdown: null };
-
 /** What joins the gates' input sum of layer 0: products with feedback, context and countdown, one for all time steps. */
 export class Injection {
   readonly #network: Network;
@@ -54,7 +52,7 @@ export class Injection {
   }
 
   /** [T,N,G·H], valid until the next call; null: nothing. */
-  forward(sources: Sources, steps: number): Tensor | null {
+  forward(sources: Partial<Sources>, steps: number): Tensor | null {
     if (this.#sum === null) return null;
     const { backend, parameters } = this.#network;
     const sum = backend.view(this.#sum, 0, steps);
