@@ -54,12 +54,6 @@ const expectSize = (spec: JobSpec, shape: NetworkShape): void => {
     );
 };
 
-/** Whether the layers are what the diagnostics take apart: no batch statistics, nothing fed back, and one direction with states. */
-const isPlain = ({ layers, model, shape }: Network): boolean =>
-  !model.bidirectional &&
-  shape.feedback === null &&
-  layers.every(({ norm, recurrent }) => norm !== 'batch' && recurrent !== false);
-
 /** Where a run begins. */
 export interface RunStart {
   /** null: at the beginning. */
@@ -282,11 +276,8 @@ export class TrainingRun {
   /** What `diagnostics_every` asks for after the step that was just done: nothing after most. */
   async diagnose(): Promise<Diagnostic[]> {
     if (this.#lastNorms === null) return [];
-    const { continues, sequences } = this.data.training;
     return [
-      ...(continues && isPlain(this.#network)
-        ? await diagnose(this.#network, { ...this.#lastBatch!, lanes: sequences })
-        : []),
+      ...(await diagnose(this.#network, this.#lastBatch!, this.data.training.sequences)),
       { name: 'gradient_norms', data: { parameters: this.#lastNorms } },
     ];
   }

@@ -9,6 +9,7 @@ import {
   textFile,
   tinySpec,
 } from '../../../test-support/runs.ts';
+import type { HostBatch } from '../../data/feed.ts';
 import { orthogonalMatrix } from '../../model/initialize.ts';
 import { createNetwork, initializeNetwork, type Network, upload } from '../../model/network.ts';
 import { textShape } from '../../model/network-shape.ts';
@@ -58,7 +59,7 @@ describe('gradients through time', () => {
       await set(network, 'rnn.weight_hh_l0', (values) => values.set(q.map((value) => rho * value)));
       await set(network, 'rnn.weight_ih_l0', (values) => values.fill(0));
       const { inputs, targets } = tokens(network, 30, 3);
-      const [layer] = await gradientsThroughTime(network, inputs, targets);
+      const [layer] = await gradientsThroughTime(network, { inputs, targets, sources: {} });
       expect(layer!.c).toBeNull();
       expect(layer!.h.length).toBe(30);
       layer!.h.forEach((value, lag) => {
@@ -74,7 +75,7 @@ describe('gradients through time', () => {
     await set(network, 'rnn.weight_ih_l0', (values) => values.fill(0, H * 7, 2 * H * 7));
     await set(network, 'rnn.bias_ih_l0', (values) => values.fill(20, H, 2 * H));
     const { inputs, targets } = tokens(network, 40, 2);
-    const [layer] = await gradientsThroughTime(network, inputs, targets);
+    const [layer] = await gradientsThroughTime(network, { inputs, targets, sources: {} });
     expect(layer!.c![0]).toBeGreaterThan(1e-3);
     for (const value of layer!.c!) expect(value / layer!.c![0]!).toBeCloseTo(1, 6);
     // Nothing flows through h itself.
@@ -90,7 +91,7 @@ describe('gradients through time', () => {
     const network = networkOf({ cell, hidden_size: 4, num_layers: 2, ...more });
     const T = 5;
     const { inputs, targets } = tokens(network, T, 1);
-    const found = await gradientsThroughTime(network, inputs, targets);
+    const found = await gradientsThroughTime(network, { inputs, targets, sources: {} });
     const { backend, layers, parameters } = network;
 
     /** The loss of the last step when unit `unit` of layer `at`'s state is moved by ε after step `after`. */
@@ -202,8 +203,18 @@ test('saturation tells open from shut gates', async () => {
       values.fill(0, 3 * H + 3);
     });
   }
-  const batch = { inputs: new Int32Array(20), targets: new Int32Array(20), steps: 10, lanes: 2 };
-  const found = await diagnose(network, batch);
+  const batch: HostBatch = {
+    inputs: new Int32Array(20),
+    targets: new Int32Array(20),
+    steps: 10,
+    lengths: null,
+    sequences: null,
+    mask: null,
+    count: 20,
+    context: null,
+    tokens: 20,
+  };
+  const found = await diagnose(network, batch, 2);
   const { data } = found.find(({ name }) => name === 'saturation')!;
   const gates = {
     i: { low: 1, high: 0 },

@@ -1,5 +1,7 @@
 import type { RecurrentGradients, RecurrentLayer, RecurrentParameters, Tensor } from '@unfold/kernels';
+import { FirstState } from '../../model/first-state.ts';
 import { outputHead } from '../../model/head.ts';
+import { Injection, type Sources } from '../../model/injection.ts';
 import { type Network, upload } from '../../model/network.ts';
 import type { gateCount } from '../../model/parameter-table.ts';
 
@@ -8,6 +10,15 @@ export interface LayerGradients {
   layer: number;
   h: number[];
   c: number[] | null;
+}
+
+/** Sequences of T steps from their beginnings. */
+export interface DiagnosedSequences {
+  /** int [T,N] or real [T,N,C]. */
+  inputs: Tensor;
+  /** Of the last step, int [1,N] or real [1,N,V]; or of the whole sequences, int [N], where they have one output. */
+  targets: Tensor;
+  sources: Partial<Sources>;
 }
 
 const frozen: RecurrentGradients = { weightIh: null, biasIh: null, weightHh: null, biasHh: null };
@@ -44,20 +55,17 @@ const lengthOf = (values: ArrayLike<number>[], sequences: number): number => {
 
 /**
  * ‖∂L_T / ∂h_{T−k}‖ and ‖∂L_T / ∂c_{T−k}‖ by lag and layer, L_T being the loss of the last time step alone: with the summed loss every step would
- * bring a gradient of its own, and nothing would be seen to vanish. The states start at zero; there is no dropout. Of several sequences,
+ * bring a gradient of its own, and nothing would be seen to vanish. Sequences begin here; there is no dropout. Of several sequences,
  * each with its own L_T, the root mean square is told. The steps go through the kernels one by one, backwards.
- * @param inputs int [T,N] or real [T,N,C]
- * @param targets int [1,N] or real [1,N,V], of the last step
- * @param observe sees every layer's input and outputs [T,N,H]
+ * @param observe sees every layer's input, outputs [T,N,H] and first state [N,H]
  * @returns layers bottom first
  */
 export const gradientsThroughTime = async (
   network: Network,
-  inputs: Tensor,
-  targets: Tensor,
-  observe: (layer: number, input: Tensor, outputs: Tensor) => Promise<void> = async () => {},
+  { inputs, targets, sources }: DiagnosedSequences,
+  observe: (layer: number, input: Tensor, outputs: Tensor, first: Tensor) => Promise<void> = async () => {},
 ): Promise<LayerGradients[]> => {
-  const { backend, layers, parameters, model } = network;
+  const { backend, layers, parameters, model, shape } = network;
   const [T, N] = inputs.shape as [number, number];
   const H = model.hidden_size;
   const made: Tensor[] = [];
@@ -84,6 +92,11 @@ export const gradientsThroughTime = async (
   const embedded = parameters.encoder && create([T, N, model.embedding_size!]);
   const scratch = { output: create([1, N, H]), dc: create([N, H]), h: create([N, H]), c: create([N, H]) };
   const head = outputHead(network, 1, N);
+  const firstState = new FirstState(network, N);
+  const injection = new Injection(network, T, N);
+  const injected = injection.forward(sources, T);
+  const injectedAt = (k: number, t: number): Tensor | null =>
+    k === 0 && injected ? backend.view(injected, t, 1) : null;
   const loss = create([1], 'double');
 
   const inputAt = (k: number, t: number): Tensor =>
@@ -97,6 +110,7 @@ export const gradientsThroughTime = async (
     backend.recurrentForward({
       ...own,
       input: inputAt(k, t),
+      injected: injectedAt(k, t),
       h0: h[t]!,
       c0: c![t + 1]!,
       output: scratch.output,
@@ -118,6 +132,10 @@ export const gradientsThroughTime = async (
 
   try {
     if (embedded) backend.embeddingForward({ table: parameters.encoder!, tokens: inputs, output: embedded });
+    firstState.set(
+      { h: pairs.map(({ h }) => h[0]!), c: pairs.map(({ c }) => c && c[0]!) },
+      sources.context ?? null,
+    );
     for (let t = 0; t < T; t++)
       layers.forEach((layer, k) => {
         const { outputs, h, c } = pairs[k]!;
@@ -125,6 +143,7 @@ export const gradientsThroughTime = async (
           layer,
           parameters: parameters.recurrent[k]!,
           input: inputAt(k, t),
+          injected: injectedAt(k, t),
           h0: h[t]!,
           c0: c && c[t]!,
           output: backend.view(outputs, t, 1),
@@ -134,17 +153,18 @@ export const gradientsThroughTime = async (
         });
       });
 
-    for (const [k, { outputs }] of pairs.entries())
-      await observe(k, k > 0 ? pairs[k - 1]!.outputs : (embedded ?? inputs), outputs);
+    for (const [k, { outputs, h }] of pairs.entries())
+      await observe(k, k > 0 ? pairs[k - 1]!.outputs : (embedded ?? inputs), outputs, h[0]!);
 
-    const top = backend.view(pairs.at(-1)!.outputs, T - 1, 1);
-    const dTop = create([1, N, H]);
-    // A count of 1: every sequence has a loss of its own.
+    const top = pairs.at(-1)!;
+    const ends = shape.outputAt === 'end';
+    const dTop = ends ? null : create([1, N, H]);
     head.run(
-      top,
+      ends ? top.h[T]! : backend.view(top.outputs, T - 1, 1),
+      // A count of 1: every sequence has a loss of its own.
       { targets, mask: null, count: 1 },
       { loss, correct: null, losses: null },
-      { weight: null, bias: null, dHidden: dTop, adds: false },
+      { weight: null, bias: null, dHidden: dTop ?? top.dh, adds: false },
     );
 
     const found: LayerGradients[] = layers.map(({ cell }, layer) => ({
@@ -177,6 +197,8 @@ export const gradientsThroughTime = async (
     return found;
   } finally {
     head.release();
+    firstState.release();
+    injection.release();
     backend.release(...made, ...saved.flat(), ...probes.filter((probe) => probe !== null));
     backend.release(...held.flatMap((layer) => (layer ? [layer.biasIh] : [])));
   }

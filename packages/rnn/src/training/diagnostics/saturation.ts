@@ -56,18 +56,22 @@ const real = (values: ArrayLike<number>): Float64Array => Float64Array.from(valu
 /**
  * Saturated shares by gate of one layer.
  * @param input [T,N,C], or the tokens [T,N]
- * @param outputs h_1 … h_T from a zero state, [T,N,H]
- * @returns null for a layer whose gates have more inputs than x_t and h_{t−1} (peepholes, normalisation, a reset before the product)
+ * @param outputs h_1 … h_T, [T,N,H]
+ * @param first h_0, [N,H]
+ * @returns null for a layer whose gates have more inputs than x_t and h_{t−1} (peepholes, normalisation, a reset before the product;
+ * in the lowest one what joins its input)
  */
 export const saturationOf = async (
   network: Network,
   k: number,
   input: Tensor,
   outputs: Tensor,
+  first: Tensor,
 ): Promise<Record<string, Saturation> | null> => {
   const { backend } = network;
   const layer = network.layers[k]!;
-  if (!isPlain(layer)) return null;
+  const { feedback, context, countdown } = network.parameters;
+  if (!isPlain(layer) || (k === 0 && (feedback ?? context ?? countdown))) return null;
   const parameters = network.parameters.recurrent[k]!;
   const [T, N, H] = outputs.shape as [number, number, number];
   const rows = T * N;
@@ -79,6 +83,7 @@ export const saturationOf = async (
     await backend.download(parameters.biasHh!),
   ];
   const before = new Float64Array(rows * H);
+  before.set(real(await backend.download(first)));
   before.set(real(await backend.download(outputs)).subarray(0, (T - 1) * N * H), N * H);
   const weightHh = real(await backend.download(parameters.weightHh!));
   const fromHidden = await product(network, { values: before, count: rows }, weightHh);
