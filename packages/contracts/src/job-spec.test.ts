@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { UnfoldError } from './errors.ts';
-import { designedJobSpec, type JobSpec, jobSpec } from './job-spec.ts';
-import { findNotBuilt } from './spec/not-built-yet.ts';
+import { type JobSpec, jobSpec } from './job-spec.ts';
 import { parseRequest } from './validation.ts';
 
 const file = `file-${'0'.repeat(32)}`;
@@ -115,6 +114,7 @@ describe('a job spec', () => {
       'contradictory_options',
       'training.clip',
     ],
+    ['an unknown precision', training({ precision: 'fp8' }), 'invalid_value', 'training.precision'],
     ['clipping to nothing', training({ clip: { norm: 0 } }), 'invalid_value', 'training.clip.norm'],
   ])('is refused for %s, naming the field', (_, input, code, param) => {
     const error = refusal(input);
@@ -134,17 +134,6 @@ describe('a job spec', () => {
       'training.clip: expected either norm or value, but received an object.',
     );
     expect(refusal({}).message).toBe('file: expected a string, but received nothing.');
-  });
-
-  it('tells what is not there yet from what is wrong', () => {
-    // Options that will be built soon leave this list as they are.
-    for (const { path, message } of findNotBuilt(
-      parseRequest(designedJobSpec, { file, training: { teacher_forcing: { mode: 'never' } } }),
-    ))
-      expect(`${path.join('.')}: ${message}`).toMatch(
-        /^training\.teacher_forcing\.mode: not supported yet: expected "always"/,
-      );
-    expect(refusal(training({ precision: 'fp8' })).message).toContain('training.precision: ');
   });
 
   it('says once what is wrong with a text', () => {

@@ -3,7 +3,6 @@ import { fileId, modelName } from './ids.ts';
 import { contradiction } from './spec/contradictions/contradiction.ts';
 import { findContradictions } from './spec/contradictions/find-contradictions.ts';
 import { modelOptions } from './spec/model-options.ts';
-import { findNotBuilt } from './spec/not-built-yet.ts';
 import { seriesOptions } from './spec/series-options.ts';
 import { startFrom } from './spec/start-from.ts';
 import { task } from './spec/tasks.ts';
@@ -62,15 +61,11 @@ const fillIn = (spec: CompletedSpec): CompletedSpec => {
   };
 };
 
-/** Every option of the design, also those that are not built yet. */
-export const designedJobSpec = fields.overwrite(fillIn).superRefine((spec, context) => {
-  for (const { path, message } of findContradictions(spec)) context.addIssue(contradiction(path, message));
-});
-
 /** A training job as a client may write it: only `file` is required, everything else has a default. */
-export const jobSpec = designedJobSpec
+export const jobSpec = fields
+  .overwrite(fillIn)
   .superRefine((spec, context) => {
-    for (const { path, message } of findNotBuilt(spec)) context.addIssue({ code: 'custom', path, message });
+    for (const { path, message } of findContradictions(spec)) context.addIssue(contradiction(path, message));
   })
   .meta({ id: 'JobSpec', description: 'A training job. Only `file` is required.' });
 

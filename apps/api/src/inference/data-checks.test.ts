@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { designedJobSpec, parseRequest } from '@unfold/contracts';
+import { jobSpec, parseRequest } from '@unfold/contracts';
 import { checkData } from '@unfold/rnn';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDataChecks, type DataCheckTask } from './data-checks.ts';
@@ -29,7 +29,7 @@ const taskOf = async (content: string, options: object = {}): Promise<DataCheckT
   const sha256 = createHash('sha256').update(content).digest('hex');
   const path = join(folder, sha256);
   await writeFile(path, content);
-  const spec = parseRequest(designedJobSpec, {
+  const spec = parseRequest(jobSpec, {
     file: `file-${'0'.repeat(26)}`,
     text: { sequences: 'lines' },
     ...options,

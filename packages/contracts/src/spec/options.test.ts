@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { designedJobSpec } from '../job-spec.ts';
+import { jobSpec } from '../job-spec.ts';
 import { parseRequest } from '../validation.ts';
 
 const file = `file-${'0'.repeat(32)}`;
-const complete = (input: object = {}) => parseRequest(designedJobSpec, { file, ...input });
+const complete = (input: object = {}) => parseRequest(jobSpec, { file, ...input });
 
 type Schema = { $ref?: string; properties?: Record<string, Schema>; description?: string; anyOf?: Schema[] };
 
 describe('the options of a job', () => {
   it('are each described on the API page', () => {
-    const root = z.toJSONSchema(designedJobSpec, { io: 'input' }) as Schema & {
+    const root = z.toJSONSchema(jobSpec, { io: 'input' }) as Schema & {
       $defs: Record<string, Schema>;
     };
     const undescribed: string[] = [];
@@ -68,6 +68,6 @@ describe('the options of a job', () => {
     { start_from: { model: 'base', freeze: ['layers.0'] } },
   ])('are complete after one pass (%j)', (input) => {
     const spec = complete(input);
-    expect(parseRequest(designedJobSpec, structuredClone(spec))).toEqual(spec);
+    expect(parseRequest(jobSpec, structuredClone(spec))).toEqual(spec);
   });
 });

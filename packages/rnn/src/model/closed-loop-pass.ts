@@ -19,7 +19,7 @@ interface Chunk extends PassInput {
 /**
  * Forward and backward pass of a network that is fed its own outputs, gradients and all: one step after the other, a loss reaching earlier
  * outputs through what was fed. What is fed at step t is f(o_{t−1}), see `FedOutput`, and zeros at the first one; with `own` in the call it is
- * `own`_t · f(o_{t−1}) + `feedback`_t.
+ * `own`_t · f(o_{t−1}) + `feedback`_t. A network of numbers that reads its outputs has the same in the place of its inputs.
  */
 export class ClosedLoopPass implements GradientPass {
   readonly loss: Tensor;
@@ -41,10 +41,13 @@ export class ClosedLoopPass implements GradientPass {
   readonly #outputs: Tensor;
   /** f(o) of the step before, [T+1,N,F]: that of the next chunk is the last. */
   readonly #answers: Tensor;
-  /** What is fed where that is not all, [T,N,F]. */
-  #mixed: Tensor | null = null;
+  /** What is fed back, and read, where that is more than answers, [T,N,F]. */
+  #fed: Tensor | null = null;
+  #read: Tensor | null = null;
   /** Gradients on their way down and back, [1,N,…]. */
   readonly #dFed: Tensor;
+  /** Null: inputs are no outputs. */
+  readonly #dRead: Tensor | null;
   readonly #dHidden: Tensor;
   readonly #dState: RecurrentState;
 
@@ -71,6 +74,7 @@ export class ClosedLoopPass implements GradientPass {
     this.#outputs = real(longest, width);
     this.#answers = real(longest + 1, width);
     this.#dFed = real(1, width);
+    this.#dRead = shape.readsOutputs ? real(1, width) : null;
     this.#dHidden = real(1, top);
     this.#dState = createState(network, sequences);
   }
@@ -99,20 +103,32 @@ export class ClosedLoopPass implements GradientPass {
     return this.#network.backend.view(tensor, t, 1);
   }
 
-  /** What is fed at step t. */
-  #feed({ own, feedback }: Chunk, t: number): Tensor {
+  /** What takes the place of `known`, of all steps, at step t. @param room [T,N,F] */
+  #mix({ own }: Chunk, known: Tensor, t: number, room: Tensor | null): Tensor {
     const { backend } = this.#network;
     const answers = this.#at(this.#answers, t);
     if (own === null) return answers;
-    this.#mixed ??= backend.createTensor([this.#stacks.length, ...this.#answers.shape.slice(1)]);
-    const fed = this.#at(this.#mixed, t);
+    const fed = this.#at(room!, t);
     backend.scaleRows({ input: answers, factors: this.#at(own, t), output: fed });
-    backend.add({ source: this.#at(feedback!, t), target: fed });
+    backend.add({ source: this.#at(known, t), target: fed });
     return fed;
+  }
+
+  #room(): Tensor {
+    return this.#network.backend.createTensor([this.#stacks.length, ...this.#answers.shape.slice(1)]);
+  }
+
+  #input(chunk: Chunk, t: number): Tensor {
+    if (this.#embedded) return this.#at(this.#embedded, t);
+    return this.#dRead ? this.#mix(chunk, chunk.inputs, t, this.#read) : this.#at(chunk.inputs, t);
   }
 
   #forward(chunk: Chunk, { state, random, lengths }: TrainingCall): void {
     const { backend, parameters } = this.#network;
+    if (chunk.own) {
+      if (chunk.feedback) this.#fed ??= this.#room();
+      if (this.#dRead) this.#read ??= this.#room();
+    }
     if (this.#embedded)
       backend.embeddingForward({
         table: parameters.encoder!,
@@ -123,8 +139,11 @@ export class ClosedLoopPass implements GradientPass {
       const part = inputWithin(backend, chunk, t, 1);
       if (lengths) backend.upload(this.#lengths, part.lengths!);
       const hidden = this.#stacks[t]!.forward({
-        input: this.#embedded ? this.#at(this.#embedded, t) : part.inputs,
-        injected: this.#injection.forward({ ...part, feedback: this.#feed(chunk, t) }, 1),
+        input: this.#input(chunk, t),
+        injected: this.#injection.forward(
+          { ...part, feedback: chunk.feedback && this.#mix(chunk, chunk.feedback, t, this.#fed) },
+          1,
+        ),
         lengths: lengths && this.#lengths,
         reversed: null,
         state,
@@ -147,15 +166,18 @@ export class ClosedLoopPass implements GradientPass {
       Tensor,
       Tensor,
     ];
-    const fed = own ? within(this.#mixed!) : answers;
-    const dInjected = this.#injection.gradient(steps)!;
+    const fed = own && this.#fed ? within(this.#fed) : answers;
+    const dInjected = this.#injection.gradient(steps);
     const none = { dWeight: null, dBias: null };
     backend.zero(...stateTensors(this.#dState));
     for (let t = steps - 1; t >= 0; t--) {
       const dOutput = this.#at(dOutputs, t);
       if (t < steps - 1) {
-        const dFed = this.#dFed;
-        this.#injection.feedbackGradient(this.#at(fed, t + 1), this.#at(dInjected, t + 1), dFed);
+        const dFed = dInjected ? this.#dFed : this.#dRead!;
+        if (dInjected) {
+          this.#injection.feedbackGradient(this.#at(fed, t + 1), this.#at(dInjected, t + 1), dFed);
+          if (this.#dRead) backend.add({ source: this.#dRead, target: dFed });
+        }
         if (own) backend.scaleRows({ input: dFed, factors: this.#at(own, t + 1), output: dFed });
         this.#fedOutput.backward(this.#at(answers, t + 1), dFed, dOutput);
       }
@@ -167,8 +189,8 @@ export class ClosedLoopPass implements GradientPass {
           scratch: this.#dHidden,
           arriving: this.#dState,
           leaving: this.#dState,
-          dInput: this.#dEmbedded && this.#at(this.#dEmbedded, t),
-          dInjected: this.#at(dInjected, t),
+          dInput: this.#dEmbedded ? this.#at(this.#dEmbedded, t) : this.#dRead,
+          dInjected: dInjected && this.#at(dInjected, t),
         },
         0,
       );
@@ -183,7 +205,7 @@ export class ClosedLoopPass implements GradientPass {
       dWeight: decoder.weight,
       dBias: decoder.bias,
     });
-    this.#injection.backward(this.gradients, { ...chunk, feedback: fed }, dInjected);
+    if (dInjected) this.#injection.backward(this.gradients, { ...chunk, feedback: fed }, dInjected);
     if (chunk.first === 0 && call.starts)
       this.#firstState.backward(this.gradients, null, this.#dState, call.context);
     if (encoder)
@@ -209,8 +231,10 @@ export class ClosedLoopPass implements GradientPass {
       this.#hidden,
       this.#outputs,
       this.#answers,
-      this.#mixed,
+      this.#fed,
+      this.#read,
       this.#dFed,
+      this.#dRead,
       this.#dHidden,
     ];
     backend.release(...tensors.filter((tensor) => tensor !== null));

@@ -17,6 +17,8 @@ export class ClosedLoop {
   readonly #pass: ForwardPass;
   readonly #state: RecurrentState;
   readonly #inputs: Tensor;
+  /** The first steps' feedback; null: nothing is fed back. */
+  readonly #feedback: Tensor | null;
   readonly #outputs: Tensor;
   /** Of the time steps read last. */
   #hidden: Tensor | null = null;
@@ -30,6 +32,7 @@ export class ClosedLoop {
     this.#pass = new ForwardPass(network, steps, sequences);
     this.#state = createState(network, sequences);
     this.#inputs = backend.createTensor([steps, sequences, shape.input.size]);
+    this.#feedback = shape.feedback && backend.createTensor(this.#inputs.shape);
     this.#outputs = backend.createTensor([1, sequences, shape.output.size]);
   }
 
@@ -45,9 +48,21 @@ export class ClosedLoop {
     const steps = values.length / (N * C);
     const inputs = backend.view(this.#inputs, 0, steps);
     upload(backend, inputs, values);
-    // What was put out before is what is read: the known values, then the network's own.
-    this.#hidden = this.#pass.hidden({ inputs, feedback: inputs, firstStep: this.#steps }, this.#state);
+    this.#hidden = this.#pass.hidden(
+      { inputs, feedback: this.#feedback && this.#fed(inputs), firstStep: this.#steps },
+      this.#state,
+    );
     this.#steps += steps;
+  }
+
+  /** What was put out before is what is read, the known values, then the network's own; before the first step nothing was. */
+  #fed(inputs: Tensor): Tensor {
+    if (this.#steps > 0) return inputs;
+    const { backend } = this.#network;
+    const fed = backend.view(this.#feedback!, 0, inputs.shape[0]!);
+    backend.copy({ source: inputs, target: fed });
+    backend.zero(backend.view(fed, 0, 1));
+    return fed;
   }
 
   /** What comes after the last step that was read, [N,C], as the network would be fed it. */
@@ -68,5 +83,6 @@ export class ClosedLoop {
     this.#pass.release();
     releaseState(backend, this.#state);
     backend.release(this.#inputs, this.#outputs);
+    if (this.#feedback) backend.release(this.#feedback);
   }
 }

@@ -23,19 +23,34 @@ const shapes: Record<string, Pick<NetworkShape, 'input' | 'output' | 'loss'>> = 
     loss: 'squared_error',
   },
   bits: { input: { kind: 'vectors', size: 2 }, output: { kind: 'vectors', size: V }, loss: 'bernoulli' },
+  forecast: {
+    input: { kind: 'vectors', size: V },
+    output: { kind: 'vectors', size: V },
+    loss: 'squared_error',
+  },
 };
 
-/** A labeling of two sequences of five and three steps; at one of them nothing is asked. */
-const setUp = (model: Fields, kind: string, Pass: typeof TrainingPass | typeof ClosedLoopPass) => {
+interface Feeding {
+  Pass: typeof TrainingPass | typeof ClosedLoopPass;
+  /** 1 where a coin says that the network is fed its own numbers, [T,N]; none: everywhere. */
+  coins?: number[];
+}
+const fedItsOwn: Feeding = { Pass: ClosedLoopPass };
+const byCoins: Feeding = { Pass: ClosedLoopPass, coins: [0, 0, 1, 1, 0, 1, 1, 0, 1, 0] };
+
+/** A labeling, or a forecast, of two sequences of five and three steps; at one of them nothing is asked. */
+const setUp = (model: Fields, kind: string, { Pass, coins }: Feeding, cutEvery = T) => {
   const backend = createReference({ precision: 'float64' });
-  const options = tinySpec({ task: 'sequence_labeling', model: { hidden_size: 3, ...model } }).model;
+  const readsOutputs = kind === 'forecast';
+  const task = readsOutputs ? 'forecasting' : 'sequence_labeling';
+  const options = tinySpec({ task, model: { hidden_size: 3, ...model } }).model;
   const ports = shapes[kind]!;
   const network = createNetwork(backend, options, {
     ...ports,
     excluded: null,
     outputAt: 'steps',
-    feedback: ports.output,
-    readsOutputs: false,
+    feedback: options.recurrence === 'hidden' ? null : ports.output,
+    readsOutputs,
     context: null,
     normSteps: T,
   });
@@ -62,6 +77,17 @@ const setUp = (model: Fields, kind: string, Pass: typeof TrainingPass | typeof C
   const feedback = discrete
     ? place(ports.output, [-1, -1, 2, 1, 1, -1, 0, 2, 1, -1])
     : place(ports.output, [0, 0, 0, 0, 0, 0, 0.2, 0.9, 0.4, 0.7, 0.1]);
+  const factors = (values: number[]) => {
+    const tensor = backend.createTensor([T, N]);
+    backend.upload(tensor, Float64Array.from(values));
+    return tensor;
+  };
+  const own = coins ? factors(coins) : null;
+  const known = coins && factors(coins.map((coin) => 1 - coin));
+  // What is known is taken out of what the pass is given where a coin says so.
+  if (known)
+    for (const input of [feedback, ...(readsOutputs ? [inputs] : [])])
+      backend.scaleRows({ input, factors: known, output: input });
   const loss = async (): Promise<number> => {
     pass.run({
       inputs,
@@ -71,11 +97,12 @@ const setUp = (model: Fields, kind: string, Pass: typeof TrainingPass | typeof C
       lengths,
       labels: null,
       ending: null,
-      feedback,
+      feedback: network.shape.feedback && feedback,
+      own,
       context: null,
       countdown: null,
       count: 7,
-      cutEvery: T,
+      cutEvery,
       state,
       starts: true,
       random: { seed: 3, step: 11, sequences: null },
@@ -132,11 +159,11 @@ const networks: [string, Fields][] = [
 ];
 
 describe.each([
-  ['forced', TrainingPass],
-  ['fed its own outputs', ClosedLoopPass],
-] as const)('the gradient of a network with feedback, %s', (_, Pass) => {
+  ['forced', { Pass: TrainingPass }],
+  ['fed its own outputs', fedItsOwn],
+] as const)('the gradient of a network with feedback, %s', (_, feeding) => {
   test.each(networks)('is that of finite differences: %s', async (__, model) => {
-    const set = setUp(model, 'tokens', Pass);
+    const set = setUp(model, 'tokens', feeding);
     for (const [name, error] of Object.entries(await gradientErrors(set)))
       expect(error, name).toBeLessThan(1e-5);
   });
@@ -148,8 +175,32 @@ describe.each([
     ['zeros and ones', { cell: 'elman', recurrence: 'output' }, 'bits'],
     ['zeros and ones with states', { cell: 'gru', recurrence: 'both' }, 'bits'],
   ])('is that of finite differences with %s', async (__, model, kind) => {
-    const set = setUp(model, kind, Pass);
+    const set = setUp(model, kind, feeding);
     for (const [name, error] of Object.entries(await gradientErrors(set)))
       expect(error, name).toBeLessThan(1e-5);
+  });
+});
+
+describe('the gradient of a network that is fed its own numbers by fixed coins', () => {
+  test.each([
+    ['numbers', { cell: 'elman', recurrence: 'output' }, 'numbers'],
+    ['numbers with states', { cell: 'gru', recurrence: 'both', initial_state: 'learned' }, 'numbers'],
+    ['zeros and ones', { cell: 'lstm', recurrence: 'both' }, 'bits'],
+    ['a forecast', { cell: 'elman' }, 'forecast'],
+    ['a forecast of two layers with layer norm', { cell: 'lstm', num_layers: 2, norm: 'layer' }, 'forecast'],
+    ['a forecast with output recurrence', { cell: 'elman', recurrence: 'output' }, 'forecast'],
+    ['a forecast with both', { cell: 'gru', recurrence: 'both', dropout: 0 }, 'forecast'],
+  ])('is that of finite differences: %s', async (_, model, kind) => {
+    const set = setUp(model, kind, byCoins);
+    for (const [name, error] of Object.entries(await gradientErrors(set)))
+      expect(error, name).toBeLessThan(1e-5);
+  });
+
+  test('is cut with the state, the loss staying what it was', async () => {
+    const model = { cell: 'gru', recurrence: 'both' };
+    const [whole, cut] = [setUp(model, 'forecast', byCoins), setUp(model, 'forecast', byCoins, 2)];
+    expect(await cut.loss()).toBeCloseTo(await whole.loss(), 12);
+    const gradientOf = ({ backend, gradients }: typeof cut) => backend.download(gradients.decoder.bias!);
+    expect(await gradientOf(cut)).not.toEqual(await gradientOf(whole));
   });
 });

@@ -78,7 +78,8 @@ export class BatchTensors {
     return part;
   }
 
-  load(batch: HostBatch): DeviceBatch {
+  /** @param starts whether the sequences begin with this batch; else it goes on where the one before it ended */
+  load(batch: HostBatch, starts = true): DeviceBatch {
     const { shape } = this.#network;
     const { steps, lengths, context, sequences } = batch;
     const N = this.#inputs.shape[1]!;
@@ -91,7 +92,7 @@ export class BatchTensors {
       targets: this.#fill(this.#targets, batch.targets, end ? N : steps),
       labels: end ? (batch.targets as Int32Array) : null,
       mask: this.#mask && this.#fill(this.#mask, batch.mask!, steps),
-      feedback: this.#feedback && this.#fill(this.#feedback, this.#fed(batch), steps),
+      feedback: this.#feedback && this.#fill(this.#feedback, this.#fed(batch, starts), steps),
       context: this.#context && this.#fill(this.#context, context!, N),
       countdown: this.#countdown && this.#fill(this.#countdown, this.#remaining(batch), steps),
       ending: this.#ending && this.#endings(batch),
@@ -99,8 +100,10 @@ export class BatchTensors {
     };
   }
 
-  #fed({ inputs, targets, steps }: HostBatch): HostBatch['targets'] {
-    return this.#network.shape.readsOutputs ? inputs : shifted(targets, targets.length / steps);
+  /** Zeros where nothing was put out before. The target that a series goes on from is its first input. */
+  #fed({ inputs, targets, steps }: HostBatch, starts: boolean): HostBatch['targets'] {
+    if (!this.#network.shape.readsOutputs) return shifted(targets, targets.length / steps);
+    return starts ? inputs.slice().fill(0, 0, inputs.length / steps) : inputs;
   }
 
   /** r_{t−1} as a share of the longest, and 1 where it is known: from the second step on. */

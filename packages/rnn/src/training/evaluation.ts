@@ -60,8 +60,9 @@ export class Evaluation {
     const softmax = shape.loss === 'softmax';
     for (let batch = 0; batch < this.#feed.batches; batch++) {
       if (await interrupted()) return null;
-      const loaded = this.#tensors.load(this.#feed.load(0, batch));
-      if (batch === 0 || !this.#stateful) this.#pass.begin(this.#state, loaded.context);
+      const starts = batch === 0 || !this.#stateful;
+      const loaded = this.#tensors.load(this.#feed.load(0, batch), starts);
+      if (starts) this.#pass.begin(this.#state, loaded.context);
       for (let first = 0; first < loaded.steps; first += this.#passSteps)
         this.#piece(loaded, first, Math.min(this.#passSteps, loaded.steps - first));
       total.targets += loaded.count;

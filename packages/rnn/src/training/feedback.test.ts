@@ -302,6 +302,20 @@ describe('a forecast with feedback', () => {
       { teacher_forcing: scheduled },
       records,
     ],
+    ['hidden, by a coin', { cell: 'gru' }, { teacher_forcing: scheduled }, csv],
+    ['hidden, records, never', { cell: 'lstm' }, { teacher_forcing: { mode: 'never' } }, records],
+    [
+      'output, windows of their own, never',
+      { cell: 'elman', recurrence: 'output' },
+      { teacher_forcing: { mode: 'never' }, bptt: { stateful: false } },
+      csv,
+    ],
+    [
+      'both, never, gradients cut',
+      { cell: 'gru', recurrence: 'both' },
+      { teacher_forcing: { mode: 'never' }, bptt: { window: 2 } },
+      csv,
+    ],
   ])('resumes with the same bits, and goes on in closed loop: %s', async (_, model, training, data) => {
     const run = await resumed({ task: 'forecasting', model, training }, data());
     const predictor = await Predictor.load(exportWeights(finalOf(run)), createReference());

@@ -4,6 +4,7 @@ import type { Feed, HostBatch } from '../data/feed.ts';
 import { ClosedLoopPass } from '../model/closed-loop-pass.ts';
 import type { PassRandom } from '../model/layer-stack.ts';
 import type { GradientSet, Network } from '../model/network.ts';
+import type { NetworkShape } from '../model/network-shape.ts';
 import type { RecurrentState } from '../model/recurrent-state.ts';
 import { type GradientPass, type TrainingCall, TrainingPass } from '../model/training-pass.ts';
 import type { DeviceBatch } from './batch-tensors.ts';
@@ -11,6 +12,10 @@ import { forcedShare, tossCoins } from './coins.ts';
 import { ScheduledSampling } from './scheduled-sampling.ts';
 
 type Options = JobSpec['training']['teacher_forcing'];
+
+/** Whether training goes step by step, since gradients flow back through what a network answered: through numbers, or through ŷ. */
+export const closesLoop = ({ mode }: Options, { loss }: Pick<NetworkShape, 'loss'>): boolean =>
+  mode === 'never' || (mode === 'scheduled' && loss !== 'softmax');
 
 /**
  * What a network is fed of the step before, in training. The target, always: all steps at once. By a coin the target or a sample of the
@@ -23,8 +28,8 @@ export class TeacherForcing {
   readonly #options: Options;
   readonly #sequences: number;
   readonly #sampling: ScheduledSampling | null;
-  /** real [T,N], 1 where a network is fed its own numbers; null: a coin decides on none. */
-  readonly #own: Tensor | null;
+  /** real [T,N], which sum to 1: whether a network is fed its own numbers, or what is known; null: no numbers, or none of its own. */
+  readonly #own: { own: Tensor; known: Tensor } | null;
 
   /** @param cutEvery most steps that gradients flow through */
   constructor(
@@ -34,15 +39,17 @@ export class TeacherForcing {
     options: Options,
     cutEvery: number,
   ) {
-    const tosses = options.mode === 'scheduled';
-    const discrete = network.shape.loss === 'softmax';
-    const Pass = options.mode === 'never' || (tosses && !discrete) ? ClosedLoopPass : TrainingPass;
+    const { backend, shape } = network;
+    const discrete = shape.loss === 'softmax';
+    const Pass = closesLoop(options, shape) ? ClosedLoopPass : TrainingPass;
+    const factors = (): Tensor => backend.createTensor([longest, sequences]);
     this.#network = network;
     this.#options = options;
     this.#sequences = sequences;
     this.pass = new Pass(network, gradients, Math.min(longest, cutEvery), sequences);
-    this.#sampling = tosses && discrete ? new ScheduledSampling(network, sequences) : null;
-    this.#own = tosses && !discrete ? network.backend.createTensor([longest, sequences]) : null;
+    this.#sampling =
+      options.mode === 'scheduled' && discrete ? new ScheduledSampling(network, sequences) : null;
+    this.#own = options.mode !== 'always' && !discrete ? { own: factors(), known: factors() } : null;
   }
 
   /**
@@ -57,31 +64,30 @@ export class TeacherForcing {
   ): Promise<Pick<TrainingCall, 'own'>> {
     const share = forcedShare(this.#options, random.step);
     await this.#sampling?.draw(host, batch, start, random, share);
-    return { own: this.#own && (await this.#mix(host, batch, random, share)) };
+    return { own: this.#own && this.#mix(host, batch, random, share) };
   }
 
-  /** Takes the targets out of what is fed where a coin says that the network is fed its own numbers. */
-  async #mix(host: HostBatch, batch: DeviceBatch, random: PassRandom, share: number): Promise<Tensor> {
+  /** Takes what is known out of what is fed, and out of inputs that are outputs, where the network is fed its own numbers. */
+  #mix(host: HostBatch, batch: DeviceBatch, random: PassRandom, share: number): Tensor {
     const { backend, shape } = this.#network;
-    const feedback = batch.feedback!;
-    const values = await backend.download(feedback);
-    const own = new Array<number>(host.steps * this.#sequences).fill(0);
+    const values = new Array<number>(host.steps * this.#sequences).fill(0);
     tossCoins(host, this.#sequences, random, share).forEach((rows, t) => {
-      for (const { n } of rows) {
-        const row = t * this.#sequences + n;
-        own[row] = 1;
-        values.fill(0, row * shape.output.size, (row + 1) * shape.output.size);
-      }
+      for (const { n } of rows) values[t * this.#sequences + n] = 1;
     });
-    const factors = backend.view(this.#own!, 0, host.steps);
-    backend.upload(factors, own);
-    backend.upload(feedback, values);
-    return factors;
+    const [own, known] = [this.#own!.own, this.#own!.known].map((each) => backend.view(each, 0, host.steps));
+    backend.upload(own!, values);
+    backend.upload(
+      known!,
+      values.map((value) => 1 - value),
+    );
+    for (const each of [batch.feedback, shape.readsOutputs ? batch.inputs : null])
+      if (each) backend.scaleRows({ input: each, factors: known!, output: each });
+    return own!;
   }
 
   release(): void {
     this.pass.release();
     this.#sampling?.release();
-    if (this.#own) this.#network.backend.release(this.#own);
+    if (this.#own) this.#network.backend.release(this.#own.own, this.#own.known);
   }
 }

@@ -199,10 +199,10 @@ export class TrainingRun {
     const { state } = this;
     const { batches } = this.data.training;
     const batch = this.data.training.load(state.epoch, state.window);
-    const loaded = this.#batch.load(batch);
+    const starts = state.window === 0 || !this.#carries;
+    const loaded = this.#batch.load(batch, starts);
     this.#lastBatch = batch;
     const random = { seed, step: state.step, sequences: loaded.sequences };
-    const starts = state.window === 0 || !this.#carries;
     const fed = await this.#forcing.prepare(batch, loaded, starts ? null : this.#carried, random);
     const cutEvery = training.bptt.window ?? loaded.steps;
     // By its own count a batch of short sequences would weigh as much as one of long ones, and their length be learned wrongly.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { UnfoldError } from '../../errors.ts';
-import { designedJobSpec } from '../../job-spec.ts';
+import { jobSpec } from '../../job-spec.ts';
 import { parseRequest } from '../../validation.ts';
 import { specWarnings } from './find-contradictions.ts';
 
@@ -8,14 +8,14 @@ const file = `file-${'0'.repeat(32)}`;
 
 const refusal = (input: object): UnfoldError => {
   try {
-    parseRequest(designedJobSpec, { file, ...input });
+    parseRequest(jobSpec, { file, ...input });
   } catch (error) {
     if (error instanceof UnfoldError) return error;
     throw error;
   }
   throw new Error('The spec was accepted.');
 };
-const accepts = (input: object) => parseRequest(designedJobSpec, { file, ...input });
+const accepts = (input: object) => parseRequest(jobSpec, { file, ...input });
 
 const conditional = 'conditional_generation';
 const labeling = 'sequence_labeling';
@@ -381,7 +381,21 @@ const training: Row[] = [
     'training.teacher_forcing.mode',
     'task',
     { task: 'classification', training: never },
+    { task: 'forecasting', training: never },
+  ],
+  [
+    'probabilities in the place of a symbol that is read',
+    'training.teacher_forcing.mode',
+    'task',
     { training: never },
+    scheduled({ c: 1 }),
+  ],
+  [
+    'probabilities in the place of a symbol that is written for a context',
+    'training.teacher_forcing.mode',
+    'task',
+    { task: conditional, training: never },
+    { task: conditional, ...scheduled({ c: 1 }) },
   ],
   [
     'feeding back where no arrow goes',

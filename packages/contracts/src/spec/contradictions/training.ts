@@ -25,6 +25,16 @@ const forcing: Rule[] = [
           'no output is fed back',
         )
       : null,
+  (spec) =>
+    spec.training.teacher_forcing.mode === 'never' && writesText(spec)
+      ? excludes(
+          'training.teacher_forcing.mode',
+          'never',
+          'task',
+          spec.task,
+          'a text is read symbol by symbol, and what is answered is a probability of each; "scheduled" feeds symbols drawn from it',
+        )
+      : null,
 ];
 
 const validates = ({ training, validation_file }: CompletedSpec): boolean =>

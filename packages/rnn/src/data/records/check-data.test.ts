@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { designedJobSpec, type JobSpec, parseRequest, UnfoldError } from '@unfold/contracts';
+import { type JobSpec, jobSpec, parseRequest, UnfoldError } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkData, type DataSummary } from './check-data.ts';
 
@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const specOf = (options: object): JobSpec =>
-  parseRequest(designedJobSpec, { file: `file-${'0'.repeat(26)}`, ...options });
+  parseRequest(jobSpec, { file: `file-${'0'.repeat(26)}`, ...options });
 
 let files = 0;
 const store = async (content: string | Uint8Array): Promise<string> => {

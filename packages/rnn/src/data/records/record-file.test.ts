@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { designedJobSpec, type JobSpec, parseRequest } from '@unfold/contracts';
+import { type JobSpec, jobSpec, parseRequest } from '@unfold/contracts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RecordBatch } from './batch-layout.ts';
 import { denormalize } from './normalization.ts';
@@ -20,7 +20,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 const specOf = (options: object): JobSpec =>
-  parseRequest(designedJobSpec, { file: `file-${'0'.repeat(26)}`, ...options });
+  parseRequest(jobSpec, { file: `file-${'0'.repeat(26)}`, ...options });
 
 const prepare = async (
   options: object,
