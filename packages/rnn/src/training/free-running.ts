@@ -9,7 +9,7 @@ import type { Network } from '../model/network.ts';
 import { createState, type RecurrentState, releaseState } from '../model/recurrent-state.ts';
 
 /** True tokens that warm the state. */
-const warmUp = 16;
+export const warmUp = 16;
 /** Shorter windows are widened to this, so that something is left beyond the warm-up. */
 const shortestWindow = 2 * warmUp;
 /** Time steps of one evaluation, all windows together. They run one after the other, whatever the text's length. */
@@ -18,7 +18,7 @@ const mostSteps = 128;
 const mostLogits = 1 << 18;
 
 /** Layer word of the stream, which tells its draws from those of the samples of an evaluation. */
-const freeRunningStream = 1;
+export const freeRunningStream = 1;
 
 /** Losses over the same positions, in nats per token. */
 export interface FreeRunningLoss {
@@ -178,4 +178,4 @@ export class FreeRunning {
   }
 }
 
-const ancestral = { temperature: 1, top_k: null, top_p: 1 } as const;
+export const ancestral = { temperature: 1, top_k: null, top_p: 1 } as const;

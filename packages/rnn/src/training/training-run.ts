@@ -31,6 +31,7 @@ import { Evaluation } from './evaluation.ts';
 import { ForecastEvaluation, type ForecastMetrics } from './forecast-evaluation.ts';
 import { FreeRunning } from './free-running.ts';
 import { FreeRunningLabels } from './free-running-labels.ts';
+import { FreeRunningTexts } from './free-running-texts.ts';
 import type { MetricContext } from './metrics.ts';
 import { createOptimizer, type Optimizer } from './optimizer.ts';
 import { RollbackPoint } from './rollback-point.ts';
@@ -53,6 +54,9 @@ const expectSize = (spec: JobSpec, shape: NetworkShape): void => {
       { param: 'model.hidden_size' },
     );
 };
+
+const writesText = (task: JobSpec['task']): boolean =>
+  task === 'language_model' || task === 'conditional_generation';
 
 /** Where a run begins. */
 export interface RunStart {
@@ -89,7 +93,7 @@ export class TrainingRun {
   readonly #carried: RecurrentState;
   readonly #batch: BatchTensors;
   readonly #evaluation: Evaluation | null;
-  readonly #freeRunning: FreeRunning | FreeRunningLabels | null;
+  readonly #freeRunning: FreeRunning | FreeRunningTexts | FreeRunningLabels | null;
   readonly #forecast: ForecastEvaluation | null;
   readonly #norm: Tensor;
   readonly #nonFinite: Tensor;
@@ -145,10 +149,14 @@ export class TrainingRun {
     }
   }
 
-  #createFreeRunning(): FreeRunning | FreeRunningLabels | null {
-    const { text, validation } = this.data;
-    if (text?.validation) return FreeRunning.over(this.#network, text.file, text.validation, this.spec.seed);
-    return validation && this.spec.task === 'sequence_labeling' && this.#network.shape.feedback
+  #createFreeRunning(): FreeRunning | FreeRunningTexts | FreeRunningLabels | null {
+    const { text, validation, encoding } = this.data;
+    const { task, seed } = this.spec;
+    if (validation === null) return null;
+    if (text?.validation) return FreeRunning.over(this.#network, text.file, text.validation, seed);
+    if (writesText(task) && encoding.input.kind === 'text')
+      return FreeRunningTexts.over(this.#network, validation, encoding.input.tokenizer, seed);
+    return task === 'sequence_labeling' && this.#network.shape.feedback
       ? new FreeRunningLabels(this.#network, validation)
       : null;
   }
