@@ -20,7 +20,7 @@ const adding = {
   metric: 'validation_loss',
   solved: (loss) => loss < 0.01,
   better: Math.min,
-  steps: 4000,
+  steps: 2500,
   spec: {
     task: 'sequence_labeling',
     training: {
