@@ -65,7 +65,7 @@ const grammar = {
   judge: async (model) => shareOf(await write(model, 200), isEmbedded),
   solved: (share) => share >= 0.99,
   better: Math.max,
-  steps: 3000,
+  steps: 5000,
   spec: {
     task: 'language_model',
     text: { sequences: 'lines' },
