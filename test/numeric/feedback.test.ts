@@ -1,0 +1,95 @@
+import { createNative, createReference } from '@unfold/kernels';
+import { describe, expect, test } from 'vitest';
+import {
+  checkpointsOf,
+  metricsOf,
+  type Recorded,
+  record,
+  scratchFolder,
+  tensorsOf,
+  textFile,
+  tinySpec,
+} from '../../packages/rnn/test-support/runs.ts';
+import { nativeEngines } from '../support/native-engines.ts';
+
+const lines = (rows: unknown[]): string => textFile(rows.map((row) => JSON.stringify(row)).join('\n'));
+
+/** Which tag is right depends on all inputs before; some are not asked for. */
+const tagged = () =>
+  lines(
+    Array.from({ length: 30 }, (_, k) => {
+      const input = Array.from({ length: 3 + (k % 5) }, (__, t) => `${((k * 2654435761) >>> (t + 3)) & 1}`);
+      let ones = 0;
+      return {
+        input,
+        output: input.map((bit, t) => {
+          ones += Number(bit);
+          return (k + t) % 4 === 0 ? null : `${ones % 3}`;
+        }),
+      };
+    }),
+  );
+const series = () => lines(Array.from({ length: 150 }, (_, t) => [Math.sin(t / 3), Math.cos(t / 5)]));
+
+const tasks: [string, () => string][] = [
+  ['sequence_labeling', tagged],
+  ['forecasting', series],
+];
+const networks = [
+  { cell: 'elman', recurrence: 'output', num_layers: 2, dropout: 0.1 },
+  { cell: 'lstm', recurrence: 'both' },
+];
+const modes = [{}, { mode: 'scheduled', schedule: 'exponential', k: 0.6 }, { mode: 'never' }];
+
+const rows = tasks.flatMap(([task, data]) =>
+  networks.flatMap((model) =>
+    modes.map((teacher_forcing) => ({
+      title: `${task}, ${model.recurrence}, ${teacher_forcing.mode ?? 'always'}`,
+      data,
+      // Sizes that no vector divides.
+      spec: tinySpec({
+        task,
+        model: { hidden_size: 21, ...model },
+        training: { batch_size: 5, sequence_length: 7, max_steps: 5, checkpoint_every: 2, teacher_forcing },
+      }),
+    })),
+  ),
+);
+
+const finalOf = (run: Recorded) => tensorsOf(checkpointsOf(run).at(-1)!.data);
+const lossesOf = (run: Recorded): number[] =>
+  metricsOf(run).flatMap(({ values }) => (values.loss === undefined ? [] : [values.loss]));
+
+describe.each(nativeEngines().map(({ name }) => name.replace('native ', '')))(
+  'feedback on native %s',
+  (instructionSet) => {
+    test.each(rows)(
+      'has the same bits whatever the number of threads, and when it is resumed: $title',
+      async ({ spec, data }) => {
+        const options = { spec, data: data(), scratch: scratchFolder() };
+        const run = async (threads: number, resume?: Uint8Array): Promise<Recorded> => {
+          const backend = createNative({ instructionSet, threads });
+          const recorded = await record({ ...options, backend, ...(resume && { resume }) });
+          backend.close();
+          return recorded;
+        };
+        const one = await run(1);
+        expect(finalOf(await run(2))).toEqual(finalOf(one));
+        expect(finalOf(await run(2, checkpointsOf(one)[0]!.data))).toEqual(finalOf(one));
+      },
+    );
+
+    test.each(rows)('has nearly the losses of double precision: $title', async ({ spec, data }) => {
+      const options = { spec, data: data() };
+      const truth = lossesOf(
+        await record({ ...options, backend: createReference({ precision: 'float64' }) }),
+      );
+      const backend = createNative({ instructionSet, threads: 2 });
+      const own = lossesOf(await record({ ...options, backend }));
+      backend.close();
+      expect(own).toHaveLength(truth.length);
+      for (const [i, loss] of own.entries())
+        expect(Math.abs(loss / truth[i]! - 1), `step ${i + 1}`).toBeLessThan(2e-5);
+    });
+  },
+);
