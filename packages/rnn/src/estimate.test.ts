@@ -1,7 +1,11 @@
+import { createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
 import { checkpointsOf, record, sentence, tensorsOf, textFile, tinySpec } from '../test-support/runs.ts';
 import { checkData } from './data/records/check-data.ts';
-import { estimate } from './estimate.ts';
+import { activationBytes, estimate } from './estimate.ts';
+import { createGradients, createNetwork } from './model/network.ts';
+import { type Port, shapeOfPlaces } from './model/network-shape.ts';
+import { TeacherForcing } from './training/teacher-forcing.ts';
 import { exportWeights } from './weights/export.ts';
 import { inspectWeights } from './weights/inspect.ts';
 
@@ -36,6 +40,11 @@ describe('the estimate', () => {
 
   test.each<[string, Fields, string]>([
     ['columns', { task: 'forecasting' }, `a,b\n${'1,2\n3,4\n'.repeat(40)}`],
+    [
+      'columns, fed back',
+      { task: 'forecasting', model: { recurrence: 'both' } },
+      `a,b\n${'1,2\n3,4\n'.repeat(40)}`,
+    ],
     ['several series', { task: 'forecasting', model: { cell: 'gru', initial_state: 'learned' } }, several],
     [
       'labels of vectors read both ways',
@@ -80,4 +89,60 @@ describe('the estimate', () => {
     expect(found.checkpoint_bytes).toBeGreaterThanOrEqual(tensors + 8192);
     expect(found.checkpoint_bytes).toBeLessThan(tensors + 8192 + 12 * 300);
   });
+
+  const numbers: Port = { kind: 'vectors', size: 30 };
+  const names: Port = { kind: 'tokens', size: 30 };
+  test.each<[string, Fields, Port, Port | null]>([
+    ['tags', { task: 'sequence_labeling', model: { cell: 'gru', recurrence: 'both' } }, names, names],
+    [
+      'numbers for numbers',
+      { task: 'sequence_labeling', model: { cell: 'elman', recurrence: 'output' } },
+      numbers,
+      numbers,
+    ],
+    ['a forecast', { task: 'forecasting', model: { cell: 'gru' } }, numbers, null],
+    [
+      'a forecast fed back to',
+      { task: 'forecasting', model: { cell: 'lstm', recurrence: 'both' } },
+      numbers,
+      null,
+    ],
+  ])(
+    'counts what is kept for each time step by who is fed its own outputs: %s',
+    async (_, fields, input, output) => {
+      const specWith = (mode: string) => tinySpec({ ...fields, training: { teacher_forcing: { mode } } });
+      /** Elements of the tensors that a pass over so many steps makes, without what layers save, and what is estimated. */
+      const sizeOf = (mode: string, steps: number) => {
+        const backend = createReference();
+        const spec = specWith(mode);
+        const shape = shapeOfPlaces(spec, { input, output, context: null, boundary: null }, 1);
+        const network = createNetwork(backend, spec.model, shape);
+        let made = 0;
+        const counting = {
+          ...backend,
+          createTensor: (...call: Parameters<typeof backend.createTensor>) => {
+            made += call[0].reduce((product, size) => product * size, 1);
+            return backend.createTensor(...call);
+          },
+        };
+        const feed = { longest: steps, sequences: 2 };
+        const gradients = createGradients(network);
+        new TeacherForcing(
+          { ...network, backend: counting },
+          gradients,
+          feed,
+          spec.training.teacher_forcing,
+          steps,
+        );
+        return { made, estimated: activationBytes(spec, { lanes: 2, steps }, shape) / 4 };
+      };
+      const growth = (mode: string) => {
+        const [short, long] = [sizeOf(mode, 10), sizeOf(mode, 20)];
+        return { made: long.made - short.made, estimated: long.estimated - short.estimated };
+      };
+      const [forced, own] = [growth('always'), growth('never')];
+      expect(own.made).toBeGreaterThan(forced.made);
+      expect(own.estimated - forced.estimated).toBe(own.made - forced.made);
+    },
+  );
 });

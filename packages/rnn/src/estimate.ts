@@ -12,6 +12,7 @@ import {
   outputWidth,
 } from './model/parameter-table.ts';
 import { defaultMaxWords } from './text/vocabulary-builder.ts';
+import { closesLoop } from './training/teacher-forcing.ts';
 
 export interface TextSize {
   /** Unicode code points. */
@@ -127,9 +128,14 @@ export const activationBytes = (spec: JobSpec, batch: BatchSize, shape: NetworkS
 
 /**
  * float32 numbers that a training step keeps: its vectors and targets; per layer and direction output, gates and cell state; what is injected into
- * layer 0; then outputs and gradients.
+ * layer 0; then outputs and gradients. A loop that is closed keeps every step's outputs, what they are fed as, and what is fed where that is mixed
+ * with known numbers, in the places of feedback and inputs.
  */
-const activationCount = ({ model }: JobSpec, { lanes, steps }: BatchSize, shape: NetworkShape): number => {
+const activationCount = (
+  { model, training }: JobSpec,
+  { lanes, steps }: BatchSize,
+  shape: NetworkShape,
+): number => {
   const { input, output, feedback, context } = shape;
   const perLayer = 1 + (model.dropout > 0 ? 1 : 0) + gateCount[model.cell] + (model.cell === 'lstm' ? 2 : 1);
   const injects = feedback !== null || (context !== null && model.context?.inject !== 'initial_state');
@@ -138,6 +144,11 @@ const activationCount = ({ model }: JobSpec, { lanes, steps }: BatchSize, shape:
     2 * (input.kind === 'tokens' ? (model.embedding_size ?? 0) : 0) +
     (injects ? gateCount[model.cell] * model.hidden_size : 0) +
     [input, output, feedback].reduce((sum, port) => sum + (port?.kind === 'vectors' ? port.size : 0), 0);
+  if (closesLoop(training.teacher_forcing, shape)) {
+    const places = (feedback ? 1 : 0) + (shape.readsOutputs ? 1 : 0);
+    const mixed = shape.loss === 'softmax' ? 0 : 2 + places * output.size;
+    return steps * lanes * (perToken + 2 * output.size + mixed);
+  }
   const outputs = shape.outputAt === 'end' ? lanes : outputSteps(steps, lanes, output.size) * lanes;
   return steps * lanes * perToken + outputs * output.size;
 };

@@ -41,9 +41,9 @@ export class ClosedLoopPass implements GradientPass {
   readonly #outputs: Tensor;
   /** f(o) of the step before, [T+1,N,F]: that of the next chunk is the last. */
   readonly #answers: Tensor;
-  /** What is fed back, and read, where that is more than answers, [T,N,F]. */
-  #fed: Tensor | null = null;
-  #read: Tensor | null = null;
+  /** Numbers that are fed back, and read, where they may be more than answers, [T,N,F]; null: nothing is mixed there. */
+  readonly #fed: Tensor | null;
+  readonly #read: Tensor | null;
   /** Gradients on their way down and back, [1,N,…]. */
   readonly #dFed: Tensor;
   /** Null: inputs are no outputs. */
@@ -73,6 +73,9 @@ export class ClosedLoopPass implements GradientPass {
     this.#hidden = real(longest, top);
     this.#outputs = real(longest, width);
     this.#answers = real(longest + 1, width);
+    const mixes = shape.loss !== 'softmax';
+    this.#fed = mixes && shape.feedback ? real(longest, width) : null;
+    this.#read = mixes && shape.readsOutputs ? real(longest, width) : null;
     this.#dFed = real(1, width);
     this.#dRead = shape.readsOutputs ? real(1, width) : null;
     this.#dHidden = real(1, top);
@@ -114,10 +117,6 @@ export class ClosedLoopPass implements GradientPass {
     return fed;
   }
 
-  #room(): Tensor {
-    return this.#network.backend.createTensor([this.#stacks.length, ...this.#answers.shape.slice(1)]);
-  }
-
   #input(chunk: Chunk, t: number): Tensor {
     if (this.#embedded) return this.#at(this.#embedded, t);
     return this.#dRead ? this.#mix(chunk, chunk.inputs, t, this.#read) : this.#at(chunk.inputs, t);
@@ -125,10 +124,6 @@ export class ClosedLoopPass implements GradientPass {
 
   #forward(chunk: Chunk, { state, random, lengths }: TrainingCall): void {
     const { backend, parameters } = this.#network;
-    if (chunk.own) {
-      if (chunk.feedback) this.#fed ??= this.#room();
-      if (this.#dRead) this.#read ??= this.#room();
-    }
     if (this.#embedded)
       backend.embeddingForward({
         table: parameters.encoder!,

@@ -26,7 +26,7 @@ export class Injection {
   /** The context's part, [N,G·H], and which of its rows each step takes, int [T,N]. */
   readonly #context: Tensor | null;
   readonly #rows: Tensor | null;
-  /** Where a product with probabilities needs room, [T,N,G·H]. */
+  /** Where a product with probabilities, which comes step by step, needs room, [1,N,G·H]. */
   #scratch: Tensor | null = null;
 
   constructor(network: Network, steps: number, sequences: number) {
@@ -89,9 +89,8 @@ export class Injection {
       linearForward(backend, { weight, bias: null, input: fed, output });
       return;
     }
-    this.#scratch ??= backend.createTensor(this.#sum!.shape);
-    const scratch = backend.view(this.#scratch, 0, output.shape[0]!);
-    mixRows(backend, { table: weight, weights: fed, output, scratch });
+    this.#scratch ??= backend.createTensor(output.shape);
+    mixRows(backend, { table: weight, weights: fed, output, scratch: this.#scratch });
   }
 
   /** Room for the gradient of what `forward` gave: [T,N,G·H], which it overwrites. */
