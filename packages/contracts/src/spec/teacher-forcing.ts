@@ -54,7 +54,10 @@ const scheduled = z
     c: value.schedule === 'linear' ? (value.c ?? 0.0001) : value.c,
     k: value.k ?? defaultK[value.schedule],
   }))
-  .meta({ description: 'A coin per token: the target with probability ε, else a sample of the network.' });
+  .meta({
+    description:
+      'A coin per time step: the target with probability ε, else what the network answered: a sample of its tokens, or its numbers, gradients and all.',
+  });
 
 export const teacherForcingOptions = z
   .discriminatedUnion('mode', [
@@ -64,7 +67,10 @@ export const teacherForcingOptions = z
     scheduled,
     z
       .strictObject({ mode: z.literal('never') })
-      .meta({ description: 'The network is always fed its own output, gradients and all.' }),
+      .meta({
+        description:
+          'The network is always fed its own output, gradients and all. Not for tasks that write text.',
+      }),
   ])
   .meta({
     id: 'TeacherForcingOptions',
