@@ -65,12 +65,10 @@ export const teacherForcingOptions = z
       .strictObject({ mode: z.literal('always').optional().default('always') })
       .meta({ description: 'The network is always fed the target of the step before.' }),
     scheduled,
-    z
-      .strictObject({ mode: z.literal('never') })
-      .meta({
-        description:
-          'The network is always fed its own output, gradients and all. Not for tasks that write text.',
-      }),
+    z.strictObject({ mode: z.literal('never') }).meta({
+      description:
+        'The network is always fed its own output, gradients and all. Not for tasks that write text.',
+    }),
   ])
   .meta({
     id: 'TeacherForcingOptions',
