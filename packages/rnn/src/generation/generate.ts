@@ -1,4 +1,5 @@
 import { createRandomStream, randomPurposes } from '@unfold/kernels';
+import { joinIds } from '../data/records/batch-layout.ts';
 import { nextTurn } from '../event-loop.ts';
 import type { Network } from '../model/network.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -50,7 +51,7 @@ const startToken = (tokenizer: Tokenizer): number | null => {
 /** What is read before the first token is drawn: of sequences the boundary, which begins them. */
 const promptIds = (tokenizer: Tokenizer, prompt: string): Int32Array => {
   const ids = tokenizer.encode(prompt);
-  if (tokenizer.boundary !== null) return Int32Array.of(tokenizer.boundary, ...ids);
+  if (tokenizer.boundary !== null) return joinIds([tokenizer.boundary], ids);
   if (ids.length > 0) return ids;
   const start = startToken(tokenizer);
   return start === null ? ids : Int32Array.of(start);
@@ -99,7 +100,11 @@ export async function* generateTokens(
   );
   try {
     if (network.model.length === 'countdown') {
-      for (let k = 0; k < ids.length; k++) await ending.read(ids[k]!, ids.length - 1 - k);
+      for (let k = 0; k < ids.length; k++) {
+        if (signal?.aborted) return;
+        await ending.read(ids[k]!, ids.length - 1 - k);
+        await nextTurn();
+      }
     } else if (!(await session.read(ids, signal))) return;
     for (let t = 0; t < max_tokens; t++) {
       if (signal?.aborted) return;

@@ -1,4 +1,4 @@
-import { createNative, createRandomStream } from '@unfold/kernels';
+import { createNative, createRandomStream, createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
 import { nativeEngines } from '../../../../test/support/native-engines.ts';
 import { checkpointsOf, record, textFile, tinySpec } from '../../test-support/runs.ts';
@@ -29,6 +29,35 @@ const totalVariation = (found: number[]): number => {
   );
   return all.reduce((sum, difference) => sum + difference, 0) / 2;
 };
+
+describe('a long prompt', () => {
+  const tiny = async (length: object) => {
+    const spec = tinySpec({ text: { sequences: 'lines' }, model: { hidden_size: 2, ...length } });
+    const run = await record({ spec, data: textFile('ab\nba\nb\n'.repeat(4)) });
+    return LanguageModel.load(exportWeights(checkpointsOf(run).at(-1)!.data), createReference());
+  };
+  const long = 'ab'.repeat(100_000);
+
+  test('is read and scored, however long it is', async () => {
+    const model = await tiny({ length: 'eos' });
+    const tokens = [];
+    for await (const token of model.generate({ prompt: long, max_tokens: 1 })) tokens.push(token);
+    expect(tokens).toHaveLength(1);
+    expect((await model.score(long)).tokens).toHaveLength(long.length + 1);
+    model.close();
+  });
+
+  test('lets others have their turn where its rest is counted down, and is given up when it is told to', async () => {
+    const model = await tiny({ length: 'countdown', max_length: 4 });
+    const abort = new AbortController();
+    setImmediate(() => abort.abort());
+    const tokens = [];
+    for await (const token of model.generate({ prompt: long, signal: abort.signal })) tokens.push(token);
+    expect(abort.signal.aborted).toBe(true);
+    expect(tokens).toEqual([]);
+    model.close();
+  });
+});
 
 // Ten thousand sequences are too many for the reference engine.
 describe.skipIf(nativeEngines().length === 0)('the lengths of what a trained model writes', () => {

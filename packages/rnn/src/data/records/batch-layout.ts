@@ -41,6 +41,14 @@ export interface Entry {
 /** Ids, or numbers. */
 export type Input = Int32Array | Float32Array;
 
+/** One after the other. Spread into arguments, a long sequence would overflow the stack. */
+export const joinIds = (first: ArrayLike<number>, then: ArrayLike<number>): Int32Array => {
+  const ids = new Int32Array(first.length + then.length);
+  ids.set(first);
+  ids.set(then, first.length);
+  return ids;
+};
+
 /** Rows [length, width] side by side as [T,N,width], `padding` beyond their ends. */
 export const pad = (rows: Input[], steps: number, width: number, padding: number): Input => {
   const N = rows.length;
@@ -129,14 +137,14 @@ export const nextTokens = (
   const lengths = Int32Array.from(entries, (entry) => entry.length + ending);
   const steps = Math.max(...lengths);
   const inputs = pad(
-    rows.map(({ input }) => Int32Array.of(boundary, ...input.subarray(0, input.length - 1 + ending))),
+    rows.map(({ input }) => joinIds([boundary], input.subarray(0, input.length - 1 + ending))),
     steps,
     1,
     0,
   );
   const last = length === 'eos' ? [boundary] : [];
   const targets = pad(
-    rows.map(({ input }) => Int32Array.of(...input, ...last)),
+    rows.map(({ input }) => joinIds(input, last)),
     steps,
     1,
     -1,
