@@ -101,6 +101,25 @@ describe('a run that starts from a model', () => {
     expect(valuesOf(end, 'rnn.weight_hh_l0')).toEqual(valuesOf(base, 'rnn.weight_hh_l0'));
   });
 
+  test('keeps the columns of contexts that both have', async () => {
+    const model = { cell: 'lstm', hidden_size: 4, num_layers: 1, context: { inject: 'both' } };
+    const fields = { task: 'conditional_generation', model, training: short };
+    const data = (...labels: string[]): string =>
+      textFile(
+        labels.flatMap((context) => [1, 2, 3].map(() => JSON.stringify({ context, text: 'ab' }))).join('\n'),
+      );
+    const base = await finalOf({ spec: tinySpec(fields), data: data('en', 'fr') });
+    const start = { freeze: ['context'] };
+    const end = await finalOf({ spec: from(fields, start), data: data('de', 'fr', 'it'), start: base });
+    for (const name of ['context.weight', 'context.h_weight_l0', 'context.c_weight_l0']) {
+      const [before, after] = [valuesOf(base, name), valuesOf(end, name)];
+      const column = (values: number[], labels: number, k: number) =>
+        values.filter((_, place) => place % labels === k);
+      expect(column(after, 3, 1), name).toEqual(column(before, 2, 1));
+      expect(column(after, 3, 0), name).not.toEqual(column(before, 2, 0));
+    }
+  });
+
   test('starts what is reset afresh, whatever its shape was', async () => {
     const base = await trainBase({ ...shape, num_layers: 1 });
     const data = textFile(sentence.repeat(2));

@@ -33,10 +33,13 @@ const unfit = (param: string, message: string): UnfoldError =>
 const sourceName = (name: string, source: ModelOptions): string =>
   name === 'decoder.weight' && source.tie_weights ? 'encoder.weight' : name;
 
-/** Which axis of a parameter counts tokens, or null. */
+/** Maps of the context, which have a column for each of its labels. */
+const contextMap = /^context\.(?:weight$|[hc]_weight_)/;
+
+/** Which axis of a parameter counts tokens or names, or null. */
 const tokenAxis = (name: string, model: ModelOptions): 0 | 1 | null => {
   if (name === 'encoder.weight' || name === 'decoder.weight' || name === 'decoder.bias') return 0;
-  if (name === 'feedback.weight_l0') return 1;
+  if (name === 'feedback.weight_l0' || contextMap.test(name)) return 1;
   return name === 'rnn.weight_ih_l0' && model.embedding_size === null ? 1 : null;
 };
 
@@ -102,7 +105,9 @@ export const expectTransferable = (spec: JobSpec, source: JobSpec): void => {
       `start_from.model does not fit: ${differences.join('; ')}. Expected the same, or the part that differs in start_from.reset (parameter "${name}").`,
     );
   }
-  const sharesTokens = kept.some(({ name }) => tokenAxis(name, spec.model) !== null);
+  const sharesTokens = kept.some(
+    ({ name }) => tokenAxis(name, spec.model) !== null && !contextMap.test(name),
+  );
   if (sharesTokens && spec.text.level !== source.text.level)
     throw unfit(
       'text.level',
@@ -141,14 +146,16 @@ const matrixOf = (shape: readonly number[]): [number, number] => [
   shape.slice(1).reduce((product, size) => product * size, 1),
 ];
 
-const namesOf = (part: RecordEncoding['input'] | RecordEncoding['output']): readonly string[] => {
+const namesOf = (part: RecordEncoding['input' | 'output' | 'context']): readonly string[] => {
   if (part === null || part.kind === 'vectors') return [];
   return part.kind === 'text' ? part.tokenizer.tokens : part.list.tokens;
 };
 
-/** The tokens that a parameter counts: those of the output for the head and what is fed back, else those of the input. */
-const tokensOf = ({ input, output }: RecordEncoding, name: string): readonly string[] =>
-  namesOf(/^(decoder|feedback)\./.test(name) ? (output ?? input) : input);
+/** The names that a parameter counts: those of the output for the head and what is fed back, the context's, else those of the input. */
+const tokensOf = ({ input, output, context }: RecordEncoding, name: string): readonly string[] => {
+  if (contextMap.test(name)) return namesOf(context);
+  return namesOf(/^(decoder|feedback)\./.test(name) ? (output ?? input) : input);
+};
 
 /** A parameter's values as it starts: the source's, with fresh ones for tokens that the source did not know. */
 const startingValues = (
