@@ -375,11 +375,11 @@ describe('data that does not fit its task', () => {
     const error = await refusal(
       classification,
       good({ input: 'a', label: 'x' }),
-      good({ input: 'a', label: 'x' }) + good({ input: 'a', label: 'y' }),
+      good({ input: 'a', label: 'x' }) + good({ input: 'a', label: '@y' }),
     );
     expect(error).toMatchObject({ code: 'invalid_data', param: 'validation_file' });
     expect(error.message).toBe(
-      'validation_file, line 2: expected labels that occur in the training data, but received "y".',
+      'validation_file, line 2: expected labels that occur in the training data, but received "@y".',
     );
   });
 

@@ -41,12 +41,11 @@ export interface DataCheckRequest {
   interrupted?: () => boolean;
 }
 
+/** Labels, output tokens or contexts: no record has more than one kind of them. */
 const namesOf = ({ output, context }: DataRecord): string[] => [
   ...(output?.kind === 'label' ? [output.label] : []),
-  ...(output?.kind === 'tokens'
-    ? output.tokens.filter((token) => token !== null).map((token) => `=${token}`)
-    : []),
-  ...(context?.kind === 'label' ? [`@${context.label}`] : []),
+  ...(output?.kind === 'tokens' ? output.tokens.filter((token) => token !== null) : []),
+  ...(context?.kind === 'label' ? [context.label] : []),
 ];
 
 /** @param names how many distinct ones have been seen there */
@@ -91,10 +90,7 @@ const checkRecords = async (
         for (const name of namesOf(record)) {
           if (file.param === 'file') names.add(name);
           else if (!names.has(name))
-            throw problem(
-              'labels that occur in the training data',
-              JSON.stringify(name.replace(/^[=@]/, '')),
-            );
+            throw problem('labels that occur in the training data', JSON.stringify(name));
           if (names.size > dataLimits.labels)
             throw problem(`at most ${dataLimits.labels} distinct labels`, 'one more');
         }
