@@ -88,6 +88,7 @@ describe('a forecast', () => {
     rest3.values.flat().forEach((value, k) => {
       expect(value).toBeCloseTo(values.slice(1).flat()[k]!, 4);
     });
+    await expect(model.predict(history, { beam_width: 2 })).rejects.toThrow('beam_width is for answers');
     model.close();
   });
 

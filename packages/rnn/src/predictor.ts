@@ -84,6 +84,13 @@ export class Predictor {
    */
   async predict(value: PredictionInput, { steps, beam_width }: PredictionOptions = {}): Promise<Prediction> {
     const input = inputRecord(this.#encoding, value);
+    const searches = this.#network.shape.feedback?.kind === 'tokens';
+    if (beam_width !== undefined && !searches)
+      throw new UnfoldError(
+        'invalid_value',
+        `beam_width is for answers that are fed back: expected nothing for this model, but received ${describeValue(beam_width)}.`,
+        { param: 'beam_width' },
+      );
     if (this.spec.task === 'forecasting')
       return {
         values: await forecast(
@@ -98,13 +105,6 @@ export class Predictor {
         'invalid_value',
         `steps is how long a forecast goes on: expected nothing for task "${this.spec.task}", but received ${describeValue(steps)}.`,
         { param: 'steps' },
-      );
-    const searches = this.#network.shape.feedback?.kind === 'tokens';
-    if (beam_width !== undefined && !searches)
-      throw new UnfoldError(
-        'invalid_value',
-        `beam_width is for answers that are fed back: expected nothing for this model, but received ${describeValue(beam_width)}.`,
-        { param: 'beam_width' },
       );
     return this.#answerFor(input, searches ? (beam_width ?? usualBeam) : null);
   }
