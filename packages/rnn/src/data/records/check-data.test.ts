@@ -223,7 +223,21 @@ const rows: Row[] = [
     labeling,
     `${good({ input: [[1]], output: ['x'] })}{"input": [[1e999]], "output": ["x"]}`,
     2,
-    'finite',
+    'expected "input"[0][0] to be a number within single precision (3.4e38), but received one beyond the range of doubles',
+  ],
+  [
+    'a number beyond single precision',
+    labeling,
+    good({ input: [[1]], output: ['x'] }) + good({ input: [[-1e39]], output: ['x'] }),
+    2,
+    'within single precision (3.4e38), but received -1e+39',
+  ],
+  [
+    'a context beyond single precision',
+    conditional,
+    good({ context: [1], text: 'x' }) + good({ context: [1e300], text: 'x' }),
+    2,
+    'expected "context"[0] to be a number within single precision',
   ],
   [
     'a context of nothing',
@@ -317,6 +331,13 @@ const rows: Row[] = [
     `a,b\n${series.replace('8', '')}`,
     5,
     'expected a number in column "b", but received ""',
+  ],
+  [
+    'a cell beyond single precision',
+    forecasting,
+    series.replace('8', '1e39'),
+    4,
+    'expected a number within single precision (3.4e38) in column 1, but received "1e39"',
   ],
   ['NaN', forecasting, series.replace('8', 'NaN'), 4, 'NaN'],
   [

@@ -13,3 +13,6 @@ export const dataLimits = {
   /** Distinct labels, or distinct tokens of an output. */
   labels: specLimits.max_vocab,
 } as const;
+
+/** Numbers are stored and computed with in single precision: beyond it they would become infinite. */
+export const fitsSingle = (value: number): boolean => Number.isFinite(Math.fround(value));

@@ -1,5 +1,5 @@
 import { describeValue } from '@unfold/contracts';
-import { dataLimits } from './data-limits.ts';
+import { dataLimits, fitsSingle } from './data-limits.ts';
 import { problem } from './data-problem.ts';
 import type { Tokens, Vectors } from './data-record.ts';
 
@@ -19,11 +19,14 @@ export const requireLabel = (value: unknown, field: string): string => {
   return label;
 };
 
-/** JSON has no NaN and no infinity, but 1e999 is read as one. */
 const requireNumber = (value: unknown, field: string): number => {
   if (typeof value !== 'number') throw problem(`${field} to be a number`, describeValue(value));
-  if (!Number.isFinite(value))
-    throw problem(`${field} to be a finite number`, 'one beyond the range of doubles');
+  // JSON has no infinity, but 1e999 is read as one.
+  if (!fitsSingle(value))
+    throw problem(
+      `${field} to be a number within single precision (3.4e38)`,
+      Number.isFinite(value) ? describeValue(value) : 'one beyond the range of doubles',
+    );
   return value;
 };
 
@@ -45,8 +48,8 @@ export const vectorOf = (value: unknown, field: string): Float64Array =>
   typeof value === 'number' ? Float64Array.of(requireNumber(value, field)) : requireVector(value, field);
 
 const readVectors = (list: unknown[], field: string, nullable: boolean): Vectors => {
-  const first = list.find((entry) => entry !== null);
-  const width = first === undefined ? 1 : vectorOf(first, field).length;
+  const first = list.findIndex((entry) => entry !== null);
+  const width = vectorOf(list[first], `${field}[${first}]`).length;
   const values = new Float64Array(list.length * width);
   const present = nullable && list.includes(null) ? new Uint8Array(list.length) : null;
   list.forEach((entry, t) => {

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { describeValue, type SeriesOptions } from '@unfold/contracts';
 import { type Info, parse } from 'csv-parse';
 import type { PartReader } from '../data-part.ts';
-import { dataLimits } from './data-limits.ts';
+import { dataLimits, fitsSingle } from './data-limits.ts';
 import { atLine, type DataFile, invalidData, problem } from './data-problem.ts';
 import { parseJson } from './json-object.ts';
 import { vectorOf } from './json-values.ts';
@@ -139,10 +139,12 @@ async function* readCsvSteps(
     values: atLine(param, line, () =>
       Float64Array.from(places!, (place) => {
         const cell = cells[place]!;
-        if (isNumber(cell)) return Number(cell);
+        const value = isNumber(cell) ? Number(cell) : Number.NaN;
+        if (fitsSingle(value)) return value;
         const column =
           names[place] === undefined ? `column ${place}` : `column ${describeValue(names[place].trim())}`;
-        throw problem(`a number in ${column}`, describeValue(cell));
+        const range = Number.isNaN(value) ? '' : ' within single precision (3.4e38)';
+        throw problem(`a number${range} in ${column}`, describeValue(cell));
       }),
     ),
   });
