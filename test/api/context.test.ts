@@ -81,6 +81,11 @@ describe('a model that writes with a context', () => {
     ['measured', [1], 'context: expected 2 numbers, but received a list of 1.'],
     ['measured', 'low', 'context: expected 2 numbers, but received "low".'],
     [
+      'measured',
+      [1, 1e300],
+      'context: expected numbers within single precision (3.4e38), but received 1e+300.',
+    ],
+    [
       'endless',
       'low',
       'context: expected none, since the model was trained without one, but received "low".',

@@ -52,6 +52,9 @@ export const forecast = async (
     const values: number[][] = [];
     for (;;) {
       const next = await loop.next();
+      // As large as single precision allows, inputs overflow in their products.
+      if (!next.every(Number.isFinite))
+        refuseInput('numbers that the network can compute with', 'some that lead to no finite answer');
       values.push(denormalize(next, normalization));
       if (values.length === steps) return values;
       loop.read(next);

@@ -1,5 +1,6 @@
 import { describeValue, type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { Backend } from '@unfold/kernels';
+import { fitsSingle } from './data/records/data-limits.ts';
 import { normalizeInto } from './data/records/normalization.ts';
 import type { RecordEncoding } from './data/records/record-encoding.ts';
 import { type GeneratedToken, type GenerateOptions, generateTokens } from './generation/generate.ts';
@@ -28,10 +29,10 @@ const encodeContext = (
   context: RecordEncoding['context'],
   value: ContextValue | undefined,
 ): Int32Array | Float32Array | null => {
-  const refuse = (expected: string): never => {
+  const refuse = (expected: string, received: unknown = value): never => {
     throw new UnfoldError(
       'invalid_value',
-      `context: expected ${expected}, but received ${describeValue(value)}.`,
+      `context: expected ${expected}, but received ${describeValue(received)}.`,
       { param: 'context' },
     );
   };
@@ -45,6 +46,8 @@ const encodeContext = (
   }
   if (!Array.isArray(value) || value.length !== context.width || !value.every(Number.isFinite))
     return refuse(`${context.width} numbers`);
+  const large = value.find((number) => !fitsSingle(number));
+  if (large !== undefined) return refuse('numbers within single precision (3.4e38)', large);
   const encoded = new Float32Array(context.width);
   normalizeInto(Float64Array.from(value), context.normalization, encoded);
   return encoded;

@@ -1,4 +1,5 @@
 import { describeValue, UnfoldError } from '@unfold/contracts';
+import { fitsSingle } from './data/records/data-limits.ts';
 import type { DataRecord } from './data/records/data-record.ts';
 import type { RecordEncoding } from './data/records/record-encoding.ts';
 
@@ -31,9 +32,7 @@ const vectorsOf = (value: PredictionInput, width: number): Float64Array => {
     const vector: unknown = width === 1 && typeof each === 'number' ? [each] : each;
     if (!Array.isArray(vector) || vector.length !== width)
       return refuseInput(expected, `${describeValue(each)} at input[${t}]`);
-    const odd = vector.findIndex(
-      (number) => typeof number !== 'number' || !Number.isFinite(Math.fround(number)),
-    );
+    const odd = vector.findIndex((number) => typeof number !== 'number' || !fitsSingle(number));
     if (odd >= 0) return refuseInput(expected, `${describeValue(vector[odd])} at input[${t}][${odd}]`);
     numbers.set(vector, t * width);
   }

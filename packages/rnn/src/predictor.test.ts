@@ -76,6 +76,32 @@ describe('a network that answers for a sequence', () => {
     model.close();
   });
 
+  test('answers with nothing but finite numbers, and refuses inputs that lead to others', async () => {
+    const label = (k: number) => ({ input: vectors[k]!.input, label: 'ab'[k % 2] });
+    const cases = [
+      { task: 'classification', data: vectors.map((_, k) => label(k)) },
+      { task: 'sequence_labeling', data: vectors },
+      { task: 'forecasting', data: vectors.map(({ input }) => ({ values: input })) },
+    ];
+    for (const { task, data } of cases) {
+      // Unbounded units keep an infinity, and lead to its difference from another.
+      const model = { cell: 'elman', activation: 'relu' };
+      const spec = tinySpec({ task, model, training: { max_steps: 1 }, series: { normalization: 'none' } });
+      const run = await record({ spec, data: json(data) });
+      const predictor = await Predictor.load(
+        exportWeights(checkpointsOf(run).at(-1)!.data),
+        createReference(),
+      );
+      const huge = Array.from({ length: 9 }, () => [3.4e38, -3.4e38]);
+      const back = Array.from({ length: 9 }, () => [-3.4e38, 3.4e38]);
+      await expect(predictor.predict([...huge, ...back], {})).rejects.toMatchObject({
+        code: 'invalid_value',
+        param: 'input',
+      });
+      predictor.close();
+    }
+  });
+
   test.each([
     ['classification', {}, texts, 0.9],
     ['sequence_labeling', { bidirectional: true }, tokens, 0.9],

@@ -13,7 +13,7 @@ import { ForwardPass } from './model/forward-pass.ts';
 import { type Network, releaseNetwork } from './model/network.ts';
 import { createState, releaseState } from './model/recurrent-state.ts';
 import { StepwisePass } from './model/stepwise-pass.ts';
-import { inputRecord, type PredictionInput } from './prediction-input.ts';
+import { inputRecord, type PredictionInput, refuseInput } from './prediction-input.ts';
 import { BatchTensors, type DeviceBatch } from './training/batch-tensors.ts';
 import type { WeightLimits } from './weights/inspect.ts';
 import { loadNetwork } from './weights/load-network.ts';
@@ -209,6 +209,9 @@ export class Predictor {
   #answer(values: Values): Prediction {
     const { output } = this.#encoding;
     const V = this.#network.shape.output.size;
+    // As large as single precision allows, inputs overflow in their products.
+    if (!values.every(Number.isFinite))
+      return refuseInput('numbers that the network can compute with', 'some that lead to no finite answer');
     const rows = Array.from({ length: values.length / V }, (_, t) => values.subarray(t * V, (t + 1) * V));
     if (output!.kind === 'vectors') {
       const { normalization } = output as VectorEncoding;
