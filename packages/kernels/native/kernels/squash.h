@@ -7,7 +7,7 @@
 namespace unfold {
 namespace UNFOLD_SET {
 
-inline Vec squash(Activation activation, Vec x) {
+UNFOLD_INLINE Vec squash(Activation activation, Vec x) {
   switch (activation) {
     case Activation::tanh:
       return hyperbolic_tangent(x);
@@ -21,7 +21,7 @@ inline Vec squash(Activation activation, Vec x) {
   return div(x, add(broadcast(1.0f), magnitude(x)));
 }
 
-inline Vec squash_slope(Activation activation, Vec y) {
+UNFOLD_INLINE Vec squash_slope(Activation activation, Vec y) {
   const Vec one = broadcast(1.0f);
   switch (activation) {
     case Activation::tanh:
@@ -39,7 +39,7 @@ inline Vec squash_slope(Activation activation, Vec y) {
 }
 
 /** share · old + (1 − share) · fresh. */
-inline Vec zoned(Vec share, Vec old, Vec fresh) { return fma(share, old, mul(sub(broadcast(1.0f), share), fresh)); }
+UNFOLD_INLINE Vec zoned(Vec share, Vec old, Vec fresh) { return fma(share, old, mul(sub(broadcast(1.0f), share), fresh)); }
 
 }  // namespace UNFOLD_SET
 }  // namespace unfold
