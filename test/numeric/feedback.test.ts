@@ -1,4 +1,4 @@
-import { createNative, createReference } from '@unfold/kernels';
+import { type Backend, createNative, createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
 import {
   checkpointsOf,
@@ -60,36 +60,41 @@ const finalOf = (run: Recorded) => tensorsOf(checkpointsOf(run).at(-1)!.data);
 const lossesOf = (run: Recorded): number[] =>
   metricsOf(run).flatMap(({ values }) => (values.loss === undefined ? [] : [values.loss]));
 
-describe.each(nativeEngines().map(({ name }) => name.replace('native ', '')))(
-  'feedback on native %s',
-  (instructionSet) => {
-    test.each(rows)(
-      'has the same bits whatever the number of threads, and when it is resumed: $title',
-      async ({ spec, data }) => {
-        const options = { spec, data: data(), scratch: scratchFolder() };
-        const run = async (threads: number, resume?: Uint8Array): Promise<Recorded> => {
-          const backend = createNative({ instructionSet, threads });
-          const recorded = await record({ ...options, backend, ...(resume && { resume }) });
-          backend.close();
-          return recorded;
-        };
-        const one = await run(1);
-        expect(finalOf(await run(2))).toEqual(finalOf(one));
-        expect(finalOf(await run(2, checkpointsOf(one)[0]!.data))).toEqual(finalOf(one));
-      },
-    );
+type Open = (threads: number) => Backend;
+// The reference has one thread, and must resume with the same bits all the same.
+const engines: [string, Open][] = [
+  ['reference', () => createReference()],
+  ...nativeEngines().map(({ name }): [string, Open] => [
+    name,
+    (threads) => createNative({ instructionSet: name.replace('native ', ''), threads }),
+  ]),
+];
 
-    test.each(rows)('has nearly the losses of double precision: $title', async ({ spec, data }) => {
-      const options = { spec, data: data() };
-      const truth = lossesOf(
-        await record({ ...options, backend: createReference({ precision: 'float64' }) }),
-      );
-      const backend = createNative({ instructionSet, threads: 2 });
-      const own = lossesOf(await record({ ...options, backend }));
-      backend.close();
-      expect(own).toHaveLength(truth.length);
-      for (const [i, loss] of own.entries())
-        expect(Math.abs(loss / truth[i]! - 1), `step ${i + 1}`).toBeLessThan(2e-5);
-    });
-  },
-);
+describe.each(engines)('feedback on %s', (_, open) => {
+  test.each(rows)(
+    'has the same bits whatever the number of threads, and when it is resumed: $title',
+    async ({ spec, data }) => {
+      const options = { spec, data: data(), scratch: scratchFolder() };
+      const run = async (threads: number, resume?: Uint8Array): Promise<Recorded> => {
+        const backend = open(threads);
+        const recorded = await record({ ...options, backend, ...(resume && { resume }) });
+        backend.close();
+        return recorded;
+      };
+      const one = await run(1);
+      expect(finalOf(await run(2))).toEqual(finalOf(one));
+      expect(finalOf(await run(2, checkpointsOf(one)[0]!.data))).toEqual(finalOf(one));
+    },
+  );
+
+  test.each(rows)('has nearly the losses of double precision: $title', async ({ spec, data }) => {
+    const options = { spec, data: data() };
+    const truth = lossesOf(await record({ ...options, backend: createReference({ precision: 'float64' }) }));
+    const backend = open(2);
+    const own = lossesOf(await record({ ...options, backend }));
+    backend.close();
+    expect(own).toHaveLength(truth.length);
+    for (const [i, loss] of own.entries())
+      expect(Math.abs(loss / truth[i]! - 1), `step ${i + 1}`).toBeLessThan(2e-5);
+  });
+});
