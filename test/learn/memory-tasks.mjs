@@ -65,7 +65,7 @@ const copying = {
     return { input, output: [...repeat(55, () => null), ...shown] };
   },
   networks: [
-    // Orthogonal recurrent weights are made for it (Henaff et al. 2016); gates stay at chance for very long (Arjovsky et al. 2016).
+    // Orthogonal recurrent weights are made for it (Henaff et al. 2016); gates take longer, or stay at chance (Arjovsky et al. 2016).
     { name: 'Elman, tanh', model: gated(96).elman, expected: true },
     { name: 'LSTM', model: gated(96).lstm, expected: false },
     { name: 'GRU', model: gated(96).gru, expected: false },
