@@ -32,82 +32,53 @@ export interface Feed {
   close(): void;
 }
 
-/** Windows of an endless text. */
-export class TextFeed implements Feed {
-  readonly batches: number;
-  readonly longest: number;
-  readonly sequences: number;
-  readonly continues = true;
-  readonly perBatch: Feed['perBatch'];
-  readonly #reader: BatchReader;
-  readonly #inputs: Int32Array;
-  readonly #targets: Int32Array;
-
-  constructor(file: Pick<TokenFile, 'path' | 'width'>, plan: BatchPlan) {
-    this.batches = plan.windows;
-    this.longest = windowSteps(plan, 0);
-    this.sequences = plan.lanes;
-    this.perBatch = { targets: this.longest * plan.lanes, endings: 0 };
-    this.#reader = new BatchReader(file, plan);
-    this.#inputs = new Int32Array(this.longest * plan.lanes);
-    this.#targets = new Int32Array(this.longest * plan.lanes);
-  }
-
-  load(_epoch: number, batch: number): HostBatch {
-    const steps = this.#reader.load(batch, this.#inputs, this.#targets);
-    const count = steps * this.sequences;
-    const part = (values: Int32Array) => values.subarray(0, count);
-    return {
-      steps,
-      lengths: null,
-      sequences: null,
-      inputs: part(this.#inputs),
-      targets: part(this.#targets),
-      mask: null,
-      count,
-      context: null,
-      tokens: count,
-    };
-  }
-
-  close(): void {
-    this.#reader.close();
-  }
+/** What reads windows of something endless, time-major, the targets being the steps after the inputs. */
+interface Windows<Values> {
+  readonly plan: BatchPlan;
+  /** @returns T */
+  load(window: number, inputs: Values, targets: Values): number;
+  close(): void;
 }
 
-/** Windows of an endless series. */
-export class SeriesFeed implements Feed {
+/** Windows of an endless text or series, lanes side by side. */
+class WindowFeed<Values extends Int32Array | Float32Array> implements Feed {
   readonly batches: number;
   readonly longest: number;
   readonly sequences: number;
   readonly continues = true;
   readonly perBatch: Feed['perBatch'];
-  readonly #windows: SeriesWindows;
-  readonly #inputs: Float32Array;
-  readonly #targets: Float32Array;
+  readonly #windows: Windows<Values>;
+  readonly #width: number;
+  readonly #inputs: Values;
+  readonly #targets: Values;
+  /** Numbers have a loss where this is 1: everywhere. */
+  readonly #mask: Int32Array | null;
 
-  constructor(file: RecordFile, part: 'training' | 'validation', batchSize: number, sequenceLength: number) {
-    this.#windows = new SeriesWindows(file, part, batchSize, sequenceLength);
-    const { plan, width } = this.#windows;
+  /** @param width values of a time step */
+  constructor(windows: Windows<Values>, Values: new (length: number) => Values, width: number) {
+    const { plan } = windows;
     this.batches = plan.windows;
     this.longest = windowSteps(plan, 0);
     this.sequences = plan.lanes;
-    this.perBatch = { targets: this.longest * plan.lanes, endings: 0 };
-    this.#inputs = new Float32Array(plan.sequenceLength * plan.lanes * width);
-    this.#targets = new Float32Array(plan.sequenceLength * plan.lanes * width);
+    const places = this.longest * plan.lanes;
+    this.perBatch = { targets: places, endings: 0 };
+    this.#windows = windows;
+    this.#width = width;
+    this.#inputs = new Values(places * width);
+    this.#targets = new Values(places * width);
+    this.#mask = this.#inputs instanceof Int32Array ? null : new Int32Array(places).fill(1);
   }
 
   load(_epoch: number, batch: number): HostBatch {
     const steps = this.#windows.load(batch, this.#inputs, this.#targets);
     const count = steps * this.sequences;
-    const part = (values: Float32Array) => values.subarray(0, count * this.#windows.width);
     return {
       steps,
       lengths: null,
       sequences: null,
-      inputs: part(this.#inputs),
-      targets: part(this.#targets),
-      mask: new Int32Array(count).fill(1),
+      inputs: this.#inputs.subarray(0, count * this.#width),
+      targets: this.#targets.subarray(0, count * this.#width),
+      mask: this.#mask?.subarray(0, count) ?? null,
       count,
       context: null,
       tokens: count,
@@ -118,6 +89,24 @@ export class SeriesFeed implements Feed {
     this.#windows.close();
   }
 }
+
+/** Windows of an endless text. */
+export const textFeed = (file: Pick<TokenFile, 'path' | 'width'>, plan: BatchPlan): Feed =>
+  new WindowFeed(new BatchReader(file, plan), Int32Array, 1);
+
+/**
+ * Windows of an endless series.
+ * @throws UnfoldError `text_too_short` for a part without a whole window, or without two steps to validate on
+ */
+export const seriesFeed = (
+  file: RecordFile,
+  part: 'training' | 'validation',
+  batchSize: number,
+  sequenceLength: number,
+): Feed => {
+  const windows = new SeriesWindows(file, part, batchSize, sequenceLength);
+  return new WindowFeed(windows, Float32Array, windows.width);
+};
 
 /** The first `rows` of N columns of what has been laid out for `rows`, time-major; the rest is `padding`. */
 const widen = <A extends Int32Array | Float32Array>(

@@ -1,6 +1,6 @@
 import { type JobSpec, UnfoldError } from '@unfold/contracts';
 import { type BatchPlan, planTraining, planValidation } from '../data/batch-plan.ts';
-import { type Feed, RecordFeed, SeriesFeed, TextFeed } from '../data/feed.ts';
+import { type Feed, RecordFeed, seriesFeed, textFeed } from '../data/feed.ts';
 import type { DataSource } from '../data/prepared-file.ts';
 import type { RecordEncoding } from '../data/records/record-encoding.ts';
 import { prepareRecordFile, type RecordFile, type RecordIndex } from '../data/records/record-file.ts';
@@ -89,8 +89,8 @@ const openText = async (request: RunDataRequest): Promise<RunData | null> => {
     encoding,
     source: file.source,
     steps: { training: file.trainingTokens, validation: file.validationTokens },
-    training: new TextFeed(file, training),
-    validation: validation && new TextFeed(file, validation),
+    training: textFeed(file, training),
+    validation: validation && textFeed(file, validation),
     text: { file, validation },
     horizon: null,
   };
@@ -105,7 +105,7 @@ const recordFeed = (
   window: number,
 ): Feed => {
   const { batch_size, bucketing } = spec.training;
-  if (file.encoding.endless) return new SeriesFeed(file, part, batch_size, window);
+  if (file.encoding.endless) return seriesFeed(file, part, batch_size, window);
   return new RecordFeed(file, index, {
     batchSize: batch_size,
     seed: spec.seed,
