@@ -27,11 +27,6 @@ import {
 } from './checkpoint.ts';
 import { type Diagnostic, diagnose } from './diagnostics/diagnose.ts';
 import { expectFinite, rollbackFactor } from './divergence.ts';
-import { Evaluation } from './evaluation.ts';
-import { ForecastEvaluation, type ForecastMetrics } from './forecast-evaluation.ts';
-import { FreeRunning } from './free-running.ts';
-import { FreeRunningLabels } from './free-running-labels.ts';
-import { FreeRunningTexts } from './free-running-texts.ts';
 import type { MetricContext } from './metrics.ts';
 import { createOptimizer, type Optimizer } from './optimizer.ts';
 import { RollbackPoint } from './rollback-point.ts';
@@ -40,6 +35,7 @@ import { learningRateAt } from './schedule.ts';
 import { TeacherForcing } from './teacher-forcing.ts';
 import { initialState, type TrainingState } from './training-state.ts';
 import { transferWeights } from './transfer.ts';
+import { Validation, type ValidationMetrics } from './validation.ts';
 
 /** Tokens of a sample, by level: about three lines of text. */
 const sampleTokens = { char: 240, byte: 240, word: 60 } as const;
@@ -55,9 +51,6 @@ const expectSize = (spec: JobSpec, shape: NetworkShape): void => {
     );
 };
 
-const writesText = (task: JobSpec['task']): boolean =>
-  task === 'language_model' || task === 'conditional_generation';
-
 /** Where a run begins. */
 export interface RunStart {
   /** null: at the beginning. */
@@ -68,14 +61,6 @@ export interface RunStart {
   scratch: string;
   /** Where checkpoints are written; fresh memory by default. */
   checkpointMemory?: FileMemory | undefined;
-}
-
-/** What an evaluation tells. */
-export interface EvaluationMetrics extends ForecastMetrics {
-  validation_loss: number;
-  validation_length_loss?: number;
-  validation_accuracy?: number;
-  free_running_accuracy?: number;
 }
 
 /** One run's network, optimizer, data and counters on a backend: knows how to do a step, not when to do what. */
@@ -92,9 +77,7 @@ export class TrainingRun {
   readonly #forcing: TeacherForcing;
   readonly #carried: RecurrentState;
   readonly #batch: BatchTensors;
-  readonly #evaluation: Evaluation | null;
-  readonly #freeRunning: FreeRunning | FreeRunningTexts | FreeRunningLabels | null;
-  readonly #forecast: ForecastEvaluation | null;
+  readonly #validation: Validation | null;
   readonly #norm: Tensor;
   readonly #nonFinite: Tensor;
   readonly #checkpointMemory: FileMemory | undefined;
@@ -136,10 +119,7 @@ export class TrainingRun {
     this.#batch = new BatchTensors(this.#network, data.training);
     this.#norm = backend.createTensor([1], 'double');
     this.#nonFinite = backend.createTensor([1], 'double');
-    this.#evaluation =
-      data.validation && new Evaluation(this.#network, data.validation, training.bptt.stateful);
-    this.#freeRunning = this.#createFreeRunning();
-    this.#forecast = ForecastEvaluation.over(this.#network, spec, data);
+    this.#validation = Validation.over(this.#network, spec, data);
 
     this.#rollbackPoint = new RollbackPoint(start.scratch);
     if (checkpoint === null) this.state = initialState(spec);
@@ -147,18 +127,6 @@ export class TrainingRun {
       restoreTensors(this.#network, this.#tensors(), checkpoint);
       this.state = structuredClone(checkpoint.record.state);
     }
-  }
-
-  #createFreeRunning(): FreeRunning | FreeRunningTexts | FreeRunningLabels | null {
-    const { text, validation, encoding } = this.data;
-    const { task, seed } = this.spec;
-    if (validation === null) return null;
-    if (text?.validation) return FreeRunning.over(this.#network, text.file, text.validation, seed);
-    if (writesText(task) && encoding.input.kind === 'text')
-      return FreeRunningTexts.over(this.#network, validation, encoding.input.tokenizer, seed);
-    return task === 'sequence_labeling' && this.#network.shape.feedback
-      ? new FreeRunningLabels(this.#network, validation)
-      : null;
   }
 
   /** Epochs done, with the fraction of the current one. */
@@ -305,37 +273,9 @@ export class TrainingRun {
     else this.#backend.clipByValue({ tensors, maximum: clip.value });
   }
 
-  /**
-   * `validation_loss`; `free_running_loss`, and by how much it exceeds the forced loss of the same positions (`free_running_gap`), unless the
-   * validation part is too short for them. Null if nothing is held out, or if it was interrupted.
-   */
-  async evaluate(interrupted: () => Promise<boolean>): Promise<EvaluationMetrics | null> {
-    if (this.#evaluation === null) return null;
-    const validation = await this.#evaluation.run(interrupted);
-    if (validation === null) return null;
-    const { loss: validation_loss, length, accuracy } = validation;
-    expectFinite(validation_loss, 'validation loss', this.state.step);
-    const forced = {
-      validation_loss,
-      ...(length !== null && { validation_length_loss: length }),
-      ...(accuracy !== null && this.spec.task !== 'language_model' && { validation_accuracy: accuracy }),
-    };
-    if (this.#forecast) {
-      const measured = await this.#forecast.run(validation_loss, interrupted);
-      if (measured === null) return null;
-      expectFinite(measured.free_running_loss ?? 0, 'free-running loss', this.state.step);
-      return { ...forced, ...measured };
-    }
-    if (this.#freeRunning === null) return forced;
-    const losses = await this.#freeRunning.run(interrupted);
-    if (losses === null) return null;
-    expectFinite(losses.free, 'free-running loss', this.state.step);
-    return {
-      ...forced,
-      free_running_loss: losses.free,
-      free_running_gap: losses.free - losses.forced,
-      ...(losses.accuracy !== null && { free_running_accuracy: losses.accuracy }),
-    };
+  /** What the held-out part tells. Null if nothing is held out, or if it was interrupted. */
+  async evaluate(interrupted: () => Promise<boolean>): Promise<ValidationMetrics | null> {
+    return this.#validation?.run(this.state.step, interrupted) ?? null;
   }
 
   /** Text from an empty prompt, drawn from a stream of its own. Null if it was interrupted. */
@@ -390,9 +330,7 @@ export class TrainingRun {
   release(): void {
     this.data.training.close();
     this.#batch.release();
-    this.#evaluation?.release();
-    this.#freeRunning?.release();
-    this.#forecast?.release();
+    this.#validation?.release();
     this.#forcing.release();
     releaseParameters(this.#backend, this.#pass.gradients);
     releaseNetwork(this.#network);
