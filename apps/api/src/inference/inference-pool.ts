@@ -3,12 +3,13 @@ import { UnfoldError } from '@unfold/contracts';
 import type { DataSummary, Prediction } from '@unfold/rnn';
 import type { FastifyBaseLogger } from 'fastify';
 import type { ApiMetrics } from '../metrics.ts';
+import { type ChunkQueue, createChunkQueue } from './chunk-queue.ts';
 import type { DataCheckTask } from './data-checks.ts';
 import type {
+  CompletionChunk,
+  CompletionOptions,
+  CompletionResult,
   FromThread,
-  GeneratedToken,
-  GenerateOptions,
-  GenerateResult,
   InspectedWeights,
   InspectLimits,
   ModelSource,
@@ -19,16 +20,18 @@ import type {
   ThreadData,
   ToThread,
 } from './protocol.ts';
-import { createTokenQueue, type TokenQueue } from './token-queue.ts';
 
 /** Inference in threads of its own. Every call may be abandoned through its signal. */
 export interface InferencePool {
-  /** Yields tokens as they come; returns the usage. A slow reader slows its own call down and no other. */
-  generate(
+  /**
+   * Yields text as it becomes certain; returns the usage. A slow reader slows its own call down and no other. Once `signal` aborts, the
+   * generator throws, but with a session it still returns its result: the state after what was handed out.
+   */
+  complete(
     model: ModelSource,
-    options: GenerateOptions,
+    options: CompletionOptions,
     signal: AbortSignal,
-  ): AsyncGenerator<GeneratedToken, GenerateResult>;
+  ): AsyncGenerator<CompletionChunk, CompletionResult>;
   score(model: ModelSource, options: ScoreOptions, signal: AbortSignal): Promise<ScoredText[]>;
   /** One answer an input, in their order. */
   predict(model: ModelSource, options: PredictOptions, signal: AbortSignal): Promise<Prediction[]>;
@@ -48,7 +51,7 @@ export interface InferencePool {
 interface Call {
   settle(result: unknown): void;
   fail(error: UnfoldError): void;
-  tokens: TokenQueue;
+  chunks: ChunkQueue;
 }
 
 interface Thread {
@@ -71,7 +74,7 @@ const restartMs = 100;
 
 /** The file that a task loads and that stays loaded, by its hash. */
 const loadedModel = (task: Task): string | null =>
-  task.type === 'generate' || task.type === 'score' || task.type === 'predict' ? task.model.sha256 : null;
+  task.type === 'complete' || task.type === 'score' || task.type === 'predict' ? task.model.sha256 : null;
 
 export const createInferencePool = ({ threads: size, limit, data, metrics, log }: Options): InferencePool => {
   const threads: Thread[] = [];
@@ -83,7 +86,7 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
   const receive = (thread: Thread, message: FromThread): void => {
     const call = thread.calls.get(message.id);
     if (call === undefined) return;
-    if (message.type === 'token') call.tokens.push(message.token);
+    if (message.type === 'chunk') call.chunks.push(message.chunk);
     else if (message.type === 'done') call.settle(message.result);
     else {
       const { code, message: text, param, detail } = message.error;
@@ -131,7 +134,7 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
   const start = (
     task: Task,
     signal: AbortSignal,
-  ): { tokens: TokenQueue; result: Promise<unknown>; cancel(): void } => {
+  ): { chunks: ChunkQueue; result: Promise<unknown>; cancel(): void } => {
     if (closing) throw new UnfoldError('unavailable', 'The server is restarting. Try again shortly.');
     if (running() >= limit)
       throw new UnfoldError(
@@ -143,7 +146,7 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
     if (model !== null) thread.models.add(model);
     const id = nextId++;
     const post = (message: ToThread): void => thread.worker.postMessage(message);
-    const tokens = createTokenQueue((count) => post({ type: 'credit', id, tokens: count }));
+    const chunks = createChunkQueue((count) => post({ type: 'credit', id, chunks: count }));
     const leave = (): void => {
       if (thread.calls.delete(id)) metrics.inferenceRunning.dec();
       signal.removeEventListener('abort', cancel);
@@ -156,38 +159,38 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
     let call!: Call;
     const result = new Promise<unknown>((resolve, reject) => {
       call = {
-        tokens,
+        chunks,
         settle(value) {
           leave();
-          tokens.end();
+          chunks.end();
           resolve(value);
         },
         fail(error) {
           leave();
-          tokens.fail(error);
+          chunks.fail(error);
           reject(error);
         },
       };
     });
-    // A caller that only reads tokens learns of a failure from them.
+    // A caller that only reads chunks learns of a failure from them.
     result.catch(() => {});
     thread.calls.set(id, call);
     metrics.inferenceRunning.inc();
     signal.addEventListener('abort', cancel);
     post({ type: 'start', id, task });
     if (signal.aborted) cancel();
-    return { tokens, result, cancel };
+    return { chunks, result, cancel };
   };
 
   for (let index = 0; index < size; index += 1) spawn();
 
   return {
-    async *generate(model, options, signal) {
-      const call = start({ type: 'generate', model, options }, signal);
+    async *complete(model, options, signal) {
+      const call = start({ type: 'complete', model, options }, signal);
       try {
-        for (let token = await call.tokens.next(); token !== null; token = await call.tokens.next())
-          yield token;
-        return (await call.result) as GenerateResult;
+        for (let chunk = await call.chunks.next(); chunk !== null; chunk = await call.chunks.next())
+          yield chunk;
+        return (await call.result) as CompletionResult;
       } finally {
         call.cancel();
       }

@@ -12,25 +12,63 @@ export interface ModelSource {
   kind: 'model' | 'checkpoint';
 }
 
-export interface GenerateOptions {
-  prompt: string;
+/** One completions request: prompts × best_of streams, batched with everything else that the model is doing. */
+export interface CompletionOptions {
+  /** Texts or token ids, 1 … 64 of them. */
+  prompts: (string | number[])[];
+  /** From 0. */
   max_tokens: number;
   temperature: number;
   top_p: number;
   top_k: number | null;
+  /** Choices that are answered a prompt. */
+  n: number;
+  /** Texts that are written a prompt: the n with the highest mean log-probability a token are answered. */
+  best_of: number;
+  /** Beam search instead of sampling: the n likeliest, best first. */
+  beam_width: number | null;
+  echo: boolean;
+  /** 0 … 5 alternatives a token; null: no log-probabilities. */
+  logprobs: number | null;
   stop: string[];
+  /** Stream k of prompt p draws from a sequence of its own, p × best_of + k. */
   seed: number | null;
+  frequency_penalty: number;
+  presence_penalty: number;
+  /** By token id, in nats: added to its logit. −100 bans it, 100 forces it. */
+  logit_bias: Record<string, number> | null;
   context: ContextValue | null;
+  /** The project: what one has cached is of no use to another. */
+  cache_scope: string;
+  /** Goes on from a state that an earlier call gave, null: from the beginning; only with one prompt and one choice that is sampled. */
+  session: { state: Uint8Array | null } | null;
 }
 
-export interface GeneratedToken {
+/** In OpenAI's shape; `text_offset` counts UTF-16 units from the start of the choice's text. */
+export interface ChunkLogprobs {
+  tokens: string[];
+  token_logprobs: (number | null)[];
+  top_logprobs: (Record<string, number> | null)[];
+  text_offset: number[];
+}
+
+/** What became certain of one choice. */
+export interface CompletionChunk {
+  /** prompt × n + k, as OpenAI numbers choices. */
+  index: number;
   text: string;
+  /** Only in the choice's last chunk. */
   finish_reason: FinishReason | null;
+  logprobs: ChunkLogprobs | null;
 }
 
-export interface GenerateResult {
+export interface CompletionResult {
   prompt_tokens: number;
   completion_tokens: number;
+  /** Those of the prompts whose reading was saved. */
+  cached_tokens: number;
+  /** After the last token that was handed out, before a matched stop string or the end; also when the call was cancelled on the way. */
+  session: { state: Uint8Array; tokens: number } | null;
 }
 
 export interface ScoredText {
@@ -66,7 +104,7 @@ export interface InspectedWeights {
 }
 
 export type Task =
-  | { type: 'generate'; model: ModelSource; options: GenerateOptions }
+  | { type: 'complete'; model: ModelSource; options: CompletionOptions }
   | { type: 'score'; model: ModelSource; options: ScoreOptions }
   | { type: 'predict'; model: ModelSource; options: PredictOptions }
   | { type: 'export'; model: ModelSource }
@@ -81,11 +119,11 @@ export interface ThreadData {
 export type ToThread =
   | { type: 'start'; id: number; task: Task }
   | { type: 'cancel'; id: number }
-  /** The reader took so many tokens: as many more may be sent. */
-  | { type: 'credit'; id: number; tokens: number };
+  /** The reader took so many chunks: as many more may be sent. */
+  | { type: 'credit'; id: number; chunks: number };
 
 export type FromThread =
-  | { type: 'token'; id: number; token: GeneratedToken }
+  | { type: 'chunk'; id: number; chunk: CompletionChunk }
   | { type: 'done'; id: number; result: unknown }
   | {
       type: 'failed';
@@ -93,5 +131,5 @@ export type FromThread =
       error: { code: ErrorCode; message: string; param: string | null; detail: string | null };
     };
 
-/** Tokens that a thread sends ahead of its reader. */
+/** Chunks that a thread sends ahead of its reader. */
 export const creditWindow = 64;

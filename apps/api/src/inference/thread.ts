@@ -6,10 +6,10 @@ import { inspectFile } from './inspect-file.ts';
 import { createLoadedModels, readVerified, type ServedModel } from './loaded-models.ts';
 import { predict } from './predict.ts';
 import {
+  type CompletionOptions,
+  type CompletionResult,
   creditWindow,
   type FromThread,
-  type GenerateOptions,
-  type GenerateResult,
   type ScoredText,
   type ScoreOptions,
   type Task,
@@ -36,29 +36,57 @@ const waitForCredit = async (call: Call): Promise<void> => {
     await new Promise<void>((resolve) => (call.wake = resolve));
 };
 
-const generate = async (
+/** @returns the prompt; refuses what is not there yet */
+const requirePlain = (options: CompletionOptions): string => {
+  const [prompt] = options.prompts;
+  const refuse = (param: string): never => {
+    throw new UnfoldError('invalid_value', `${param}: not supported yet.`, { param });
+  };
+  if (options.prompts.length !== 1 || typeof prompt !== 'string') return refuse('prompt');
+  if (options.max_tokens < 1) refuse('max_tokens');
+  for (const param of ['n', 'best_of'] as const) if (options[param] !== 1) refuse(param);
+  for (const param of ['beam_width', 'logprobs', 'session'] as const)
+    if (options[param] !== null) refuse(param);
+  for (const param of ['echo', 'frequency_penalty', 'presence_penalty'] as const)
+    if (options[param]) refuse(param);
+  if (Object.keys(options.logit_bias ?? {}).length > 0) refuse('logit_bias');
+  return prompt;
+};
+
+const complete = async (
   call: Call,
   model: LanguageModel,
-  options: GenerateOptions,
-): Promise<GenerateResult> => {
+  options: CompletionOptions,
+): Promise<CompletionResult> => {
+  const { max_tokens, temperature, top_k, top_p, stop, seed } = options;
+  const prompt = requirePlain(options);
   let completionTokens = 0;
   for await (const token of model.generate({
-    ...options,
-    context: options.context ?? undefined,
+    prompt,
+    max_tokens,
+    temperature,
+    top_k,
+    top_p,
+    stop,
+    seed,
+    ...(options.context !== null && { context: options.context }),
     signal: call.abort.signal,
   })) {
     completionTokens += 1;
-    post({
-      type: 'token',
-      id: call.id,
-      token: { text: replaceUnstorable(token.text), finish_reason: token.finish_reason ?? null },
-    });
+    const text = replaceUnstorable(token.text);
+    const finish_reason = token.finish_reason ?? null;
+    post({ type: 'chunk', id: call.id, chunk: { index: 0, text, finish_reason, logprobs: null } });
     call.credit -= 1;
     // Between tokens the generator gives other calls, and cancellations, their turn.
     await waitForCredit(call);
     if (call.abort.signal.aborted) break;
   }
-  return { prompt_tokens: model.countTokens(options.prompt), completion_tokens: completionTokens };
+  return {
+    prompt_tokens: model.countTokens(prompt),
+    completion_tokens: completionTokens,
+    cached_tokens: 0,
+    session: null,
+  };
 };
 
 /** Gives other calls, and cancellations, their turn; false once this call was cancelled. */
@@ -104,8 +132,8 @@ const requirePredictor = (model: ServedModel, param: string): Predictor => {
 
 const run = (call: Call, task: Task): Promise<unknown> => {
   switch (task.type) {
-    case 'generate':
-      return models.with(task.model, (model) => generate(call, requireWriter(model, 'model'), task.options));
+    case 'complete':
+      return models.with(task.model, (model) => complete(call, requireWriter(model, 'model'), task.options));
     case 'score':
       return models.with(task.model, (model) => score(call, requireWriter(model, 'id'), task.options));
     case 'predict':
@@ -161,7 +189,7 @@ port.on('message', (message: ToThread) => {
   const call = calls.get(message.id);
   if (call === undefined) return;
   if (message.type === 'cancel') call.abort.abort();
-  else call.credit += message.tokens;
+  else call.credit += message.chunks;
   call.wake?.();
   call.wake = null;
 });

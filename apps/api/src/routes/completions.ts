@@ -15,14 +15,14 @@ import { toUnfoldError } from '../http/errors.ts';
 import { openEventStream } from '../http/event-stream.ts';
 import { goneSignal } from '../http/gone-signal.ts';
 import { findModel } from '../inference/find-model.ts';
-import type { GeneratedToken, GenerateOptions, GenerateResult } from '../inference/protocol.ts';
+import type { CompletionChunk, CompletionOptions, CompletionResult } from '../inference/protocol.ts';
 import { completionExample, completionRequestExample } from './examples.ts';
 
-type Tokens = AsyncGenerator<GeneratedToken, GenerateResult>;
+type Chunks = AsyncGenerator<CompletionChunk, CompletionResult>;
 type CompletionCall = Call<{ body: CompletionRequest }>;
 
-const toOptions = (body: CompletionRequest): GenerateOptions => ({
-  prompt: body.prompt,
+const toOptions = (body: CompletionRequest, project: string): CompletionOptions => ({
+  prompts: [body.prompt],
   max_tokens: body.max_tokens,
   temperature: body.temperature,
   top_p: body.top_p,
@@ -30,6 +30,16 @@ const toOptions = (body: CompletionRequest): GenerateOptions => ({
   stop: body.stop === null ? [] : [body.stop].flat(),
   seed: body.seed,
   context: body.context,
+  n: body.n,
+  best_of: body.best_of,
+  beam_width: null,
+  echo: body.echo,
+  logprobs: body.logprobs,
+  frequency_penalty: body.frequency_penalty,
+  presence_penalty: body.presence_penalty,
+  logit_bias: body.logit_bias,
+  cache_scope: project,
+  session: null,
 });
 
 type Shape = Pick<CompletionResource, 'id' | 'object' | 'created' | 'model'>;
@@ -50,22 +60,23 @@ const choice = (text: string, finish: FinishReason | null) => ({
 
 const countTokens = (
   { metrics }: ApiContext,
-  result: GenerateResult,
+  result: CompletionResult,
 ): NonNullable<CompletionResource['usage']> => {
   metrics.inferenceTokens.inc({ kind: 'prompt' }, result.prompt_tokens);
   metrics.inferenceTokens.inc({ kind: 'completion' }, result.completion_tokens);
-  return { ...result, total_tokens: result.prompt_tokens + result.completion_tokens };
+  const { prompt_tokens, completion_tokens } = result;
+  return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
 };
 
 const completeAtOnce = async (
   context: ApiContext,
   shape: Shape,
-  tokens: Tokens,
+  chunks: Chunks,
 ): Promise<CompletionResource> => {
   const text: string[] = [];
   let finish: FinishReason = 'length';
-  let step = await tokens.next();
-  for (; !step.done; step = await tokens.next()) {
+  let step = await chunks.next();
+  for (; !step.done; step = await chunks.next()) {
     text.push(step.value.text);
     finish = step.value.finish_reason ?? finish;
   }
@@ -75,11 +86,11 @@ const completeAtOnce = async (
 const completeAsEvents = async (
   call: CompletionCall,
   shape: Shape,
-  tokens: Tokens,
+  chunks: Chunks,
 ): Promise<FastifyReply> => {
   const { context, request, reply } = call;
   // Before the headers leave, a failure is still an ordinary error answer.
-  let step = await tokens.next();
+  let step = await chunks.next();
   const stream = openEventStream(reply, { ...context.timings, closing: context.closing });
   const leave = context.sockets.enter('/v1/completions');
   const send = (data: unknown): boolean => stream.write(`data: ${JSON.stringify(data)}\n\n`);
@@ -88,7 +99,7 @@ const completeAsEvents = async (
   stream.over.addEventListener('abort', leave);
   void (async () => {
     try {
-      for (; !step.done && !stream.over.aborted; step = await tokens.next()) {
+      for (; !step.done && !stream.over.aborted; step = await chunks.next()) {
         const { text, finish_reason: finish } = step.value;
         if (text === '' && finish === null) continue;
         if (!send({ ...events, choices: [choice(text, finish)] }))
@@ -104,7 +115,7 @@ const completeAsEvents = async (
       request.log.warn({ err: known, code: known.code }, 'a stream of tokens broke off');
       send(toEnvelope(known, request.id));
     } finally {
-      await tokens.return({ prompt_tokens: 0, completion_tokens: 0 });
+      await chunks.return({ prompt_tokens: 0, completion_tokens: 0, cached_tokens: 0, session: null });
       stream.end();
     }
   })();
@@ -121,10 +132,10 @@ const createCompletion = async (call: CompletionCall) => {
   const { context, project, body, reply } = call;
   const model = await findModel(context.store, project, body.model, 'model');
   const signal = goneSignal(reply, context.closing);
-  const tokens = context.inference.generate(model.source, toOptions(body), signal);
-  if (!body.stream) return completeAtOnce(context, newShape(model.id), tokens);
+  const chunks = context.inference.complete(model.source, toOptions(body, project), signal);
+  if (!body.stream) return completeAtOnce(context, newShape(model.id), chunks);
   context.sockets.requireRoom();
-  return completeAsEvents(call, newShape(model.id), tokens);
+  return completeAsEvents(call, newShape(model.id), chunks);
 };
 
 /** Text generation, in OpenAI's shape. */

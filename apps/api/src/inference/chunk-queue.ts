@@ -1,16 +1,16 @@
-import { creditWindow, type GeneratedToken } from './protocol.ts';
+import { type CompletionChunk, creditWindow } from './protocol.ts';
 
-/** Tokens between a thread and a reader; never more than the thread's credit. */
-export interface TokenQueue {
-  push(token: GeneratedToken): void;
+/** Chunks between a thread and a reader; never more than the thread's credit. */
+export interface ChunkQueue {
+  push(chunk: CompletionChunk): void;
   end(): void;
   fail(error: Error): void;
-  /** The next token, or null after the last. */
-  next(): Promise<GeneratedToken | null>;
+  /** The next chunk, or null after the last. */
+  next(): Promise<CompletionChunk | null>;
 }
 
-export const createTokenQueue = (giveCredit: (tokens: number) => void): TokenQueue => {
-  const waiting: GeneratedToken[] = [];
+export const createChunkQueue = (giveCredit: (chunks: number) => void): ChunkQueue => {
+  const waiting: CompletionChunk[] = [];
   let taken = 0;
   let over: { error: Error | null } | null = null;
   let wake: (() => void) | null = null;
@@ -21,8 +21,8 @@ export const createTokenQueue = (giveCredit: (tokens: number) => void): TokenQue
   };
 
   return {
-    push(token) {
-      waiting.push(token);
+    push(chunk) {
+      waiting.push(chunk);
       signal();
     },
     end() {
@@ -35,14 +35,14 @@ export const createTokenQueue = (giveCredit: (tokens: number) => void): TokenQue
     },
     async next() {
       for (;;) {
-        const token = waiting.shift();
-        if (token !== undefined) {
+        const chunk = waiting.shift();
+        if (chunk !== undefined) {
           taken += 1;
           if (taken === creditWindow / 2 && over === null) {
             giveCredit(taken);
             taken = 0;
           }
-          return token;
+          return chunk;
         }
         if (over?.error) throw over.error;
         if (over) return null;
