@@ -1,5 +1,5 @@
 import type { Network } from '../model/network.ts';
-import { sampleToken } from './sampler.ts';
+import { drawRemaining } from './remaining-length.ts';
 import type { Session } from './session.ts';
 
 /** What decides where a sequence ends, other than a token. Log-probabilities are in nats. */
@@ -48,15 +48,11 @@ const countdownEnding = (
   let time = 0;
   let logProbability = 0;
   const draw = async (atLeast: number): Promise<void> => {
-    const logits = Float64Array.from(await session.endings());
-    const number = uniform();
-    const choice = { temperature, top_k: null, top_p: 1 };
     // A prompt is not cut short by its own length, and no sequence grows beyond the longest, however often the rest is drawn anew.
-    const atMost = Math.max(atLeast, max_length! - time);
-    const allowed = logits.map((logit, r) => (r < atLeast || r > atMost ? Number.NEGATIVE_INFINITY : logit));
-    const { token } = sampleToken(allowed, choice, number, null);
-    logProbability = logSoftmaxAt(logits, token);
-    remaining = token;
+    const range = { atLeast, atMost: Math.max(atLeast, max_length! - time) };
+    const drawn = drawRemaining(await session.endings(), range, temperature, uniform());
+    remaining = drawn.remaining;
+    logProbability = drawn.log_probability;
   };
   return {
     async read(token, ahead) {
@@ -77,14 +73,6 @@ const countdownEnding = (
     remaining = Math.max(ahead, remaining - 1);
     logProbability = 0;
   }
-};
-
-const logSoftmaxAt = (logits: ArrayLike<number>, k: number): number => {
-  let max = Number.NEGATIVE_INFINITY;
-  for (let v = 0; v < logits.length; v++) max = Math.max(max, logits[v]!);
-  let sum = 0;
-  for (let v = 0; v < logits.length; v++) sum += Math.exp(logits[v]! - max);
-  return logits[k]! - max - Math.log(sum);
 };
 
 /** @param uniform draws in the order in which decisions are made */

@@ -8,6 +8,7 @@ import { inputWithin, targetsWithin } from '../model/pass-batch.ts';
 import { createState, releaseState } from '../model/recurrent-state.ts';
 import { boundaryToken, type Tokenizer } from '../text/tokenizer.ts';
 import { BatchTensors } from '../training/batch-tensors.ts';
+import { logRemaining } from './remaining-length.ts';
 import { chunkSteps } from './session.ts';
 import { cleanText } from './text-stream.ts';
 
@@ -52,7 +53,8 @@ const nothing: Score = { tokens: [], log_probabilities: [], total: 0, perplexity
 
 /**
  * The probability of a text, read in chunks: memory beside the answer and its tokens does not grow with its length. A sequence's includes its
- * first token and its end.
+ * first token and its end: it is the probability with which generation writes the text from an empty prompt at temperature 1. Where a remaining
+ * length is drawn anew at each step, it is that of writing the text with draws that all come true: the other paths to it are too many to add up.
  */
 export const scoreText = async (
   network: Network,
@@ -60,7 +62,7 @@ export const scoreText = async (
   text: string,
   context: HostBatch['context'] = null,
 ): Promise<Score> => {
-  const { backend, parameters } = network;
+  const { backend, parameters, model } = network;
   const ids = tokenizer.encode(text);
   const bounded = tokenizer.boundary !== null;
   const tokens = Array.from(ids, (id) => cleanText(tokenizer.tokens[id]!));
@@ -79,6 +81,8 @@ export const scoreText = async (
   const state = createState(network, 1);
   const losses = backend.createTensor([longest, 1]);
   const loss = backend.createTensor([1], 'double');
+  const countdown =
+    model.length === 'countdown' ? backend.createTensor([1, 1, parameters.length!.weight.shape[0]!]) : null;
   const logProbabilities: (number | null)[] = bounded ? [] : [null];
   let total = 0;
   try {
@@ -91,12 +95,18 @@ export const scoreText = async (
       const into = { loss, correct: null, losses: backend.view(losses, 0, steps) };
       pass.losses(hidden, { ...targetsWithin(backend, all, first, steps), count: 1 }, into);
       const values = Float64Array.from(await backend.download(losses));
-      if (parameters.length) {
+      if (model.length === 'bernoulli') {
         pass.endingLosses(hidden, { ...targetsWithin(backend, all.ending!, first, steps), count: 1 }, into);
         (await backend.download(losses)).forEach((value, t) => {
           values[t]! += value;
         });
       }
+      if (countdown)
+        for (let t = first; t < (model.renew ? first + steps : 1); t++) {
+          pass.endings(backend.view(hidden, t - first, 1), countdown);
+          const logits = await backend.download(countdown);
+          values[t - first]! -= logRemaining(logits, batch.steps - 1 - t, model.max_length! - 1 - t);
+        }
       for (let t = 0; t < steps; t++) {
         // Minus zero would be the answer for a certain token.
         const logProbability = 0 - values[t]!;
@@ -109,7 +119,7 @@ export const scoreText = async (
     tensors.release();
     pass.release();
     releaseState(backend, state);
-    backend.release(losses, loss);
+    backend.release(losses, loss, ...(countdown ? [countdown] : []));
   }
   return {
     tokens,

@@ -1,0 +1,87 @@
+import { createReference } from '@unfold/kernels';
+import { describe, expect, test } from 'vitest';
+import { checkpointsOf, record, textFile, tinySpec } from '../../test-support/runs.ts';
+import { LanguageModel } from '../language-model.ts';
+import { exportWeights } from '../weights/export.ts';
+
+const longest = 4;
+/** `?` is what the vocabulary has no symbol for. */
+const alphabet = ['a', 'b', '?'];
+
+const textsOf = (length: number): string[] =>
+  length === 0 ? [''] : textsOf(length - 1).flatMap((text) => alphabet.map((letter) => text + letter));
+
+/** Barely trained: every text is about as likely as any other, so that nothing that is left out stays unseen. */
+const tiny = async (model: object): Promise<LanguageModel> => {
+  const spec = tinySpec({ text: { sequences: 'lines' }, model: { hidden_size: 3, ...model } });
+  const run = await record({ spec, data: textFile('ab\nba\nb\n'.repeat(4)) });
+  return LanguageModel.load(
+    exportWeights(checkpointsOf(run).at(-1)!.data),
+    createReference({ precision: 'float64' }),
+  );
+};
+
+const sum = (values: readonly (number | null)[]): number =>
+  values.reduce<number>((total, value) => total + value!, 0);
+
+const countdown = { length: 'countdown', max_length: longest };
+
+describe('the probabilities of all texts', () => {
+  test.each(['eos', 'bernoulli'])('add up to one with those that are longer: %s', async (length) => {
+    const model = await tiny({ length });
+    let total = 0;
+    for (let tokens = 0; tokens < longest; tokens++)
+      for (const text of textsOf(tokens)) total += Math.exp((await model.score(text)).total);
+    for (const text of textsOf(longest))
+      total += Math.exp(sum((await model.score(text)).log_probabilities.slice(0, longest)));
+    expect(total).toBeCloseTo(1, 6);
+    model.close();
+  });
+
+  test('add up to one where the length is drawn once', async () => {
+    const model = await tiny({ ...countdown, renew: false });
+    let total = 0;
+    for (let tokens = 1; tokens <= longest; tokens++)
+      for (const text of textsOf(tokens)) total += Math.exp((await model.score(text)).total);
+    expect(total).toBeCloseTo(1, 6);
+    model.close();
+  });
+
+  test('leave to draws that do not come true what a length that is drawn anew takes from them', async () => {
+    const model = await tiny(countdown);
+    let total = 0;
+    for (let tokens = 1; tokens <= longest; tokens++)
+      for (const text of textsOf(tokens)) total += Math.exp((await model.score(text)).total);
+    expect(total).toBeGreaterThan(0.01);
+    expect(total).toBeLessThan(1);
+    model.close();
+  });
+});
+
+test.each([
+  [{ length: 'eos' }, longest],
+  [{ length: 'bernoulli' }, longest],
+  [{ ...countdown, renew: false }, longest],
+  // Of longer texts the draws need not have come true.
+  [countdown, 1],
+])('a text has the probability with which it was written: %j, up to %i tokens', async (options, most) => {
+  const model = await tiny(options);
+  let compared = 0;
+  for (let seed = 0; seed < 40; seed++) {
+    let text = '';
+    let tokens = 0;
+    let logProbability = 0;
+    let reason: string | undefined;
+    for await (const token of model.generate({ seed, max_tokens: 8 })) {
+      text += token.text;
+      tokens++;
+      logProbability += token.log_probability;
+      reason = token.finish_reason;
+    }
+    if (reason !== 'stop' || tokens > most) continue;
+    expect((await model.score(text)).total).toBeCloseTo(logProbability, 6);
+    compared++;
+  }
+  expect(compared).toBeGreaterThan(3);
+  model.close();
+});
