@@ -1,3 +1,4 @@
+export * from './completions.ts';
 export * from './errors.ts';
 export * from './frames.ts';
 export * from './ids.ts';
@@ -5,6 +6,8 @@ export * from './inference.ts';
 export * from './job-spec.ts';
 export type { PredictionInput, SequenceInput } from './prediction-input.ts';
 export { maxPredictionInputs } from './prediction-input.ts';
+export type { PromptInput } from './prompt-input.ts';
+export { maxPromptCharacters, maxPrompts, promptsOf } from './prompt-input.ts';
 export * from './resources.ts';
 export * from './sockets.ts';
 export { specWarnings } from './spec/contradictions/find-contradictions.ts';
