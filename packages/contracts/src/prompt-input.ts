@@ -62,10 +62,11 @@ const several = (items: object) => ({ type: 'array', minItems: 1, maxItems: maxP
 export const promptInput = z
   .unknown()
   .superRefine((value, context) => {
-    const problem = value === undefined || value === null ? null : problemOf(value);
+    const problem = value === null ? null : problemOf(value);
     if (problem !== null) context.addIssue(problem);
   })
   .overwrite((value) => value ?? '')
+  .default('')
   .meta({
     description:
       `A text, or a list of token ids (rows of the model's vocabulary), or a list of up to ${maxPrompts} of either. ` +

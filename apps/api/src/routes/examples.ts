@@ -139,7 +139,12 @@ export const completionExample = {
   created: 1_795_377_800,
   model: ids.model,
   choices: [{ index: 0, text: 'Ishmael.', logprobs: null, finish_reason: 'length' }],
-  usage: { prompt_tokens: 8, completion_tokens: 8, total_tokens: 16 },
+  usage: {
+    prompt_tokens: 8,
+    completion_tokens: 8,
+    total_tokens: 16,
+    prompt_tokens_details: { cached_tokens: 0 },
+  },
 };
 
 export const scoreRequestExample = { input: 'whale' };
