@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { startWeightsPath } from '@unfold/store';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, expectError, smallSpec, startApi, upload } from './support.ts';
-import { publish, type Trained, trainModel } from './trained-model.ts';
+import { publish, type Trained, trainModel, trainWeights } from './trained-model.ts';
 
 const model = { cell: 'gru' as const, hidden_size: 12, num_layers: 1 };
 
@@ -59,6 +59,25 @@ describe('a job with start_from', () => {
       const words = await post({ start_from, text: { level: 'word' } }, path);
       expectError(words, 422, 'impossible_with_data', 'text.level');
       expectError(await post({ start_from: { model: id, freeze: ['layer 1'] } }, path), 400, 'invalid_value');
+    },
+  );
+
+  it.each(['/v1/jobs', '/v1/jobs/estimate'])(
+    'is refused by %s if what it reads is of another kind or width',
+    async (path) => {
+      const labels = (input: unknown) =>
+        ['a', 'b'].flatMap((label) => [1, 2].map(() => JSON.stringify({ input, label }))).join('\n');
+      const task = 'classification' as const;
+      const training = { max_steps: 1, batch_size: 2 };
+      const pairs = await trainWeights(labels([[1, 2]]), { task, model, training });
+      const { id } = await publish(api, pairs, null);
+      const ask = async (input: unknown) =>
+        post({ task, file: await upload(api, labels(input)), training, start_from: { model: id } }, path);
+      for (const other of [[[1, 2, 3]], ['x', 'y'], 'xy']) {
+        const error = expectError(await ask(other), 422, 'impossible_with_data', 'start_from.model');
+        expect(error.message).toContain('vectors of 2 numbers');
+      }
+      expect((await ask([[3, 4]])).ok).toBe(true);
     },
   );
 

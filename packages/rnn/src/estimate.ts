@@ -56,7 +56,7 @@ const portOf = (place: PlaceSummary, spec: JobSpec, size: TextSize, spare: numbe
     case 'names':
       return { kind: 'tokens', size: place.size + spare };
     case 'vectors':
-      return { kind: 'vectors', size: place.size };
+      return { kind: 'vectors', size: place.width };
   }
 };
 

@@ -9,6 +9,7 @@ export {
 export { completeSpec } from './complete-spec.ts';
 export { checkData, type DataCheckRequest, type DataSummary } from './data/records/check-data.ts';
 export { dataLimits } from './data/records/data-limits.ts';
+export { type DataPlaces, type Place, placesOf, textPlaces } from './data/records/places.ts';
 export { estimate, type TextSize } from './estimate.ts';
 export type { GeneratedToken } from './generation/generate.ts';
 export type { Score } from './generation/score.ts';
@@ -30,7 +31,8 @@ export type {
 } from './training/events.ts';
 export { precisionOf } from './training/precision.ts';
 export { type TrainOptions, train } from './training/train.ts';
-export { expectTransferable } from './training/transfer.ts';
+export { expectTransferable, type TransferSide } from './training/transfer-check.ts';
 export { exportWeights } from './weights/export.ts';
 export { type InspectedWeights, inspectWeights, type WeightLimits } from './weights/inspect.ts';
+export { readPlaces } from './weights/metadata.ts';
 export { defaultHeaderBytes, readHeader, readTensor } from './weights/safetensors.ts';

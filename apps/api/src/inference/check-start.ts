@@ -1,10 +1,53 @@
+import { type FileHandle, open } from 'node:fs/promises';
 import type { JobSpec } from '@unfold/contracts';
-import { completeSpec, expectTransferable } from '@unfold/rnn';
+import {
+  completeSpec,
+  type DataSummary,
+  expectTransferable,
+  placesOf,
+  readHeader,
+  readPlaces,
+  textPlaces,
+} from '@unfold/rnn';
+
+const read = async (file: FileHandle, bytes: Uint8Array): Promise<void> => {
+  for (let filled = 0; filled < bytes.length; ) {
+    const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, filled);
+    if (bytesRead === 0) throw new Error('The weights end within their header.');
+    filled += bytesRead;
+  }
+};
+
+/** The beginning of a stored weights file, up to the end of its header, which was checked when it was stored. */
+const readBeginning = async (path: string): Promise<{ bytes: Uint8Array; fileBytes: number }> => {
+  const file = await open(path);
+  try {
+    const length = new Uint8Array(8);
+    await read(file, length);
+    const bytes = new Uint8Array(8 + Number(new DataView(length.buffer).getBigUint64(0, true)));
+    await read(file, bytes);
+    return { bytes, fileBytes: (await file.stat()).size };
+  } finally {
+    await file.close();
+  }
+};
 
 /**
- * Whether a job can start from a model of this spec, without reading its weights.
+ * Whether a job can start from a model: their options and what their data is are compared, of the weights no more than the header is read.
+ * @param data what a check found in records; null for an endless text
+ * @param source the model's spec, and where its weights lie
  * @throws UnfoldError `impossible_with_data` naming the fields that differ
  */
-export const checkStart = (spec: JobSpec, source: JobSpec): void =>
-  // What an earlier version wrote lacks the fields of a later one.
-  expectTransferable(spec, completeSpec(source));
+export const checkStart = async (
+  spec: JobSpec,
+  data: DataSummary | null,
+  source: { spec: JobSpec; path: string },
+): Promise<void> => {
+  const { bytes, fileBytes } = await readBeginning(source.path);
+  const header = readHeader(bytes, { headerBytes: bytes.length, fileBytes });
+  expectTransferable(
+    { spec, places: data === null ? textPlaces : placesOf(data) },
+    // What an earlier version wrote lacks the fields of a later one.
+    { spec: completeSpec(source.spec), places: readPlaces(header) },
+  );
+};

@@ -128,7 +128,8 @@ export const admitJob = async (
   if (spec.validation_file !== null)
     requireValidation(await findFile(store, project, spec.validation_file, 'validation_file'), spec);
   if (isEndlessText(spec)) requireLength(file, spec);
-  const estimate = estimateTraining(spec, file, await checkContent(context, spec));
+  const data = await checkContent(context, spec);
+  const estimate = estimateTraining(spec, file, data);
   requireWithinLimits(spec, estimate, config);
-  return { estimate, start: await findStartModel(store, project, spec) };
+  return { estimate, start: await findStartModel(store, project, spec, data) };
 };

@@ -8,11 +8,12 @@ import {
   textFile,
   tinySpec,
 } from '../../test-support/runs.ts';
+import { textPlaces } from '../data/records/places.ts';
 import { exportWeights } from '../weights/export.ts';
 import { inspectWeights } from '../weights/inspect.ts';
 import { readHeader, readTensor, writeSafetensorsSync } from '../weights/safetensors.ts';
 import type { ControlAnswer, TrainingEvent } from './events.ts';
-import { expectTransferable } from './transfer.ts';
+import { expectTransferable } from './transfer-check.ts';
 
 const shape = { cell: 'lstm', hidden_size: 5, num_layers: 2 };
 const short = { epochs: 1, max_steps: 4, checkpoint_every: 1, optimizer: { weight_decay: 0.1 } };
@@ -167,7 +168,8 @@ describe('a run that starts from a model', () => {
 });
 
 describe('what does not fit', () => {
-  const base = tinySpec({ model: shape });
+  const of = (spec: ReturnType<typeof tinySpec>) => ({ spec, places: textPlaces });
+  const base = of(tinySpec({ model: shape }));
   test.each([
     ['another size', { hidden_size: 6 }, {}, {}, 'model.hidden_size'],
     ['another cell', { cell: 'gru' }, {}, {}, 'model.cell'],
@@ -178,7 +180,7 @@ describe('what does not fit', () => {
     ['nothing left to train', {}, { freeze: ['layers.0', 'layers.1', 'head'] }, {}, 'start_from.freeze'],
   ])('is refused, naming the field: %s', (_, model, start, text, param) => {
     const spec = from({ model: { ...shape, ...model }, text }, start);
-    expect(() => expectTransferable(spec, base)).toThrow(
+    expect(() => expectTransferable(of(spec), base)).toThrow(
       expect.objectContaining({
         code: 'impossible_with_data',
         param,
@@ -195,8 +197,65 @@ describe('what does not fit', () => {
     ['other tokens', {}, { reset: ['layers.0', 'head'] }, { level: 'word' }],
   ])('fits once it is reset or does not matter: %s', (_, model, start, text) => {
     expect(() =>
-      expectTransferable(from({ model: { ...shape, ...model }, text }, start), base),
+      expectTransferable(of(from({ model: { ...shape, ...model }, text }, start)), base),
     ).not.toThrow();
+  });
+
+  const labelling = { task: 'sequence_labeling', model: { ...shape, recurrence: 'both' } };
+  const numbers = (width: number) => ({ kind: 'vectors', width }) as const;
+  const tokens = { kind: 'tokens' } as const;
+  const conditional = { task: 'conditional_generation', model: shape };
+  const labels = { input: tokens, output: tokens, context: null };
+  test.each([
+    ['numbers for tokens', labelling, labels, { ...labels, input: numbers(3) }, 'layers.0'],
+    [
+      'vectors of another width',
+      labelling,
+      { ...labels, input: numbers(2) },
+      { ...labels, input: numbers(3) },
+      'layers.0',
+    ],
+    ['tags for numbers', labelling, { ...labels, output: numbers(5) }, labels, 'head', 'feedback'],
+    [
+      'another context',
+      conditional,
+      { ...textPlaces, context: tokens },
+      { ...textPlaces, context: numbers(2) },
+      'context',
+    ],
+  ] as const)(
+    'is refused by what the data is, and fits once it is reset: %s',
+    (_, fields, own, theirs, ...reset) => {
+      const base = { spec: tinySpec(fields), places: theirs };
+      expect(() => expectTransferable({ spec: from(fields, {}), places: own }, base)).toThrow(
+        expect.objectContaining({ code: 'impossible_with_data', param: 'start_from.model' }),
+      );
+      expect(() => expectTransferable({ spec: from(fields, { reset }), places: own }, base)).not.toThrow();
+      expect(() => expectTransferable({ spec: from(fields, {}), places: theirs }, base)).not.toThrow();
+    },
+  );
+
+  test('is refused where it trains, before a number is copied', async () => {
+    const fields = { task: 'classification', model: shape, training: short };
+    const data = (input: unknown): string =>
+      textFile(['a', 'b'].flatMap((label) => [1, 2].map(() => JSON.stringify({ input, label }))).join('\n'));
+    const start = await finalOf({ spec: tinySpec(fields), data: data([[1], [2]]) });
+    // As many tokens as there were numbers: no shape would tell them apart.
+    await expect(record({ spec: from(fields, {}), data: data(['x']), start })).rejects.toMatchObject({
+      code: 'impossible_with_data',
+      param: 'start_from.model',
+    });
+  });
+
+  test('keeps what is read from the end of a sequence, whatever other tokens there are', async () => {
+    const fields = { task: 'classification', model: { ...shape, bidirectional: true }, training: short };
+    const data = (...words: string[]): string =>
+      textFile(
+        words.flatMap((input) => ['a', 'b'].map((label) => JSON.stringify({ input, label }))).join('\n'),
+      );
+    const start = await finalOf({ spec: tinySpec(fields), data: data('ab', 'ba') });
+    const run = await record({ spec: from(fields, {}), data: data('abc', 'cab'), start });
+    expect(run.outcome.type).toBe('completed');
   });
 
   test('weights without start_from, and start_from without weights', async () => {

@@ -1,4 +1,5 @@
 import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import { type DataPlaces, placesOf, textPlaces } from '../data/records/places.ts';
 import {
   encodingFromJson,
   encodingToJson,
@@ -36,6 +37,12 @@ export const readEncoding = (header: SafetensorsHeader, spec: JobSpec): RecordEn
   const tokenizer = createTokenizer(parseMetadata(header, 'tokenizer'), { lowercase: spec.text.lowercase });
   return { ...textEncoding(tokenizer), endless: !readsRecords(spec) };
 };
+
+/** What a model's data was, without its vocabularies being built. @throws UnfoldError `invalid_weights` */
+export const readPlaces = (header: SafetensorsHeader): DataPlaces =>
+  header.metadata.has('encoding')
+    ? placesOf(parseMetadata(header, 'encoding') as RecordEncodingData)
+    : textPlaces;
 
 /** Time steps that a file's running statistics have; 1 where it has none. */
 export const normStepsOf = ({ tensors }: SafetensorsHeader): number => {

@@ -11,7 +11,10 @@ import { type SeriesLayout, seriesLayout } from './series.ts';
 import { checkedSteps, requireSteps, trainingSteps } from './series-source.ts';
 
 /** What records have at a place of the network: names, so many distinct ones, or vectors of so many numbers. A text's tokens are not counted. */
-export type PlaceSummary = { kind: 'text' } | { kind: 'names' | 'vectors'; size: number };
+export type PlaceSummary =
+  | { kind: 'text' }
+  | { kind: 'names'; size: number }
+  | { kind: 'vectors'; width: number };
 
 /** What a file holds, as the task reads it. */
 export interface DataSummary {
@@ -54,9 +57,9 @@ const placeOf = (part: DataRecord['input' | 'output' | 'context'], names: number
     case 'text':
       return { kind: 'text' };
     case 'vectors':
-      return { kind: 'vectors', size: part.width };
+      return { kind: 'vectors', width: part.width };
     case 'vector':
-      return { kind: 'vectors', size: part.values.length };
+      return { kind: 'vectors', width: part.values.length };
     case 'tokens':
     case 'label':
       return { kind: 'names', size: names };
@@ -147,7 +150,7 @@ const checkSeries = async (
     steps: total,
     longest: total,
     labels: 0,
-    input: { kind: 'vectors', size: width ?? 1 },
+    input: { kind: 'vectors', width: width ?? 1 },
     output: null,
     context: null,
   };
