@@ -12,6 +12,8 @@ const tables: Record<Prisma.ModelName, string> = {
   Model: 'models',
   ApiKey: 'api_keys',
   IdempotencyKey: 'idempotency_keys',
+  Session: 'sessions',
+  SessionSnapshot: 'session_snapshots',
 };
 
 describe('schema.prisma and the migrations', () => {

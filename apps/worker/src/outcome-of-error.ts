@@ -74,6 +74,7 @@ export const outcomeOfError = (error: unknown): ErrorOutcome => {
     case 'overloaded':
     case 'rate_limited':
     case 'queue_full':
+    case 'session_limit':
     case 'worker_lost':
       return { type: 'retry', error: jobError };
     // A full disk was waited for already, as long as the configuration allows: see checkpoint-writer.ts.
@@ -86,6 +87,8 @@ export const outcomeOfError = (error: unknown): ErrorOutcome => {
     case 'artifact_corrupt':
     case 'attempts_exhausted':
     case 'internal':
+    case 'session_busy':
+    case 'snapshot_limit':
     case 'empty_file':
     case 'invalid_utf8':
     case 'text_too_short':

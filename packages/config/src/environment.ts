@@ -163,6 +163,14 @@ export const environment = z.object({
     1_000_000,
     'Largest header of an imported safetensors file.',
   ),
+  UNFOLD_MAX_SESSIONS_PER_KEY: integer(1, 10_000_000, 1000, 'Sessions that an API key may have at once.'),
+  UNFOLD_MAX_SNAPSHOTS_PER_SESSION: integer(1, 100_000, 32, 'Snapshots that a session may have at once.'),
+  UNFOLD_MAX_SESSION_SECONDS: integer(
+    1,
+    1_000_000_000,
+    2_592_000,
+    'Longest time that a session may be asked to live unused.',
+  ),
   UNFOLD_MAX_DATABASE_CONNECTIONS: integer(
     2,
     1000,

@@ -15,6 +15,9 @@ export interface Limits {
   modelParameters: number;
   sequenceLength: number;
   safetensorsHeaderBytes: number;
+  sessionsPerKey: number;
+  snapshotsPerSession: number;
+  sessionSeconds: number;
   databaseConnections: number;
 }
 
@@ -145,6 +148,9 @@ const toConfig = (values: Environment): Config => ({
     modelParameters: values.UNFOLD_MAX_MODEL_PARAMETERS,
     sequenceLength: values.UNFOLD_MAX_SEQUENCE_LENGTH,
     safetensorsHeaderBytes: values.UNFOLD_MAX_SAFETENSORS_HEADER_BYTES,
+    sessionsPerKey: values.UNFOLD_MAX_SESSIONS_PER_KEY,
+    snapshotsPerSession: values.UNFOLD_MAX_SNAPSHOTS_PER_SESSION,
+    sessionSeconds: values.UNFOLD_MAX_SESSION_SECONDS,
     databaseConnections: values.UNFOLD_MAX_DATABASE_CONNECTIONS,
   },
 });

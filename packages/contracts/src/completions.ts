@@ -99,7 +99,7 @@ const fields = z.strictObject({
   }),
   session: z.string().min(1).max(100).nullable().default(null).meta({
     description:
-      'A session, `session-…`: goes on from what it has read and written, and leaves it after the last token of the answer. Takes one prompt and one choice.',
+      'A session, `sess-…`: goes on from what it has read and written, and leaves it after the last token of the answer. Takes one prompt and one choice.',
   }),
 });
 type Fields = z.output<typeof fields>;

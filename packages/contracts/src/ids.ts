@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** Prefixes of every public id: `<prefix>-<lower-case, time-ordered id>`. */
-export const idPrefixes = ['file', 'job', 'model', 'ckpt', 'key'] as const;
+export const idPrefixes = ['file', 'job', 'model', 'ckpt', 'key', 'sess', 'snap'] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 
 const idSchema = (prefix: IdPrefix) =>
@@ -12,6 +12,8 @@ export const jobId = idSchema('job');
 export const modelId = idSchema('model');
 export const checkpointId = idSchema('ckpt');
 export const keyId = idSchema('key');
+export const sessionId = idSchema('sess');
+export const snapshotId = idSchema('snap');
 
 /** A model's name: lower case, usable in a URL and as a file name. The newest model of a name answers to it. */
 export const modelName = z

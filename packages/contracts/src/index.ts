@@ -9,6 +9,7 @@ export { maxPredictionInputs } from './prediction-input.ts';
 export type { PromptInput } from './prompt-input.ts';
 export { maxPromptCharacters, maxPrompts, promptsOf } from './prompt-input.ts';
 export * from './resources.ts';
+export * from './sessions.ts';
 export * from './sockets.ts';
 export { specWarnings } from './spec/contradictions/find-contradictions.ts';
 export { specLimits } from './spec/limits.ts';

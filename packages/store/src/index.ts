@@ -11,4 +11,5 @@ export { newId } from './new-id.ts';
 export * from './outcome.ts';
 export { isSameProcess, processStart } from './process-identity.ts';
 export type * from './repositories.ts';
+export type * from './sessions/sessions.ts';
 export { openStore, type Store, type StoreOptions } from './store.ts';

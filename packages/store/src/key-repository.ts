@@ -56,8 +56,12 @@ export const createKeyRepository = (database: Database): KeyRepository => ({
     }),
 
   async revoke(id) {
-    const { count } = await database.run((queries) => queries.apiKey.deleteMany({ where: { id } }));
-    if (count === 0) throw notFound('key', id);
+    await database.transaction(async (queries) => {
+      const { count } = await queries.apiKey.deleteMany({ where: { id } });
+      if (count === 0) throw notFound('key', id);
+      // Nobody else may use them.
+      await queries.session.deleteMany({ where: { key_id: id } });
+    });
     return { id, object: 'api_key', deleted: true };
   },
 

@@ -18,6 +18,8 @@ import type {
   KeyRepository,
   ModelRepository,
 } from './repositories.ts';
+import { createSessionRepository } from './sessions/session-repository.ts';
+import type { SessionLimits, SessionRepository } from './sessions/sessions.ts';
 
 export interface StoreOptions {
   databaseUrl: string;
@@ -28,6 +30,8 @@ export interface StoreOptions {
   migrate?: boolean;
   /** More queued jobs than this: `queue_full`. Default 10,000. */
   queueDepth?: number;
+  /** Default: 1000 sessions per key, 32 snapshots per session. */
+  sessionLimits?: SessionLimits;
   log?: (message: string) => void;
 }
 
@@ -39,6 +43,7 @@ export interface Store {
   checkpoints: CheckpointRepository;
   models: ModelRepository;
   keys: KeyRepository;
+  sessions: SessionRepository;
   artifacts: ArtifactStore;
   /**
    * The stored answer of an earlier request with this key, or null. For routes that check a request before they
@@ -59,6 +64,7 @@ export const openStore = async ({
   connections = 10,
   migrate: migrates = true,
   queueDepth = 10_000,
+  sessionLimits = { perKey: 1000, snapshots: 32 },
   log = () => undefined,
 }: StoreOptions): Promise<Store> => {
   if (migrates) for (const name of await migrate(databaseUrl)) log(`Applied migration ${name}.`);
@@ -77,6 +83,7 @@ export const openStore = async ({
     checkpoints: createCheckpointRepository(database, artifacts),
     models: createModelRepository(database, artifacts),
     keys: createKeyRepository(database),
+    sessions: createSessionRepository(database, sessionLimits),
     artifacts,
     replay: (project, idempotency) => replay(database, project, idempotency),
     ping: () =>

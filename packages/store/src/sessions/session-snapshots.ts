@@ -1,0 +1,88 @@
+import { UnfoldError } from '@unfold/contracts';
+import { type Database, Prisma, type Queries } from '../database.ts';
+import { createOnce } from '../idempotency.ts';
+import { newId } from '../new-id.ts';
+import { checkAfter, notFound, toPage } from '../pages.ts';
+import { busy, isFree } from './session-leases.ts';
+import {
+  findSession,
+  type SessionRow,
+  type SnapshotRow,
+  sessionColumns,
+  snapshotColumns,
+  toSessionResource,
+  toSnapshotResource,
+} from './session-row.ts';
+import type { SessionLimits, SessionRepository } from './sessions.ts';
+
+/** @throws UnfoldError `not_found` with the param `snapshot` */
+export const findSnapshot = async (queries: Queries, session: string, id: string): Promise<void> => {
+  const row = await queries.sessionSnapshot.findFirst({
+    where: { id, session_id: session },
+    select: { id: true },
+  });
+  if (!row) throw notFound('snapshot', id, 'snapshot');
+};
+
+const checkRoom = async (queries: Queries, session: string, limit: number): Promise<void> => {
+  const count = await queries.sessionSnapshot.count({ where: { session_id: session } });
+  if (count >= limit)
+    throw new UnfoldError(
+      'snapshot_limit',
+      `expected at most ${limit} snapshots of a session, and ${session} has ${count}: delete one first.`,
+    );
+};
+
+export const createSnapshots = (
+  database: Database,
+  limits: SessionLimits,
+): Pick<SessionRepository, 'snapshot' | 'snapshots' | 'removeSnapshot' | 'restore'> => ({
+  snapshot: (owner, id, idempotency) =>
+    database.transaction((queries) =>
+      createOnce(queries, owner.project, idempotency, async () => {
+        // The lock keeps two from counting the same room, and the state from changing under the copy.
+        await findSession(queries, owner, id, { lock: true });
+        await checkRoom(queries, id, limits.snapshots);
+        const [row] = await queries.$queryRaw<SnapshotRow[]>`
+          INSERT INTO session_snapshots (id, session_id, state, tokens, created_at)
+          SELECT ${newId('snap')}, id, state, tokens, clock_timestamp() FROM sessions WHERE id = ${id}
+          RETURNING ${snapshotColumns}`;
+        return toSnapshotResource(row!);
+      }),
+    ),
+
+  snapshots: (owner, id, { limit, after }) =>
+    database.run(async (queries) => {
+      await findSession(queries, owner, id);
+      await checkAfter('snapshot', after, (each) =>
+        queries.sessionSnapshot.findFirst({ where: { id: each, session_id: id }, select: { id: true } }),
+      );
+      const rows = await queries.$queryRaw<SnapshotRow[]>`
+        SELECT ${snapshotColumns} FROM session_snapshots
+        WHERE session_id = ${id} ${after ? Prisma.sql`AND id < ${after}` : Prisma.empty}
+        ORDER BY id DESC LIMIT ${limit + 1}`;
+      return toPage(rows, limit, toSnapshotResource);
+    }),
+
+  removeSnapshot: (owner, id, snapshot) =>
+    database.run(async (queries) => {
+      await findSession(queries, owner, id);
+      const { count } = await queries.sessionSnapshot.deleteMany({ where: { id: snapshot, session_id: id } });
+      if (count === 0) throw notFound('snapshot', snapshot, 'snapshot');
+      return { id: snapshot, object: 'session.snapshot', deleted: true };
+    }),
+
+  restore: (owner, id, snapshot) =>
+    database.transaction(async (queries) => {
+      await findSession(queries, owner, id, { lock: true });
+      await findSnapshot(queries, id, snapshot);
+      const [row] = await queries.$queryRaw<SessionRow[]>`
+        UPDATE sessions SET (state, tokens) = (SELECT s.state, s.tokens FROM session_snapshots s WHERE s.id = ${snapshot}),
+          last_used_at = clock_timestamp(),
+          expires_at = clock_timestamp() + make_interval(secs => ttl_seconds)
+        WHERE id = ${id} AND ${isFree}
+        RETURNING ${sessionColumns}`;
+      if (!row) throw busy(id);
+      return toSessionResource(row);
+    }),
+});
