@@ -1,4 +1,4 @@
-import { type Page, UnfoldError } from '@unfold/contracts';
+import { type IdPrefix, isId, type Page, UnfoldError } from '@unfold/contracts';
 
 /** A page from `limit + 1` rows: the one too many says that there is more. */
 export const toPage = <R, T>(rows: readonly R[], limit: number, toResource: (row: R) => T): Page<T> => ({
@@ -17,13 +17,12 @@ export const unknownAfter = (what: string, after: string): UnfoldError =>
     { param: 'after' },
   );
 
-/** The item that a page begins behind must exist: a mistyped id would otherwise look like the end of the list. */
-export const checkAfter = async (
-  what: string,
-  after: string | undefined,
-  find: (id: string) => Promise<object | null>,
-): Promise<void> => {
-  if (after !== undefined && !(await find(after))) throw unknownAfter(what, after);
+/**
+ * The place where a page begins must be an id of such things, since anything else would look like the end of the list. Ids are ordered by time,
+ * so that one that was deleted since still has its place: whoever deletes what is listed gets to the end.
+ */
+export const checkAfter = (what: IdPrefix, after: string | undefined): void => {
+  if (after !== undefined && !isId(what, after)) throw unknownAfter(what, after);
 };
 
 export const unixSeconds = (date: Date): number => Math.floor(date.getTime() / 1000);

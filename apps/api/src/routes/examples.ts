@@ -1,4 +1,4 @@
-import { type JobResource, jobSpec } from '@unfold/contracts';
+import { filePurposes, type JobResource, jobSpec } from '@unfold/contracts';
 
 /** Examples of the OpenAPI document. A test sends the requests and holds the answers against their schemas. */
 const ids = {
@@ -33,7 +33,7 @@ export const uploadBody = {
         required: ['file', 'purpose'],
         properties: {
           file: { type: 'string', format: 'binary', description: 'Exactly one file.' },
-          purpose: { type: 'string', enum: ['fine-tune', 'training', 'validation', 'model', 'user_data'] },
+          purpose: { type: 'string', enum: filePurposes },
         },
       },
     },
