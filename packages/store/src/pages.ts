@@ -10,19 +10,18 @@ export const toPage = <R, T>(rows: readonly R[], limit: number, toResource: (row
 export const notFound = (what: string, id: string, param: string | null = null): UnfoldError =>
   new UnfoldError('not_found', `No ${what} has the id ${JSON.stringify(id.slice(0, 100))}.`, { param });
 
-export const unknownAfter = (what: string, after: string): UnfoldError =>
-  new UnfoldError(
-    'invalid_value',
-    `after: expected the id of a ${what}, but received ${JSON.stringify(after)}.`,
-    { param: 'after' },
-  );
+export const unknownAfter = (expected: string, after: string): UnfoldError =>
+  new UnfoldError('invalid_value', `after: expected ${expected}, but received ${JSON.stringify(after)}.`, {
+    param: 'after',
+  });
 
 /**
  * The place where a page begins must be an id of such things, since anything else would look like the end of the list. Ids are ordered by time,
  * so that one that was deleted since still has its place: whoever deletes what is listed gets to the end.
  */
-export const checkAfter = (what: IdPrefix, after: string | undefined): void => {
-  if (after !== undefined && !isId(what, after)) throw unknownAfter(what, after);
+export const checkAfter = (prefix: IdPrefix, after: string | undefined): void => {
+  if (after !== undefined && !isId(prefix, after))
+    throw unknownAfter(`an id that begins with "${prefix}-"`, after);
 };
 
 export const unixSeconds = (date: Date): number => Math.floor(date.getTime() / 1000);
