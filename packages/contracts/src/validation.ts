@@ -63,7 +63,10 @@ const expectation = (issue: Issue): string => {
 /** The issue that speaks most plainly: for a union, that of the branch which got furthest. */
 const mostSpecific = (issue: Issue): Issue => {
   if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue;
-  const branches = issue.errors.flatMap((branch) => branch.slice(0, 1)).map(mostSpecific);
+  const all = issue.errors.flatMap((branch) => branch.slice(0, 1)).map(mostSpecific);
+  // A branch of another type was never meant.
+  const meant = all.filter(({ code, path }) => code !== 'invalid_type' || path.length > 0);
+  const branches = meant.length > 0 ? meant : all;
   const deepest = branches.reduce((best, next) => (next.path.length > best.path.length ? next : best));
   if (deepest.path.length > 0) return { ...deepest, path: [...issue.path, ...deepest.path] };
   const texts = [...new Set(branches.map(expectation))];
