@@ -1,42 +1,22 @@
-import { type JobResource, jobResource, type ResumeRequest, resumeRequest } from '@unfold/contracts';
+import { jobResource, type ResumeRequest, resumeRequest } from '@unfold/contracts';
 import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
 import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { jobParams, noBody, requireId } from '../http/parameters.ts';
-import { announceHead, callWorker, enqueueSoon, takeBack } from '../jobs/carry.ts';
+import { askOfJob, resumeJob } from '../jobs/job-actions.ts';
 import { jobExample } from './examples.ts';
 
 type Params = { params: z.output<typeof jobParams> };
 
-const request = async (
-  { context, project, params }: Call<Params>,
-  action: 'pause' | 'cancel',
-): Promise<JobResource> => {
-  const id = requireId('job', params.id);
-  const { job, running, removed } = await context.store.jobs.request(project, id, action);
-  if (running) await callWorker(context, id, action);
-  await takeBack(context, removed);
-  await announceHead(context, id);
-  return job;
-};
+const cancelJob = ({ context, project, params }: Call<Params>) =>
+  askOfJob(context, project, requireId('job', params.id), 'cancel');
 
-const cancelJob = (call: Call<Params>) => request(call, 'cancel');
-const pauseJob = (call: Call<Params>) => request(call, 'pause');
+const pauseJob = ({ context, project, params }: Call<Params>) =>
+  askOfJob(context, project, requireId('job', params.id), 'pause');
 
-const resumeJob = async ({
-  context,
-  project,
-  params,
-  body,
-}: Call<Params & { body: ResumeRequest | undefined }>) => {
-  const id = requireId('job', params.id);
-  const { job, running, enqueue } = await context.store.jobs.resume(project, id, body);
-  if (running) await callWorker(context, id, 'resume');
-  await enqueueSoon(context, enqueue);
-  await announceHead(context, id);
-  return job;
-};
+const resume = ({ context, project, params, body }: Call<Params & { body: ResumeRequest | undefined }>) =>
+  resumeJob(context, project, requireId('job', params.id), body);
 
 /** What can be asked of a job. The job table decides; a running job's worker is told at once. */
 export const registerJobActionRoutes = (app: FastifyInstance, context: ApiContext): void => {
@@ -79,6 +59,6 @@ export const registerJobActionRoutes = (app: FastifyInstance, context: ApiContex
     body: resumeRequest.optional(),
     errors: ['not_found', 'wrong_state', 'impossible_with_data', 'queue_full'],
     docs: { request: { epochs: 20 }, response: jobExample },
-    handler: resumeJob,
+    handler: resume,
   });
 };

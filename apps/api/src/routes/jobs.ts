@@ -10,7 +10,6 @@ import {
   metadata,
   pageQuery,
 } from '@unfold/contracts';
-import type { Created } from '@unfold/store';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { ApiContext } from '../context.ts';
@@ -19,7 +18,7 @@ import { goneSignal } from '../http/gone-signal.ts';
 import { idempotencyOf } from '../http/idempotency.ts';
 import { jobParams, noBody, requireId } from '../http/parameters.ts';
 import { admitJob } from '../jobs/admission.ts';
-import { announceHead, enqueueSoon } from '../jobs/carry.ts';
+import { submitJob } from '../jobs/submit-job.ts';
 import { waitForStatus } from '../live/status-wait.ts';
 import { estimateExample, jobExample, jobRequestExample } from './examples.ts';
 
@@ -35,30 +34,16 @@ const getQuery = z.strictObject({
   }),
 });
 
-/** Posts a job that was not posted before with this `Idempotency-Key`. */
-const postJob = async ({
+const createJob = async ({
   context,
   project,
   body,
   request,
-}: Call<{ body: JobSpec }>): Promise<Created<JobResource>> => {
-  const { store } = context;
-  const idempotency = idempotencyOf(request, body);
-  const answer = idempotency && (await store.replay<JobResource>(project, idempotency));
-  if (answer) return { resource: answer, replayed: true };
-  const { start } = await admitJob(context, project, body);
-  // A name may belong to another model by the time the job runs.
-  const spec = start ? { ...body, start_from: { ...body.start_from!, model: start.id } } : body;
-  const created = await store.jobs.create(project, spec, idempotency, start);
-  await enqueueSoon(context, created.enqueue);
-  if (!created.replayed) await announceHead(context, created.resource.id);
-  return created;
-};
-
-const createJob = async (call: Call<{ body: JobSpec }>): Promise<JobResource> => {
-  const { resource, replayed } = await postJob(call);
-  if (replayed) call.reply.header('idempotent-replayed', 'true');
-  call.reply.code(201).header('location', `/v1/jobs/${resource.id}`);
+  reply,
+}: Call<{ body: JobSpec }>): Promise<JobResource> => {
+  const { resource, replayed } = await submitJob(context, project, idempotencyOf(request, body), () => body);
+  if (replayed) reply.header('idempotent-replayed', 'true');
+  reply.code(201).header('location', `/v1/jobs/${resource.id}`);
   return resource;
 };
 

@@ -1,0 +1,29 @@
+import type { JobResource, JobSpec } from '@unfold/contracts';
+import type { Created, Idempotency } from '@unfold/store';
+import type { ApiContext } from '../context.ts';
+import { admitJob } from './admission.ts';
+import { announceHead, enqueueSoon } from './carry.ts';
+
+/**
+ * Checks, stores and enqueues a job that was not posted before with this `Idempotency-Key`.
+ * @param specOf asked only if nothing is replayed: a replay must not fail because the world has changed since
+ * @throws UnfoldError as `admitJob` and `store.jobs.create`
+ */
+export const submitJob = async (
+  context: ApiContext,
+  project: string,
+  idempotency: Idempotency | undefined,
+  specOf: () => JobSpec | Promise<JobSpec>,
+): Promise<Created<JobResource>> => {
+  const { store } = context;
+  const answer = idempotency && (await store.replay<JobResource>(project, idempotency));
+  if (answer) return { resource: answer, replayed: true };
+  const asked = await specOf();
+  const { start } = await admitJob(context, project, asked);
+  // A name may belong to another model by the time the job runs.
+  const spec = start ? { ...asked, start_from: { ...asked.start_from!, model: start.id } } : asked;
+  const created = await store.jobs.create(project, spec, idempotency, start);
+  await enqueueSoon(context, created.enqueue);
+  if (!created.replayed) await announceHead(context, created.resource.id);
+  return created;
+};
