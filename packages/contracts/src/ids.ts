@@ -1,12 +1,19 @@
 import { z } from 'zod';
 
 /** Prefixes of every public id: `<prefix>-<lower-case, time-ordered id>`. */
-export const idPrefixes = ['file', 'job', 'model', 'ckpt', 'key', 'sess', 'snap'] as const;
+export const idPrefixes = [
+  'file',
+  'job',
+  'model',
+  'ckpt',
+  'key',
+  'sess',
+  'snap',
+  'we',
+  'evt',
+  'dlv',
+] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
-
-/** Whether a text could be an id of a kind. */
-export const isId = (prefix: IdPrefix, text: string): boolean =>
-  new RegExp(`^${prefix}-[0-9a-z]{20,40}$`).test(text);
 
 const idSchema = (prefix: IdPrefix) =>
   z.string().regex(new RegExp(`^${prefix}-[0-9a-z]{20,40}$`), `expected an id that begins with "${prefix}-"`);
@@ -18,6 +25,9 @@ export const checkpointId = idSchema('ckpt');
 export const keyId = idSchema('key');
 export const sessionId = idSchema('sess');
 export const snapshotId = idSchema('snap');
+export const webhookEndpointId = idSchema('we');
+export const webhookEventId = idSchema('evt');
+export const webhookDeliveryId = idSchema('dlv');
 
 /** A model's name: lower case, usable in a URL and as a file name. The newest model of a name answers to it. */
 export const modelName = z

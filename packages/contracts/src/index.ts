@@ -1,5 +1,6 @@
 export * from './completions.ts';
 export * from './errors.ts';
+export * from './fine-tuning.ts';
 export * from './frames.ts';
 export * from './ids.ts';
 export * from './inference.ts';
@@ -23,3 +24,4 @@ export type { TextOptions } from './spec/text-options.ts';
 export type { TrainingOptions } from './spec/training-options.ts';
 export * from './text.ts';
 export * from './validation.ts';
+export * from './webhooks.ts';
