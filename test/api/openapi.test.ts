@@ -83,6 +83,14 @@ describe('/openapi.json', () => {
         'GET /v1/jobs/{id}/checkpoints',
         'GET /v1/jobs/{id}/stream',
         'GET /v1/stream',
+        'POST /v1/fine_tuning/jobs',
+        'GET /v1/fine_tuning/jobs',
+        'GET /v1/fine_tuning/jobs/{id}',
+        'POST /v1/fine_tuning/jobs/{id}/cancel',
+        'POST /v1/fine_tuning/jobs/{id}/pause',
+        'POST /v1/fine_tuning/jobs/{id}/resume',
+        'GET /v1/fine_tuning/jobs/{id}/events',
+        'GET /v1/fine_tuning/jobs/{id}/checkpoints',
         'POST /v1/models',
         'GET /v1/models',
         'GET /v1/models/{id}',
@@ -154,7 +162,8 @@ describe('/openapi.json', () => {
       // The first key would close the server to the rest of this test.
       if (example === undefined || path === '/v1/keys') continue;
       const file = path === '/v1/models' ? weights : text;
-      const body = 'file' in example ? { ...example, file } : example;
+      const uploaded = ['file', 'training_file'].filter((field) => field in example);
+      const body = { ...example, ...Object.fromEntries(uploaded.map((field) => [field, file])) };
       const named = path.endsWith('/predict') ? 'languages' : 'moby-dick';
       const id = path.includes('/jobs/') ? job.id : named;
       const answer = await api.request[method as 'post'](path.replace('{id}', id)).send(body);

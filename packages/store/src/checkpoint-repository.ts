@@ -7,6 +7,10 @@ import { newId } from './new-id.ts';
 import { notFound, toPage, unknownAfter } from './pages.ts';
 import type { CheckpointRepository } from './repositories.ts';
 
+type Values = Record<string, number | null>;
+
+/** An evaluation at a checkpoint's step is among so many metric frames before it. */
+const nearbyFrames = 100;
 /** So many of the newest are kept, besides the best and the last. */
 const keptNewest = 3;
 
@@ -70,7 +74,7 @@ export const createCheckpointRepository = (
       const job = await queries.job.findFirst({ where: { id: job_id, project }, select: { id: true } });
       if (!job) throw notFound('job', job_id);
       const from = after ? await queries.checkpoint.findFirst({ where: { id: after, job_id } }) : null;
-      if (after && !from) throw unknownAfter('the id of a checkpoint of this job', after);
+      if (after && !from) throw unknownAfter('checkpoint', after);
       const rows = await queries.checkpoint.findMany({
         where: { job_id, ...(from ? { seq: { lt: from.seq } } : {}) },
         orderBy: { seq: 'desc' },
@@ -84,4 +88,27 @@ export const createCheckpointRepository = (
     if (!row) throw notFound('checkpoint', id);
     return toResource(row);
   },
+
+  metrics: (ids) =>
+    database.run(async (queries) => {
+      const rows = await queries.$queryRaw<
+        { id: string; trained: Values | null; evaluated: Values | null }[]
+      >`
+        SELECT c.id, trained.values AS trained, evaluated.values AS evaluated
+        FROM checkpoints c
+        LEFT JOIN LATERAL (
+          SELECT body->'values' AS values FROM events
+          WHERE job_id = c.job_id AND type = 'metric' AND seq < c.seq AND body->'values'->'loss' IS NOT NULL
+          ORDER BY seq DESC LIMIT 1
+        ) trained ON true
+        LEFT JOIN LATERAL (
+          SELECT body->'values' AS values FROM (
+            SELECT body, step FROM events
+            WHERE job_id = c.job_id AND type = 'metric' AND seq < c.seq ORDER BY seq DESC LIMIT ${nearbyFrames}::int
+          ) nearby
+          WHERE step = c.step AND body->'values'->'validation_loss' IS NOT NULL LIMIT 1
+        ) evaluated ON true
+        WHERE c.id = ANY(${[...ids]})`;
+      return new Map(rows.map(({ id, trained, evaluated }) => [id, { ...trained, ...evaluated }]));
+    }),
 });

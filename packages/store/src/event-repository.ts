@@ -48,13 +48,14 @@ export const createEventRepository = (database: Database): EventRepository => ({
       return { head: await appendLocked(queries, job_id, bodies) };
     }),
 
-  read: (job_id, { after = 0, limit = defaultLimit, type } = {}) =>
+  read: (job_id, { after = 0, before = beyondAll, limit = defaultLimit, type, order } = {}) =>
     database.run(async (queries) => {
       const types = type === undefined ? [] : typeof type === 'string' ? [type] : [...type];
       const filter = types.length > 0 ? Prisma.sql`AND type = ANY(${types})` : Prisma.empty;
       const rows = await queries.$queryRaw<EventRow[]>`
-        SELECT seq, at, body FROM events WHERE job_id = ${job_id} AND seq > ${bounded(after)}::int ${filter}
-        ORDER BY seq LIMIT ${bounded(limit)}::int`;
+        SELECT seq, at, body FROM events
+        WHERE job_id = ${job_id} AND seq > ${bounded(after)}::int AND seq < ${bounded(before)}::int ${filter}
+        ORDER BY seq ${order === 'newest_first' ? Prisma.sql`DESC` : Prisma.empty} LIMIT ${bounded(limit)}::int`;
       return rows.map(toFrame(job_id));
     }),
 

@@ -101,13 +101,12 @@ export const createFileRepository = (database: Database, artifacts: ArtifactStor
 
     get: async (project, id) => toResource(await find(id, project)),
 
-    list: (project, { limit, after, purpose, order = 'desc' }) =>
+    list: (project, { limit, after, purpose }) =>
       database.run(async (queries) => {
-        checkAfter('file', after);
-        const behind = after && { id: order === 'desc' ? { lt: after } : { gt: after } };
+        await checkAfter('file', after, (id) => queries.file.findFirst({ where: { id, project } }));
         const rows = await queries.file.findMany({
-          where: { project, ...behind, ...(purpose ? { purpose } : {}) },
-          orderBy: { id: order },
+          where: { project, ...(after ? { id: { lt: after } } : {}), ...(purpose ? { purpose } : {}) },
+          orderBy: { id: 'desc' },
           take: limit + 1,
         });
         return toPage(rows, limit, toResource);

@@ -67,10 +67,10 @@ export interface FileRepository {
    */
   create(project: string, file: FileUpload): Promise<Created<FileResource>>;
   get(project: string, id: string): Promise<FileResource>;
-  /** Newest first, unless `order` is `asc`. An `after` that is no file's id is `invalid_value`. */
+  /** Newest first. An unknown `after` is `invalid_value`. */
   list(
     project: string,
-    page: PageQuery & { purpose?: string | undefined; order?: 'asc' | 'desc' },
+    page: PageQuery & { purpose?: FileResource['purpose'] | undefined },
   ): Promise<Page<FileResource>>;
   /** `in_use`, naming the job, while an unfinished job reads the file. */
   remove(project: string, id: string): Promise<DeletedResource>;
@@ -80,8 +80,8 @@ export interface FileRepository {
 
 export interface JobListQuery extends PageQuery {
   status?: JobStatus | undefined;
-  /** Only jobs whose metadata contain all of these. */
-  metadata?: Record<string, string> | undefined;
+  /** Only jobs whose metadata contain all of these; null: only jobs without any. */
+  metadata?: Record<string, string> | null | undefined;
 }
 
 export interface JobRepository {
@@ -140,6 +140,10 @@ export interface JobRepository {
 export interface EventsQuery {
   /** Frames with a greater sequence number. Default 0. */
   after?: number | undefined;
+  /** Frames with a smaller sequence number. Default: all. */
+  before?: number | undefined;
+  /** Default `oldest_first`. */
+  order?: 'oldest_first' | 'newest_first' | undefined;
   /** Default 1000. */
   limit?: number | undefined;
   type?: FrameType | readonly FrameType[] | undefined;
@@ -171,7 +175,7 @@ export interface EventRepository {
   ): Promise<{ head: number; requested: JobRequest | null } | null>;
   /** Appends frames of a process that owns no attempt. Null if the job is gone or has ended. */
   note(job_id: string, bodies: readonly FrameBody[]): Promise<{ head: number } | null>;
-  /** In order of sequence number. */
+  /** In order of sequence number, or the other way round. */
   read(job_id: string, query?: EventsQuery): Promise<Frame[]>;
   /** Unknown jobs are left out. */
   heads(job_ids: readonly string[]): Promise<Map<string, JobHead>>;
@@ -201,6 +205,8 @@ export interface CheckpointRepository {
   /** Newest first. */
   list(project: string, job_id: string, page: PageQuery): Promise<Page<CheckpointResource>>;
   get(project: string, id: string): Promise<CheckpointResource>;
+  /** By checkpoint what the curve said when it was recorded: the newest training metrics, and an evaluation at its step. */
+  metrics(ids: readonly string[]): Promise<Map<string, Record<string, number | null>>>;
 }
 
 export interface NewModel extends ArtifactRecord {

@@ -3,9 +3,10 @@ import type { FastifySchemaCompiler } from 'fastify';
 import type { z } from 'zod';
 import { refuseUnstorableText } from './storable.ts';
 
-/** `?after=` is a mistake of whoever built the URL, not the number 0 or no `after`. */
+/** `?after=` is a mistake of whoever built the URL, not the number 0 or no `after`; it is none where it means null. */
 const checkEmpty = (query: unknown, value: unknown): { value: unknown } | { error: Error } => {
-  const empty = Object.entries(query ?? {}).find(([, entry]) => entry === '')?.[0];
+  const meant = (value ?? {}) as Record<string, unknown>;
+  const empty = Object.entries(query ?? {}).find(([key, entry]) => entry === '' && meant[key] !== null)?.[0];
   if (empty === undefined) return { value };
   return {
     error: new UnfoldError('invalid_value', `${empty}: expected a value, but received "".`, { param: empty }),

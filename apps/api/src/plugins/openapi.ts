@@ -28,6 +28,7 @@ const tags = [
   { name: 'Files', description: 'Texts to train on, weights to import.' },
   { name: 'Jobs', description: 'Training jobs, their events, curves and checkpoints.' },
   { name: 'Streams', description: 'WebSockets with replay from a sequence number.' },
+  { name: 'Fine-tuning', description: "OpenAI's fine-tuning API over the same jobs." },
   { name: 'Models', description: 'Trained and imported models.' },
   { name: 'Inference', description: 'Text generation and scoring.' },
   { name: 'Keys', description: 'API keys.' },
@@ -43,7 +44,7 @@ const addDocs = (operation: Operation, docs: RouteDocs): void => {
   if (answer && docs.response !== undefined) answer.example = docs.response;
 };
 
-const idempotent = new Set(['/v1/files', '/v1/jobs', '/v1/models', '/v1/keys']);
+const idempotent = new Set(['/v1/files', '/v1/jobs', '/v1/fine_tuning/jobs', '/v1/models', '/v1/keys']);
 const idempotencyParameter = {
   name: 'Idempotency-Key',
   in: 'header',

@@ -1,4 +1,10 @@
-import { filePurposes, type JobResource, jobSpec } from '@unfold/contracts';
+import {
+  type FineTuningCheckpoint,
+  type FineTuningEvent,
+  type FineTuningJob,
+  type JobResource,
+  jobSpec,
+} from '@unfold/contracts';
 
 /** Examples of the OpenAPI document. A test sends the requests and holds the answers against their schemas. */
 const ids = {
@@ -33,7 +39,7 @@ export const uploadBody = {
         required: ['file', 'purpose'],
         properties: {
           file: { type: 'string', format: 'binary', description: 'Exactly one file.' },
-          purpose: { type: 'string', enum: filePurposes },
+          purpose: { type: 'string', enum: ['fine-tune', 'training', 'validation', 'model', 'user_data'] },
         },
       },
     },
@@ -121,6 +127,58 @@ export const modelExample = {
   sha256,
   step: 1064,
   validation_loss: 1.62,
+};
+
+export const fineTuningRequestExample = {
+  model: 'moby-dick',
+  training_file: ids.file,
+  suffix: 'moby-and-more',
+  method: { type: 'supervised', supervised: { hyperparameters: { n_epochs: 2 } } },
+  metadata: { team: 'whales' },
+};
+
+const fineTuningHyperparameters = { n_epochs: 2, batch_size: 32, learning_rate_multiplier: 1 };
+
+export const fineTuningJobExample: FineTuningJob = {
+  id: ids.job,
+  object: 'fine_tuning.job',
+  created_at: 1_795_377_600,
+  finished_at: null,
+  estimated_finish: null,
+  status: 'queued',
+  model: ids.model,
+  fine_tuned_model: null,
+  organization_id: 'default',
+  training_file: ids.file,
+  validation_file: null,
+  result_files: [],
+  trained_tokens: null,
+  seed: 42,
+  hyperparameters: fineTuningHyperparameters,
+  method: { type: 'supervised', supervised: { hyperparameters: fineTuningHyperparameters } },
+  integrations: [],
+  metadata: { team: 'whales' },
+  error: null,
+};
+
+export const fineTuningEventExample: FineTuningEvent = {
+  id: 'ftevent-019aab2f7a107c55b0d1e2f3a4b5c6d7-7',
+  object: 'fine_tuning.job.event',
+  created_at: 1_795_377_605,
+  level: 'info',
+  message: 'Step 50: training loss=2.4100',
+  type: 'metrics',
+  data: { step: 50, train_loss: 2.41, gradient_norm: 0.73, learning_rate: 0.002 },
+};
+
+export const fineTuningCheckpointExample: FineTuningCheckpoint = {
+  id: ids.checkpoint,
+  object: 'fine_tuning.job.checkpoint',
+  created_at: 1_795_377_640,
+  fine_tuning_job_id: ids.job,
+  fine_tuned_model_checkpoint: ids.checkpoint,
+  step_number: 532,
+  metrics: { step: 532, train_loss: 1.78, valid_loss: 1.71, full_valid_loss: 1.71 },
 };
 
 export const modelImportExample = { file: ids.file, name: 'moby-imported' };

@@ -2,12 +2,13 @@ import {
   deletedResource,
   type FileResource,
   fileList,
-  fileListQuery,
+  filePurpose,
   fileResource,
+  pageQuery,
   UnfoldError,
 } from '@unfold/contracts';
 import type { FastifyInstance } from 'fastify';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { idempotencyKey } from '../http/idempotency.ts';
@@ -17,6 +18,10 @@ import { fileExample, uploadBody } from './examples.ts';
 
 type Params = { params: z.output<typeof fileParams> };
 
+const listQuery = pageQuery.extend({
+  purpose: filePurpose.optional(),
+  order: z.literal('desc').default('desc').meta({ description: 'Newest first.' }),
+});
 /** Boundaries and part headers around the file. */
 const multipartOverheadBytes = 64 * 1024;
 
@@ -47,7 +52,7 @@ const createFile = async ({ context, project, request, reply }: Call): Promise<F
   }
 };
 
-const listFiles = ({ context, project, query }: Call<{ query: z.output<typeof fileListQuery> }>) =>
+const listFiles = ({ context, project, query }: Call<{ query: z.output<typeof listQuery> }>) =>
   context.store.files.list(project, query);
 
 const getFile = ({ context, project, params }: Call<Params>) =>
@@ -88,9 +93,8 @@ export const registerFileRoutes = (app: FastifyInstance, context: ApiContext): v
     scope: 'read',
     tag: 'Files',
     summary: 'List files',
-    description:
-      'Newest first, unless `order` is `asc`. `after` is the id of the last file of the page before, which may have been deleted since.',
-    query: fileListQuery,
+    description: 'Newest first. `after` is the id of the last file of the page before.',
+    query: listQuery,
     response: { 200: fileList },
     docs: { response: { object: 'list', data: [fileExample], has_more: false } },
     handler: listFiles,

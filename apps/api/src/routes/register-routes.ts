@@ -3,6 +3,8 @@ import type { ApiContext } from '../context.ts';
 import { registerCompletionRoute } from './completions.ts';
 import { registerFileContentRoutes } from './file-content.ts';
 import { registerFileRoutes } from './files.ts';
+import { registerFineTuningRoutes } from './fine-tuning.ts';
+import { registerFineTuningRecordRoutes } from './fine-tuning-records.ts';
 import { registerJobActionRoutes } from './job-actions.ts';
 import { registerJobEventRoutes } from './job-events.ts';
 import { registerJobRecordRoutes } from './job-records.ts';
@@ -25,6 +27,8 @@ const all = [
   registerJobRecordRoutes,
   registerJobSocket,
   registerStreamSocket,
+  registerFineTuningRoutes,
+  registerFineTuningRecordRoutes,
   registerModelRoutes,
   registerModelWeightsRoute,
   registerCompletionRoute,

@@ -96,11 +96,12 @@ export const createJobRepository = (
 
   list: (project, { limit, after, status, metadata }) =>
     database.run(async (queries) => {
-      checkAfter('job', after);
+      await checkAfter('job', after, (id) => queries.job.findFirst({ where: { id, project } }));
       const conditions = [Prisma.sql`j.project = ${project}`];
       if (after) conditions.push(Prisma.sql`j.id < ${after}`);
       if (status) conditions.push(Prisma.sql`j.status = ${status}`);
-      if (metadata && Object.keys(metadata).length > 0)
+      if (metadata === null) conditions.push(Prisma.sql`j.metadata = '{}'::jsonb`);
+      else if (metadata && Object.keys(metadata).length > 0)
         conditions.push(Prisma.sql`j.metadata @> ${toJson(metadata)}::jsonb`);
       const rows = await selectJobs(
         queries,

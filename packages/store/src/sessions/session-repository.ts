@@ -58,7 +58,12 @@ export const createSessionRepository = (database: Database, limits: SessionLimit
 
   list: (owner, { limit, after, model }) =>
     database.run(async (queries) => {
-      checkAfter('sess', after);
+      await checkAfter('session', after, (id) =>
+        queries.session.findFirst({
+          where: { id, project: owner.project, key_id: owner.key },
+          select: { id: true },
+        }),
+      );
       const conditions = [visibleTo(owner)];
       if (after) conditions.push(Prisma.sql`id < ${after}`);
       if (model !== undefined) conditions.push(ofModel(owner.project, model));
