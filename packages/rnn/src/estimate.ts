@@ -1,6 +1,8 @@
 import type { EstimateResource, JobSpec } from '@unfold/contracts';
 import { planTraining } from './data/batch-plan.ts';
 import type { DataSummary, PlaceSummary } from './data/records/check-data.ts';
+import { placesOf, textPlaces } from './data/records/places.ts';
+import { fewestRecords } from './data/records/record-batches.ts';
 import { createSplit } from './data/records/record-split.ts';
 import { outputSteps } from './model/head.ts';
 import { type NetworkShape, type Port, shapeOfPlaces, textShape } from './model/network-shape.ts';
@@ -12,6 +14,7 @@ import {
   outputWidth,
 } from './model/parameter-table.ts';
 import { defaultMaxWords } from './text/vocabulary-builder.ts';
+import { expectDataFit } from './training/data-fit.ts';
 import { closesLoop } from './training/teacher-forcing.ts';
 
 export interface TextSize {
@@ -101,6 +104,8 @@ interface BatchSize {
 }
 interface Batches extends BatchSize {
   perEpoch: number;
+  /** Sequences of the smallest batch; null for a text, whose tokens are but guessed. */
+  fewest: number | null;
 }
 
 const planBatches = (spec: JobSpec, size: TextSize, data: DataSummary | null): Batches => {
@@ -109,7 +114,12 @@ const planBatches = (spec: JobSpec, size: TextSize, data: DataSummary | null): B
   if (data === null || data.endless) {
     const tokens = data?.steps ?? tokenCount(spec, size);
     const { lanes, windows } = planTraining(Math.floor(tokens * share), batch_size, sequence_length);
-    return { lanes, steps: bptt.window ?? sequence_length, perEpoch: windows };
+    return {
+      lanes,
+      steps: bptt.window ?? sequence_length,
+      perEpoch: windows,
+      fewest: data === null ? null : lanes,
+    };
   }
   const held =
     spec.validation_file === null ? createSplit(data.records, validation_fraction, spec.seed).held : 0;
@@ -119,6 +129,7 @@ const planBatches = (spec: JobSpec, size: TextSize, data: DataSummary | null): B
     // A sequence's beginning or end is one step more.
     steps: Math.min(bptt.window ?? Number.POSITIVE_INFINITY, data.longest + 1),
     perEpoch: Math.ceil(records / batch_size),
+    fewest: fewestRecords(records, batch_size),
   };
 };
 
@@ -157,7 +168,7 @@ const activationCount = (
  * What a job would need, by arithmetic alone. Exact where the vocabulary is known (bytes, labels, lists of tokens, numbers); words are
  * counted by a rule of thumb.
  * @param data what `checkData` found; null for an endless text
- * @throws UnfoldError `text_too_short`
+ * @throws UnfoldError `text_too_short`; `impossible_with_data` naming an option that the data has no meaning for
  */
 export const estimate = (
   spec: JobSpec,
@@ -166,6 +177,7 @@ export const estimate = (
 ): EstimateResource => {
   const { model, training } = spec;
   const plan = planBatches(spec, size, data);
+  expectDataFit(spec, data === null ? textPlaces : placesOf(data), plan.fewest);
   const endless = data === null || data.endless;
   const shape = shapeFor(spec, size, data, endless ? training.sequence_length : data.longest + 1);
   const parameters = countParameters(model, shape);

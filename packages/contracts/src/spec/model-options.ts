@@ -42,7 +42,7 @@ const network = {
     .meta({
       description:
         'layer: layer normalization (Ba et al. 2016); batch: recurrent batch normalization (Cooijmans et al. 2016), for ' +
-        'sequences that start afresh in each batch.',
+        'sequences that start afresh in each batch, at least two of them.',
     }),
   bidirectional: z.boolean().default(false).meta({
     description: 'Each layer also reads the sequence from its end: for labeling and classification.',

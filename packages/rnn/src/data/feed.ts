@@ -1,7 +1,7 @@
 import { type BatchPlan, windowSteps } from './batch-plan.ts';
 import { BatchReader } from './batch-reader.ts';
 import type { RecordBatch } from './records/batch-layout.ts';
-import { RecordBatches } from './records/record-batches.ts';
+import { fewestRecords, RecordBatches } from './records/record-batches.ts';
 import type { RecordFile, RecordIndex } from './records/record-file.ts';
 import { SeriesWindows } from './records/series-windows.ts';
 import type { TokenFile } from './token-file.ts';
@@ -24,6 +24,8 @@ export interface Feed {
   readonly longest: number;
   /** N of every batch. */
   readonly sequences: number;
+  /** Sequences of the smallest batch; the rest of its N are empty. */
+  readonly fewest: number;
   /** Whether a batch goes on where the one before it ended. */
   readonly continues: boolean;
   /** Means over the batches of an epoch: outputs that have a loss, and decisions on the end of a sequence. */
@@ -45,6 +47,7 @@ class WindowFeed<Values extends Int32Array | Float32Array> implements Feed {
   readonly batches: number;
   readonly longest: number;
   readonly sequences: number;
+  readonly fewest: number;
   readonly continues = true;
   readonly perBatch: Feed['perBatch'];
   readonly #windows: Windows<Values>;
@@ -60,6 +63,7 @@ class WindowFeed<Values extends Int32Array | Float32Array> implements Feed {
     this.batches = plan.windows;
     this.longest = windowSteps(plan, 0);
     this.sequences = plan.lanes;
+    this.fewest = plan.lanes;
     const places = this.longest * plan.lanes;
     this.perBatch = { targets: places, endings: 0 };
     this.#windows = windows;
@@ -130,6 +134,7 @@ export class RecordFeed implements Feed {
   readonly batches: number;
   readonly longest: number;
   readonly sequences: number;
+  readonly fewest: number;
   readonly continues = false;
   readonly perBatch: Feed['perBatch'];
   readonly #records: RecordBatches;
@@ -140,6 +145,7 @@ export class RecordFeed implements Feed {
     // A sequence's beginning or end is one step more.
     this.longest = index.longest + 1;
     this.sequences = Math.min(options.batchSize, index.records);
+    this.fewest = fewestRecords(index.records, options.batchSize);
     const ends = options.length === 'countdown' ? 0 : 1;
     this.perBatch = {
       targets: index.targets / this.batches,

@@ -2,6 +2,7 @@ import { type JobSpec, UnfoldError } from '@unfold/contracts';
 import { type BatchPlan, planTraining, planValidation } from '../data/batch-plan.ts';
 import { type Feed, RecordFeed, seriesFeed, textFeed } from '../data/feed.ts';
 import type { DataSource } from '../data/prepared-file.ts';
+import { placesOf } from '../data/records/places.ts';
 import type { RecordEncoding } from '../data/records/record-encoding.ts';
 import { prepareRecordFile, type RecordFile, type RecordIndex } from '../data/records/record-file.ts';
 import { readsRecords } from '../data/records/record-reader.ts';
@@ -10,6 +11,7 @@ import { textEncoding } from '../model/network-shape.ts';
 import { encodingMetadata } from '../weights/metadata.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { warmUpSteps } from './closed-loop-evaluation.ts';
+import { expectDataFit } from './data-fit.ts';
 
 /** A run's data on disk, how it became numbers, and where its batches come from. */
 export interface RunData {
@@ -51,9 +53,16 @@ const expectStorable = (encoding: RecordEncoding): void => {
     );
 };
 
-/** Prepares the data, unless that is done already, and plans its batches; null if it was interrupted. */
-export const openRunData = (request: RunDataRequest): Promise<RunData | null> =>
-  readsRecords(request.spec) ? openRecords(request) : openText(request);
+/**
+ * Prepares the data, unless that is done already, and plans its batches; null if it was interrupted.
+ * @throws UnfoldError what is wrong with the data, or with the options for such data
+ */
+export const openRunData = async (request: RunDataRequest): Promise<RunData | null> => {
+  const { spec } = request;
+  const data = await (readsRecords(spec) ? openRecords(request) : openText(request));
+  if (data !== null) expectDataFit(spec, placesOf(data.encoding), data.training.fewest);
+  return data;
+};
 
 const openText = async (request: RunDataRequest): Promise<RunData | null> => {
   const { spec, checkpoint } = request;

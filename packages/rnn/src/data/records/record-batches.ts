@@ -18,6 +18,14 @@ import { indexEntryBytes } from './record-writer.ts';
 /** Batches that are sorted by length together; their order is shuffled. It bounds what is held of an epoch's order. */
 const poolBatches = 64;
 
+/** Records of batch k begin here: all batches of an epoch are of nearly equal size, so that none is a single row if that can be. */
+const batchBorder = (records: number, batchSize: number, k: number): number =>
+  Math.floor((k * records) / Math.ceil(records / batchSize));
+
+/** Records of the smallest batch. */
+export const fewestRecords = (records: number, batchSize: number): number =>
+  Math.floor(records / Math.ceil(records / batchSize));
+
 interface Options {
   batchSize: number;
   seed: number;
@@ -66,17 +74,20 @@ export class RecordBatches {
 
   #makePool(epoch: number, pool: number): Entry[][] {
     const { batchSize, seed, bucketing, shuffle } = this.#options;
-    const first = pool * poolBatches * batchSize;
-    const count = Math.min(poolBatches * batchSize, this.#index.records - first);
+    const { records } = this.#index;
+    const border = (k: number): number =>
+      batchBorder(records, batchSize, Math.min(pool * poolBatches + k, this.batches));
+    const first = border(0);
+    const count = border(poolBatches) - first;
     const address = { seed, purpose: randomPurposes.shuffling, step: epoch };
-    const place = shuffle ? createPermutation(this.#index.records, address) : (position: number) => position;
+    const place = shuffle ? createPermutation(records, address) : (position: number) => position;
     const entries = Array.from({ length: count }, (_, k) => this.#entry(place(first + k)));
     // Equal lengths keep the order of the permutation: sorting is stable.
     if (bucketing) entries.sort((a, b) => a.length - b.length);
-    // Of nearly equal size, so that the last batch is not a single row.
-    const batches = Math.ceil(count / batchSize);
-    const border = (k: number): number => Math.floor((k * count) / batches);
-    const cut = Array.from({ length: batches }, (_, k) => entries.slice(border(k), border(k + 1)));
+    const batches = Math.min(poolBatches, this.batches - pool * poolBatches);
+    const cut = Array.from({ length: batches }, (_, k) =>
+      entries.slice(border(k) - first, border(k + 1) - first),
+    );
     if (shuffle && bucketing) {
       const random = createRandomStream({ ...address, layer: 1, sequence: pool });
       for (let k = cut.length - 1; k > 0; k--) {

@@ -249,6 +249,12 @@ describe('an epoch', () => {
     const batches = batchesOf(file, { batchSize: 8, shuffle: true });
     expect(sequencesOf(batches, 0).map(({ length }) => length)).toEqual([4, 5]);
     batches.close();
+    // One more than are sorted together.
+    const many = batchesOf(await prepare(lines, 'a\n'.repeat(3 * 64 + 1)), { batchSize: 3, shuffle: true });
+    const sizes = sequencesOf(many, 0).map(({ length }) => length);
+    expect(sizes.every((size) => size === 2 || size === 3)).toBe(true);
+    expect(sizes.reduce((a, b) => a + b)).toBe(3 * 64 + 1);
+    many.close();
   });
 });
 
