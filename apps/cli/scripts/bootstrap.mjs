@@ -1,5 +1,5 @@
 // Makes a clone ready to run: installs packages when the lockfile changed, generates the database client when the
-// schema changed, compiles the native kernels when they changed, builds what changed. It runs from a fresh clone with Node alone, so it imports nothing but Node.
+// schema changed, compiles the native kernels when they changed, builds what changed. It runs from a fresh clone with Node alone, so it imports nothing but Node and its neighbour.
 // Progress goes to stderr; when nothing changed it says nothing and takes about a second.
 import { spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
@@ -9,6 +9,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { isInstalled } from './installed-packages.mjs';
 
 const lowest = [20, 19];
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -153,14 +154,17 @@ const home = () => {
 
 const install = async () => {
   const wanted = installHash();
-  if ((await readOr(installed, '')) === wanted) return;
+  const before = await readOr(installed, null);
+  if (before === wanted) return;
+  // `npm ci` removes our note with the folder: whoever ran it has done this step.
+  if (before === null && isInstalled(root)) return writeFile(installed, wanted);
   say('installing packages (a minute or so, once) …');
   // Under `npm run` this is the npm that runs us, whichever version it is.
   const cli = process.env.npm_execpath;
-  const [command, ...before] = cli && /\.c?js$/.test(cli) ? [process.execPath, cli] : ['npm'];
+  const [command, ...words] = cli && /\.c?js$/.test(cli) ? [process.execPath, cli] : ['npm'];
   // The build needs the development packages, whatever NODE_ENV says.
   const flags = ['--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
-  await run(command, [...before, 'ci', ...flags], { env: home(), quiet: true });
+  await run(command, [...words, 'ci', ...flags], { env: home(), quiet: true });
   await writeFile(installed, wanted);
 };
 
