@@ -44,6 +44,19 @@ describe.each(queueKinds)('jobs, with the queue on %s', (queue) => {
       await api.request.post(`/v1/jobs/${job.id}/cancel`);
     });
 
+    it('warns of what is allowed but probably not meant, in every answer that shows the job', async () => {
+      const file = await upload(api);
+      const model = { cell: 'elman' as const, hidden_size: 8, recurrence: 'output' as const };
+      const answer = await api.request.post('/v1/jobs').send({ ...smallSpec(file), model });
+      const { id, warnings } = jobResource.parse(answer.body);
+      expect(warnings).toEqual([expect.stringContaining('bigram')]);
+      expect((await api.request.get(`/v1/jobs/${id}`)).body.warnings).toEqual(warnings);
+      await api.request.post(`/v1/jobs/${id}/cancel`);
+      const usual = await api.request.post('/v1/jobs').send(smallSpec(file));
+      expect(usual.body.warnings).toEqual([]);
+      await api.request.post(`/v1/jobs/${usual.body.id}/cancel`);
+    });
+
     it('refuses what is impossible with this data with 422, naming the field', async () => {
       const post = (body: object) => api.request.post('/v1/jobs').send(body);
       const good = await upload(api);

@@ -12,7 +12,7 @@ export { maxPromptCharacters, maxPrompts, promptsOf } from './prompt-input.ts';
 export * from './resources.ts';
 export * from './sessions.ts';
 export * from './sockets.ts';
-export { specWarnings } from './spec/contradictions/find-contradictions.ts';
+export { specWarnings } from './spec/contradictions/spec-warnings.ts';
 export { specLimits } from './spec/limits.ts';
 export type { ModelOptions } from './spec/model-options.ts';
 export type { OptimizerOptions, ScheduleOptions } from './spec/optimizer-options.ts';

@@ -73,6 +73,9 @@ export const jobResource = z
     requested: jobRequest.nullable().meta({ description: 'Asked for and not yet carried out.' }),
     attempt: z.int(),
     spec: jobSpec,
+    warnings: z
+      .array(z.string())
+      .meta({ description: 'What the spec allows but probably does not mean, in sentences.' }),
     model_id: modelId.nullable(),
     error: jobError.nullable(),
     progress: jobProgress,

@@ -76,8 +76,13 @@ const mostSpecific = (issue: Issue): Issue => {
   return { code: 'custom', path: issue.path, message, input: issue.input } as Issue;
 };
 
+/** Issues whose messages are whole sentences can be told together. */
+const sentencesOf = (issues: readonly Issue[]): string[] =>
+  issues.flatMap((issue) => (issue.code === 'custom' && issue.message.endsWith('.') ? [issue.message] : []));
+
 /**
- * Turns the first problem that zod found into the error a client reads.
+ * Turns what zod found into the error that a client reads: the first problem, or all of those that are told in whole sentences, such as options that
+ * exclude each other; `param` is the first one's.
  * @param prefix the path of the value within the request, if it is not its root
  */
 export const toRequestError = (
@@ -99,7 +104,9 @@ export const toRequestError = (
   const code = custom?.code ?? (missing ? 'missing_field' : 'invalid_value');
   const text = missing ? expectation(issue).replace(/^not supported yet: /, '') : expectation(issue);
   // A message that is a whole sentence (it ends in a full stop) already names its fields.
-  const message = text.endsWith('.') ? text : `${where}: ${text}, but received ${describeValue(received)}.`;
+  const message = text.endsWith('.')
+    ? sentencesOf([issue, ...error.issues.slice(1)]).join(' ')
+    : `${where}: ${text}, but received ${describeValue(received)}.`;
   return new UnfoldError(code, message, { param });
 };
 

@@ -61,6 +61,7 @@ export const jobExample: JobResource = {
   requested: null,
   attempt: 0,
   spec: jobSpec.parse(jobRequestExample),
+  warnings: [],
   model_id: null,
   error: null,
   progress: { step: 0, total_steps: null, epoch: 0, tokens: 0, eta_seconds: null },

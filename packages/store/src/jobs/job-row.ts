@@ -1,4 +1,12 @@
-import type { JobError, JobProgress, JobRequest, JobResource, JobSpec, JobStatus } from '@unfold/contracts';
+import {
+  type JobError,
+  type JobProgress,
+  type JobRequest,
+  type JobResource,
+  type JobSpec,
+  type JobStatus,
+  specWarnings,
+} from '@unfold/contracts';
 import type { EnqueueTicket } from '../claim.ts';
 import { Prisma, type Queries } from '../database.ts';
 
@@ -62,6 +70,7 @@ export const toJobResource = (row: JobRow): JobResource => ({
   requested: row.requested,
   attempt: row.attempt,
   spec: row.spec,
+  warnings: specWarnings(row.spec),
   model_id: row.model_id,
   error: row.error,
   progress: row.progress,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { UnfoldError } from '../../errors.ts';
 import { jobSpec } from '../../job-spec.ts';
 import { parseRequest } from '../../validation.ts';
-import { specWarnings } from './find-contradictions.ts';
+import { specWarnings } from './spec-warnings.ts';
 
 const file = `file-${'0'.repeat(32)}`;
 
@@ -544,10 +544,22 @@ describe('options that contradict each other', () => {
     },
   );
 
-  it('do not include output recurrence in a language model, which is warned of', () => {
-    expect(specWarnings(accepts(elman({ recurrence: 'output' })))).toEqual([
-      expect.stringContaining('bigram'),
-    ]);
-    expect(specWarnings(accepts(elman({})))).toEqual([]);
+  it('are all named in one answer, the first one as its field', () => {
+    const error = refusal({ model: { activation: 'relu', reset: 'before', dropout: 0.5, num_layers: 1 } });
+    expect(error.param).toBe('model.activation');
+    for (const field of ['model.activation', 'model.reset', 'model.dropout'])
+      expect(error.message).toContain(field);
+  });
+
+  it('do not include what is only redundant, which is warned of', () => {
+    const forecast = { task: 'forecasting' };
+    for (const [input, warning] of [
+      [elman({ recurrence: 'output' }), 'bigram'],
+      [{ ...forecast, ...elman({ recurrence: 'output' }) }, 'first order'],
+      [{ ...forecast, model: { recurrence: 'both' } }, 'no more than "hidden"'],
+    ] as const)
+      expect(specWarnings(accepts(input))).toEqual([expect.stringContaining(warning)]);
+    for (const input of [elman({}), forecast, { task: labeling, model: { recurrence: 'both' } }])
+      expect(specWarnings(accepts(input))).toEqual([]);
   });
 });
