@@ -118,7 +118,7 @@ describe('jobs', () => {
     await store.jobs.request('pages', made[1] as string, 'pause');
     expect(await list({ status: 'paused' })).toEqual([made[1]]);
     expect(await list({ metadata: { turn: '1' } })).toEqual(made.filter((_, i) => i % 2));
-    await expect(store.jobs.list('pages', { limit: 3, after: newId('job') })).rejects.toMatchObject({
+    await expect(store.jobs.list('pages', { limit: 3, after: newId('file') })).rejects.toMatchObject({
       code: 'invalid_value',
       param: 'after',
     });

@@ -15,6 +15,10 @@ export const idPrefixes = [
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 
+/** Whether a text could be an id of a kind. */
+export const isId = (prefix: IdPrefix, text: string): boolean =>
+  new RegExp(`^${prefix}-[0-9a-z]{20,40}$`).test(text);
+
 const idSchema = (prefix: IdPrefix) =>
   z.string().regex(new RegExp(`^${prefix}-[0-9a-z]{20,40}$`), `expected an id that begins with "${prefix}-"`);
 

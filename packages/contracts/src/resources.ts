@@ -17,13 +17,44 @@ export interface Page<T> {
   has_more: boolean;
 }
 
-export const pageQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  after: z.string().max(100).optional().meta({ description: 'The id of the last item of the page before.' }),
-});
+/** What asks for a page. @param limits how many items a page may have, and has when nothing is said */
+const pageOf = (limits: { max: number; default: number }) =>
+  z.strictObject({
+    limit: z.coerce.number().int().min(1).max(limits.max).default(limits.default),
+    after: z
+      .string()
+      .max(100)
+      .optional()
+      .meta({ description: 'The id of the last item of the page before.' }),
+  });
+export const pageQuery = pageOf({ max: 100, default: 20 });
 export type PageQuery = z.output<typeof pageQuery>;
 
-export const filePurpose = z.enum(['fine-tune', 'training', 'validation', 'model', 'user_data']);
+/** What a file is for: ours, and OpenAI's, which its clients send. A label: any file may be used for anything. */
+export const filePurposes = [
+  'fine-tune',
+  'training',
+  'validation',
+  'model',
+  'user_data',
+  'assistants',
+  'batch',
+  'evals',
+  'vision',
+] as const;
+export const filePurpose = z.enum(filePurposes);
+
+/** `GET /v1/files`; pages are as large as OpenAI's. */
+export const fileListQuery = pageOf({ max: 10_000, default: 10_000 }).extend({
+  purpose: z
+    .enum([...filePurposes, 'assistants_output', 'batch_output', 'fine-tune-results'])
+    .optional()
+    .meta({ description: 'Only files of this purpose.' }),
+  order: z.enum(['asc', 'desc']).default('desc').meta({ description: 'Oldest or newest first.' }),
+});
+
+/** `GET /v1/models`. OpenAI's has no pages, so that its clients read the first one only: it is a large one. */
+export const modelListQuery = pageOf({ max: 1000, default: 1000 });
 
 /** What the upload recorded on the way, so that a job can be checked without reading the file again. */
 export const fileResource = z

@@ -74,7 +74,7 @@ export const createCheckpointRepository = (
       const job = await queries.job.findFirst({ where: { id: job_id, project }, select: { id: true } });
       if (!job) throw notFound('job', job_id);
       const from = after ? await queries.checkpoint.findFirst({ where: { id: after, job_id } }) : null;
-      if (after && !from) throw unknownAfter('checkpoint', after);
+      if (after && !from) throw unknownAfter('the id of a checkpoint of this job', after);
       const rows = await queries.checkpoint.findMany({
         where: { job_id, ...(from ? { seq: { lt: from.seq } } : {}) },
         orderBy: { seq: 'desc' },

@@ -101,12 +101,13 @@ export const createFileRepository = (database: Database, artifacts: ArtifactStor
 
     get: async (project, id) => toResource(await find(id, project)),
 
-    list: (project, { limit, after, purpose }) =>
+    list: (project, { limit, after, purpose, order = 'desc' }) =>
       database.run(async (queries) => {
-        await checkAfter('file', after, (id) => queries.file.findFirst({ where: { id, project } }));
+        checkAfter('file', after);
+        const behind = after && { id: order === 'desc' ? { lt: after } : { gt: after } };
         const rows = await queries.file.findMany({
-          where: { project, ...(after ? { id: { lt: after } } : {}), ...(purpose ? { purpose } : {}) },
-          orderBy: { id: 'desc' },
+          where: { project, ...behind, ...(purpose ? { purpose } : {}) },
+          orderBy: { id: order },
           take: limit + 1,
         });
         return toPage(rows, limit, toResource);

@@ -46,7 +46,7 @@ export const createKeyRepository = (database: Database): KeyRepository => ({
   list: (project, { limit, after }) =>
     database.run(async (queries) => {
       const within = project === null ? {} : { project };
-      await checkAfter('key', after, (id) => queries.apiKey.findFirst({ where: { id, ...within } }));
+      checkAfter('key', after);
       const rows = await queries.apiKey.findMany({
         where: { ...within, ...(after ? { id: { lt: after } } : {}) },
         orderBy: { id: 'desc' },

@@ -92,7 +92,7 @@ export const createModelRepository = (database: Database, artifacts: ArtifactSto
 
     list: (project, { limit, after }) =>
       database.run(async (queries) => {
-        await checkAfter('model', after, (id) => queries.model.findFirst({ where: { id, project } }));
+        checkAfter('model', after);
         const rows = await queries.model.findMany({
           where: { project, ...(after ? { id: { lt: after } } : {}) },
           orderBy: { id: 'desc' },

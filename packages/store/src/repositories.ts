@@ -67,10 +67,10 @@ export interface FileRepository {
    */
   create(project: string, file: FileUpload): Promise<Created<FileResource>>;
   get(project: string, id: string): Promise<FileResource>;
-  /** Newest first. An unknown `after` is `invalid_value`. */
+  /** Newest first, unless `order` is `asc`. An `after` that is no file's id is `invalid_value`. */
   list(
     project: string,
-    page: PageQuery & { purpose?: FileResource['purpose'] | undefined },
+    page: PageQuery & { purpose?: string | undefined; order?: 'asc' | 'desc' },
   ): Promise<Page<FileResource>>;
   /** `in_use`, naming the job, while an unfinished job reads the file. */
   remove(project: string, id: string): Promise<DeletedResource>;

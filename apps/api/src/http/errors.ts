@@ -97,6 +97,10 @@ export const toUnfoldError = (error: unknown): UnfoldError => {
   });
 };
 
+/** Failures that another try of the same request does not mend, which OpenAI's clients would give two for their status. */
+const isLasting = (code: ErrorCode): boolean =>
+  code === 'wrong_state' || code === 'in_use' || errorCatalogue[code].type === 'training_error';
+
 const retryAfterSeconds: Partial<Record<ErrorCode, number>> = {
   unavailable: 5,
   queue_full: 5,
@@ -128,6 +132,7 @@ export const sendError = (error: unknown, request: FastifyRequest, reply: Fastif
   else request.log.debug({ code: known.code, param: known.param }, known.message);
   const wait = retryAfterSeconds[known.code];
   if (wait !== undefined && !reply.hasHeader('retry-after')) reply.header('retry-after', String(wait));
+  if (isLasting(known.code)) reply.header('x-should-retry', 'false');
   // Node has let go of a connection that asked for an upgrade, so nobody else would end it.
   if (request.headers.upgrade !== undefined) reply.raw.once('finish', () => request.raw.socket.destroySoon());
   if (known.code === 'invalid_api_key') reply.header('www-authenticate', 'Bearer realm="unfold"');

@@ -2,6 +2,7 @@ import {
   type FineTuningCheckpoint,
   type FineTuningEvent,
   type FineTuningJob,
+  filePurposes,
   type JobResource,
   jobSpec,
 } from '@unfold/contracts';
@@ -39,7 +40,7 @@ export const uploadBody = {
         required: ['file', 'purpose'],
         properties: {
           file: { type: 'string', format: 'binary', description: 'Exactly one file.' },
-          purpose: { type: 'string', enum: ['fine-tune', 'training', 'validation', 'model', 'user_data'] },
+          purpose: { type: 'string', enum: filePurposes },
         },
       },
     },

@@ -2,13 +2,12 @@ import {
   deletedResource,
   type FileResource,
   fileList,
-  filePurpose,
+  fileListQuery,
   fileResource,
-  pageQuery,
   UnfoldError,
 } from '@unfold/contracts';
 import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { idempotencyKey } from '../http/idempotency.ts';
@@ -18,10 +17,6 @@ import { fileExample, uploadBody } from './examples.ts';
 
 type Params = { params: z.output<typeof fileParams> };
 
-const listQuery = pageQuery.extend({
-  purpose: filePurpose.optional(),
-  order: z.literal('desc').default('desc').meta({ description: 'Newest first.' }),
-});
 /** Boundaries and part headers around the file. */
 const multipartOverheadBytes = 64 * 1024;
 
@@ -52,7 +47,7 @@ const createFile = async ({ context, project, request, reply }: Call): Promise<F
   }
 };
 
-const listFiles = ({ context, project, query }: Call<{ query: z.output<typeof listQuery> }>) =>
+const listFiles = ({ context, project, query }: Call<{ query: z.output<typeof fileListQuery> }>) =>
   context.store.files.list(project, query);
 
 const getFile = ({ context, project, params }: Call<Params>) =>
@@ -93,8 +88,9 @@ export const registerFileRoutes = (app: FastifyInstance, context: ApiContext): v
     scope: 'read',
     tag: 'Files',
     summary: 'List files',
-    description: 'Newest first. `after` is the id of the last file of the page before.',
-    query: listQuery,
+    description:
+      'Newest first, unless `order` is `asc`. `after` is the id of the last file of the page before, which may have been deleted since.',
+    query: fileListQuery,
     response: { 200: fileList },
     docs: { response: { object: 'list', data: [fileExample], has_more: false } },
     handler: listFiles,

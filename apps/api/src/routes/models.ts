@@ -4,8 +4,8 @@ import {
   type ModelResource,
   modelImportRequest,
   modelList,
+  modelListQuery,
   modelResource,
-  pageQuery,
   UnfoldError,
 } from '@unfold/contracts';
 import { type Created, type LocatedFile, newId } from '@unfold/store';
@@ -20,7 +20,7 @@ import { modelExample, modelImportExample } from './examples.ts';
 
 type Params = { params: z.output<typeof modelParams> };
 
-const listModels = ({ context, project, query }: Call<{ query: z.output<typeof pageQuery> }>) =>
+const listModels = ({ context, project, query }: Call<{ query: z.output<typeof modelListQuery> }>) =>
   context.store.models.list(project, query);
 
 const getModel = ({ context, project, params }: Call<Params>) =>
@@ -95,7 +95,7 @@ export const registerModelRoutes = (app: FastifyInstance, context: ApiContext): 
     tag: 'Models',
     summary: 'List models',
     description: 'Newest first.',
-    query: pageQuery,
+    query: modelListQuery,
     response: { 200: modelList },
     docs: { response: { object: 'list', data: [modelExample], has_more: false } },
     handler: listModels,

@@ -24,10 +24,17 @@ export const seriesOptions = z
       description:
         'Whether the first line of a CSV file names its columns. null: it does unless all of its chosen cells are numbers.',
     }),
-    columns: z.array(column).min(1).max(4096).nullable().default(null).meta({
-      description:
-        'The columns of a CSV file to use, by name or by place from 0. null: every column whose first value is a number.',
-    }),
+    columns: z
+      .array(column)
+      .min(1)
+      .max(4096)
+      .nullable()
+      .default(null)
+      .meta({
+        description:
+          'The columns of a CSV file to use, by name or by place from 0. null: every column whose first value is a number. ' +
+          'A validation file is read by the names that they have in the file to train on, whatever their order there.',
+      }),
     // Typed as always present, since the spec fills it in from the task.
     normalization: normalization.optional().meta({
       description:

@@ -96,7 +96,7 @@ export const createJobRepository = (
 
   list: (project, { limit, after, status, metadata }) =>
     database.run(async (queries) => {
-      await checkAfter('job', after, (id) => queries.job.findFirst({ where: { id, project } }));
+      checkAfter('job', after);
       const conditions = [Prisma.sql`j.project = ${project}`];
       if (after) conditions.push(Prisma.sql`j.id < ${after}`);
       if (status) conditions.push(Prisma.sql`j.status = ${status}`);

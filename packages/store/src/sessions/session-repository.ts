@@ -58,12 +58,7 @@ export const createSessionRepository = (database: Database, limits: SessionLimit
 
   list: (owner, { limit, after, model }) =>
     database.run(async (queries) => {
-      await checkAfter('session', after, (id) =>
-        queries.session.findFirst({
-          where: { id, project: owner.project, key_id: owner.key },
-          select: { id: true },
-        }),
-      );
+      checkAfter('sess', after);
       const conditions = [visibleTo(owner)];
       if (after) conditions.push(Prisma.sql`id < ${after}`);
       if (model !== undefined) conditions.push(ofModel(owner.project, model));

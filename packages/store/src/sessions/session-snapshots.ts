@@ -54,9 +54,7 @@ export const createSnapshots = (
   snapshots: (owner, id, { limit, after }) =>
     database.run(async (queries) => {
       await findSession(queries, owner, id);
-      await checkAfter('snapshot', after, (each) =>
-        queries.sessionSnapshot.findFirst({ where: { id: each, session_id: id }, select: { id: true } }),
-      );
+      checkAfter('snap', after);
       const rows = await queries.$queryRaw<SnapshotRow[]>`
         SELECT ${snapshotColumns} FROM session_snapshots
         WHERE session_id = ${id} ${after ? Prisma.sql`AND id < ${after}` : Prisma.empty}

@@ -406,7 +406,23 @@ describe('data that does not fit its task', () => {
 
   it('is refused for validation data of another shape', async () => {
     const error = await refusal(forecasting, '1,2\n'.repeat(9), '1\n2\n3\n');
-    expect(error.message).toBe('validation_file, line 1: expected 2 columns as in the file, but received 1.');
+    expect(error.message).toBe(
+      'validation_file, line 1: expected numbers in columns 0, 1 as in the file, but received them in 0.',
+    );
+  });
+
+  it('is refused for validation data without the columns that the file names', async () => {
+    for (const [held, received] of [
+      ['a,c\n1,2\n3,4\n', '"a", "c"'],
+      ['1,2\n3,4\n', '"1", "2"'],
+      ['a\n1\n2\n', '"a"'],
+    ]) {
+      const error = await refusal(forecasting, `a,b\n${'1,2\n'.repeat(9)}`, held);
+      expect(error).toMatchObject({ code: 'invalid_data', param: 'validation_file' });
+      expect(error.message).toBe(
+        `validation_file, line 1: expected the columns "a", "b" of the file, but received a line with ${received}.`,
+      );
+    }
   });
 
   it('is refused where it is not UTF-8', async () => {

@@ -8,7 +8,7 @@ import { createRecordCheck } from './record-check.ts';
 import { readRecords, readsRecords } from './record-reader.ts';
 import { requireRecords } from './records-source.ts';
 import { type SeriesLayout, seriesLayout } from './series.ts';
-import { checkedSteps, requireSteps, trainingSteps } from './series-source.ts';
+import { checkedSteps, requireSteps, type SeriesLike, trainingSteps } from './series-source.ts';
 
 /** What records have at a place of the network: names, so many distinct ones, or vectors of so many numbers. A text's tokens are not counted. */
 export type PlaceSummary =
@@ -123,11 +123,11 @@ const checkSeries = async (
   const window = spec.training.sequence_length;
   const fraction = files.length > 1 ? 0 : spec.training.validation_fraction;
   let total = 0;
-  let width: number | null = null;
+  let like: SeriesLike | null = null;
   for (const { file, reader } of files) {
     let steps = 0;
-    for await (const { values } of checkedSteps(reader, file.param, layout, spec, width)) {
-      width = values.length;
+    for await (const { values, columns } of checkedSteps(reader, file.param, layout, spec, like)) {
+      like = { width: values.length, columns };
       steps++;
     }
     if (reader.interrupted) break;
@@ -150,7 +150,7 @@ const checkSeries = async (
     steps: total,
     longest: total,
     labels: 0,
-    input: { kind: 'vectors', width: width ?? 1 },
+    input: { kind: 'vectors', width: like?.width ?? 1 },
     output: null,
     context: null,
   };

@@ -390,4 +390,23 @@ describe('windows of an endless series', () => {
     expect([...inputs]).toEqual([20, -20, 21, -21]);
     held.close();
   });
+
+  it.each([
+    ['in another order', 'y,x\n-20,20\n-21,21\n-22,22\n', {}],
+    ['beside others', 'z,x,w,y\n0,20,0,-20\n0,21,0,-21\n0,22,0,-22\n', {}],
+    ['that were asked for by place', 'y,x\n-20,20\n-21,21\n-22,22\n', { columns: [0, 1] }],
+    ['where the first line is said to name them', 'y,x\n-20,20\n-21,21\n-22,22\n', { header: true }],
+  ])('may be validated on columns of the same names %s', async (_, held, series) => {
+    const options = {
+      task: 'forecasting',
+      series: { normalization: 'none', ...series },
+      training: { sequence_length: 2 },
+    };
+    const file = await prepare(options, `x,y\n${csv(1, 8)}`, held);
+    const windows = new SeriesWindows(file, 'validation', 1, 2);
+    const inputs = new Float32Array(4);
+    windows.load(0, inputs, new Float32Array(4));
+    expect([...inputs]).toEqual([20, -20, 21, -21]);
+    windows.close();
+  });
 });

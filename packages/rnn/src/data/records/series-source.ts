@@ -1,6 +1,7 @@
 import { type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { PartReader } from '../data-part.ts';
 import type { DataSource } from '../prepared-file.ts';
+import type { CsvColumns } from './csv-columns.ts';
 import { atLine, type DataFile, invalidData, problem } from './data-problem.ts';
 import { NormalizationBuilder, normalizeInto } from './normalization.ts';
 import { requireBinary } from './record-check.ts';
@@ -20,18 +21,27 @@ export const requireSteps = (steps: number, least: number, param: DataFile['para
     throw invalidData(param, null, `expected at least ${least} time steps ${why}, but received ${steps}`);
 };
 
-/** Reads a series and holds each step against the options. */
+/** What the file to validate on shares with the one to train on. */
+export interface SeriesLike {
+  width: number;
+  columns: CsvColumns | null;
+}
+
+/**
+ * Reads a series and holds each step against the options.
+ * @param like null: nothing is known of its steps
+ */
 export async function* checkedSteps(
   reader: PartReader,
   param: DataFile['param'],
   layout: Exclude<SeriesLayout, 'records'>,
   { series, training }: JobSpec,
-  width: number | null = null,
+  like: SeriesLike | null,
 ): AsyncGenerator<SeriesStep> {
-  for await (const step of readSeries(reader, param, layout, series)) {
+  for await (const step of readSeries(reader, param, layout, series, like?.columns ?? null)) {
     atLine(param, step.line, () => {
-      if (width !== null && step.values.length !== width)
-        throw problem(`${width} columns as in the file`, `${step.values.length}`);
+      if (like !== null && step.values.length !== like.width)
+        throw problem(`${like.width} columns as in the file`, `${step.values.length}`);
       if (training.loss === 'bernoulli') requireBinary(step.values);
     });
     yield step;
@@ -52,7 +62,7 @@ export const seriesSource = (
     if (counted !== null) return true;
     const reader = await files.open(files.data);
     let steps = 0;
-    for await (const _ of checkedSteps(reader, 'file', layout, spec)) steps++;
+    for await (const _ of checkedSteps(reader, 'file', layout, spec, null)) steps++;
     if (reader.interrupted) return false;
     const window = spec.training.sequence_length;
     requireSteps(
@@ -94,7 +104,7 @@ export const seriesSource = (
       let builder: NormalizationBuilder | null = null;
       let width = 0;
       let number = 0;
-      for await (const { values } of checkedSteps(reader, 'file', layout, spec)) {
+      for await (const { values } of checkedSteps(reader, 'file', layout, spec, null)) {
         width = values.length;
         builder ??= new NormalizationBuilder(width);
         if (number++ < training) builder.push(values);
@@ -111,7 +121,9 @@ export const seriesSource = (
       const reader = await files.open(files.data);
       let number = 0;
       let border = 0;
-      for await (const step of checkedSteps(reader, 'file', layout, spec, input.width)) {
+      const like: SeriesLike = { width: input.width, columns: null };
+      for await (const step of checkedSteps(reader, 'file', layout, spec, { ...like })) {
+        like.columns = step.columns;
         if (number++ === split) border = values.bytes;
         await writeStep(step, input, values);
       }
@@ -126,7 +138,7 @@ export const seriesSource = (
       const held = await files.open(files.validation);
       const offset = values.bytes;
       let steps = 0;
-      for await (const step of checkedSteps(held, 'validation_file', layout, spec, input.width)) {
+      for await (const step of checkedSteps(held, 'validation_file', layout, spec, like)) {
         await writeStep(step, input, values);
         steps++;
       }

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { describeValue, type SeriesOptions } from '@unfold/contracts';
 import { type Info, parse } from 'csv-parse';
 import type { PartReader } from '../data-part.ts';
+import { type CsvColumns, chooseColumns, isNumber } from './csv-columns.ts';
 import { dataLimits, fitsSingle } from './data-limits.ts';
 import { atLine, type DataFile, invalidData, problem } from './data-problem.ts';
 import { parseJson } from './json-object.ts';
@@ -12,6 +13,8 @@ import { readFilledLines } from './line-reader.ts';
 export interface SeriesStep {
   line: number;
   values: Float64Array;
+  /** Of a CSV file: where its values stand. */
+  columns: CsvColumns | null;
 }
 
 /** How a forecasting file is written: time steps as CSV or JSON Lines, or a whole series each line. */
@@ -43,52 +46,9 @@ async function* readJsonSteps(reader: PartReader, param: DataFile['param']): Asy
       return vector;
     });
     width = values.length;
-    yield { line, values };
+    yield { line, values, columns: null };
   }
 }
-
-/** Decimal numbers as CSV has them; the empty cell, `NaN`, `Infinity` and hexadecimal numbers are none. */
-const decimal = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$/;
-const isNumber = (cell: string | undefined): boolean =>
-  cell !== undefined && decimal.test(cell) && Number.isFinite(Number(cell));
-
-/** Places of the columns to use, and whether the first row names them. */
-const chooseColumns = (
-  first: readonly string[],
-  second: readonly string[] | null,
-  { header, columns }: SeriesOptions,
-): { places: number[]; named: boolean } => {
-  const place = (column: string | number): number => {
-    const at = typeof column === 'number' ? column : first.findIndex((cell) => cell.trim() === column);
-    if (at >= 0 && at < first.length) return at;
-    throw problem(
-      `a column ${describeValue(column)} (series.columns)`,
-      typeof column === 'number'
-        ? `a line of ${first.length}`
-        : `a line with ${first
-            .map((cell) => describeValue(cell.trim()))
-            .slice(0, 8)
-            .join(', ')}`,
-    );
-  };
-  const byName = columns?.some((column) => typeof column === 'string') ?? false;
-  const chosen = columns?.map(place) ?? null;
-  if (chosen !== null && new Set(chosen).size !== chosen.length)
-    throw problem('series.columns to name each column once', 'one of them twice');
-  const candidates =
-    chosen ?? first.map((_, k) => k).filter((k) => isNumber(first[k]) || isNumber(second?.[k]));
-  const named = header ?? (byName || !candidates.every((k) => isNumber(first[k])));
-  const data = named ? second : first;
-  const places = chosen ?? candidates.filter((k) => isNumber(data?.[k]));
-  if (places.length === 0)
-    throw problem(
-      'at least one column of numbers',
-      data === null ? 'a header alone' : describeValue(data.join(' ')),
-    );
-  if (places.length > dataLimits.width)
-    throw problem(`at most ${dataLimits.width} columns`, `${places.length}`);
-  return { places, named };
-};
 
 async function* readCsvRows(
   reader: PartReader,
@@ -131,43 +91,44 @@ async function* readCsvSteps(
   reader: PartReader,
   param: DataFile['param'],
   series: SeriesOptions,
+  like: CsvColumns | null,
 ): AsyncGenerator<SeriesStep> {
-  let places: number[] | null = null;
-  let names: readonly string[] = [];
+  let columns: CsvColumns | null = null;
   const step = ({ line, cells }: { line: number; cells: string[] }): SeriesStep => ({
     line,
+    columns,
     values: atLine(param, line, () =>
-      Float64Array.from(places!, (place) => {
+      Float64Array.from(columns!.places, (place, k) => {
         const cell = cells[place]!;
         const value = isNumber(cell) ? Number(cell) : Number.NaN;
         if (fitsSingle(value)) return value;
-        const column =
-          names[place] === undefined ? `column ${place}` : `column ${describeValue(names[place].trim())}`;
+        const name = columns!.names?.[k];
+        const column = `column ${name === undefined ? place : describeValue(name)}`;
         const range = Number.isNaN(value) ? '' : ' within single precision (3.4e38)';
         throw problem(`a number${range} in ${column}`, describeValue(cell));
       }),
     ),
   });
   let first: { line: number; cells: string[] } | null = null;
+  /** Whether the first line has numbers already. */
   const begin = (second: string[] | null): boolean => {
-    const chosen = atLine(param, first!.line, () => chooseColumns(first!.cells, second, series));
-    places = chosen.places;
-    if (chosen.named) names = first!.cells;
-    return chosen.named;
+    columns = atLine(param, first!.line, () => chooseColumns(first!.cells, second, series, like));
+    return columns.names === null;
   };
   for await (const row of readCsvRows(reader, param, series)) {
     if (first === null) {
       first = row;
       continue;
     }
-    if (places === null && !begin(row.cells)) yield step(first);
+    if (columns === null && begin(row.cells)) yield step(first);
     yield step(row);
   }
-  if (first !== null && places === null && !begin(null)) yield step(first);
+  if (first !== null && columns === null && begin(null)) yield step(first);
 }
 
 /**
  * The time steps of an endless series, all of one width.
+ * @param like the columns of the training file, for one to validate on; null: chosen by the options
  * @throws UnfoldError `invalid_data`, `invalid_utf8`
  */
 export const readSeries = (
@@ -175,5 +136,6 @@ export const readSeries = (
   param: DataFile['param'],
   layout: Exclude<SeriesLayout, 'records'>,
   series: SeriesOptions,
+  like: CsvColumns | null,
 ): AsyncGenerator<SeriesStep> =>
-  layout === 'csv' ? readCsvSteps(reader, param, series) : readJsonSteps(reader, param);
+  layout === 'csv' ? readCsvSteps(reader, param, series, like) : readJsonSteps(reader, param);
