@@ -1,7 +1,7 @@
 import OpenAI, { type ClientOptions } from 'openai';
 import { type Api, type ApiChange, startApi } from '../support.ts';
 
-const adminKey = 'a-key-for-the-openai-client';
+export const adminKey = 'a-key-for-the-openai-client';
 
 export interface OpenAiApi extends Api {
   /** OpenAI's own client, of which only the address and the key are ours; it tries nothing twice. */
