@@ -5,6 +5,7 @@ import type { Store } from '@unfold/store';
 import type { FastifyBaseLogger } from 'fastify';
 import type { DataChecks } from './inference/data-checks.ts';
 import type { InferencePool } from './inference/inference-pool.ts';
+import type { ModelDirectory } from './inference/model-directory.ts';
 import type { FollowerHub } from './live/follower-hub.ts';
 import type { OpenSockets } from './live/open-sockets.ts';
 import type { ProjectWatchers } from './live/project-watchers.ts';
@@ -36,6 +37,7 @@ export interface ApiContext {
   watchers: ProjectWatchers;
   sockets: OpenSockets;
   inference: InferencePool;
+  models: ModelDirectory;
   dataChecks: DataChecks;
   gate: KeyGate;
   timings: Timings;

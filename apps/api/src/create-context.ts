@@ -1,6 +1,7 @@
 import type { ApiContext } from './context.ts';
 import { createDataChecks } from './inference/data-checks.ts';
 import { createInferencePool } from './inference/inference-pool.ts';
+import { createModelDirectory } from './inference/model-directory.ts';
 import { startReconciler } from './jobs/reconciler.ts';
 import { createFollowerHub } from './live/follower-hub.ts';
 import { createOpenSockets } from './live/open-sockets.ts';
@@ -44,6 +45,7 @@ export const createContext = (
     watchers,
     sockets,
     inference,
+    models: createModelDirectory(store),
     dataChecks: createDataChecks((task) => inference.check(task, given.closing)),
     gate: createKeyGate(config, store),
   };

@@ -8,7 +8,6 @@ import { completionOptions } from '../completions/completion-options.ts';
 import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
-import { findModel } from '../inference/find-model.ts';
 import { completionExample, completionRequestExample } from './examples.ts';
 
 const createCompletion = async ({
@@ -18,7 +17,7 @@ const createCompletion = async ({
   request,
   reply,
 }: Call<{ body: CompletionRequest }>) => {
-  const model = await findModel(context.store, project, body.model, 'model');
+  const model = await context.models.find(project, body.model, 'model');
   const options = completionOptions(body, project);
   const signal = goneSignal(reply, context.closing);
   const completion = {

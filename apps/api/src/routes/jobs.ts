@@ -81,8 +81,12 @@ const getJob = async ({
   return context.store.jobs.get(project, job.id);
 };
 
-const deleteJob = ({ context, project, params }: Call<Params>) =>
-  context.store.jobs.remove(project, requireId('job', params.id));
+const deleteJob = async ({ context, project, params }: Call<Params>) => {
+  const deleted = await context.store.jobs.remove(project, requireId('job', params.id));
+  // Its checkpoints were models, too.
+  context.models.forget();
+  return deleted;
+};
 
 /** Training jobs: posted, listed, waited for, deleted. */
 export const registerJobRoutes = (app: FastifyInstance, context: ApiContext): void => {

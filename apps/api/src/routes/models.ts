@@ -26,8 +26,11 @@ const listModels = ({ context, project, query }: Call<{ query: z.output<typeof m
 const getModel = ({ context, project, params }: Call<Params>) =>
   context.store.models.get(project, requireId('model', params.id));
 
-const deleteModel = ({ context, project, params }: Call<Params>) =>
-  context.store.models.remove(project, requireId('model', params.id));
+const deleteModel = async ({ context, project, params }: Call<Params>) => {
+  const deleted = await context.store.models.remove(project, requireId('model', params.id));
+  context.models.forget();
+  return deleted;
+};
 
 const findFile = async ({ store }: ApiContext, project: string, id: string): Promise<LocatedFile> => {
   try {
@@ -81,6 +84,7 @@ const importOnce = async (call: ImportCall): Promise<Created<ModelResource>> => 
 
 const importModel = async (call: ImportCall): Promise<ModelResource> => {
   const { resource, replayed } = await importOnce(call);
+  call.context.models.forget();
   if (replayed) call.reply.header('idempotent-replayed', 'true');
   call.reply.code(201).header('location', `/v1/models/${resource.id}`);
   return resource;

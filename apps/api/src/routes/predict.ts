@@ -5,13 +5,12 @@ import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
 import { modelParams, requireId } from '../http/parameters.ts';
-import { findModel } from '../inference/find-model.ts';
 import { predictExample, predictRequestExample } from './examples.ts';
 
 type PredictCall = Call<{ params: z.output<typeof modelParams>; body: PredictRequest }>;
 
 const predictSequences = async ({ context, project, params, body, reply }: PredictCall) => {
-  const model = await findModel(context.store, project, requireId('model', params.id), 'id');
+  const model = await context.models.find(project, requireId('model', params.id), 'id');
   const { input, steps, beam_width } = body;
   const data = await context.inference.predict(
     model.source,

@@ -5,13 +5,12 @@ import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
 import { modelParams, requireId } from '../http/parameters.ts';
-import { findModel } from '../inference/find-model.ts';
 import { scoreExample, scoreRequestExample } from './examples.ts';
 
 type ScoreCall = Call<{ params: z.output<typeof modelParams>; body: z.output<typeof scoreRequest> }>;
 
 const scoreTexts = async ({ context, project, params, body, reply }: ScoreCall) => {
-  const model = await findModel(context.store, project, requireId('model', params.id), 'id');
+  const model = await context.models.find(project, requireId('model', params.id), 'id');
   const signal = goneSignal(reply, context.closing);
   const data = await context.inference.score(
     model.source,
