@@ -65,6 +65,26 @@ test.skipIf(nativeEngines().length === 0)(
   },
 );
 
+test('bench:service measures completions over HTTP, beside an empty route', async () => {
+  const words = [
+    '--part',
+    'completions',
+    '--hidden',
+    '6',
+    '--streams',
+    '3',
+    '--tokens',
+    '5',
+    '--seconds',
+    '0.3',
+  ];
+  const { completions } = await report('service', ...words);
+  for (const name of ['whole_tokens_per_second', 'streamed_tokens_per_second', 'first_token_ratio'])
+    expect(completions[name], name).toBeGreaterThan(0);
+  expect(completions.one_token_requests_per_second).toBeGreaterThan(0);
+  expect(completions.empty_route_requests_per_second).toBeGreaterThan(0);
+});
+
 test.each([
   ['train', ['--size', 'XL'], 'Expected S, M or L for --size but received "XL".'],
   ['train', ['--threads', '0'], 'Expected a whole number from 1 to 256 for --threads but received "0".'],
