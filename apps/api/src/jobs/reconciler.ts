@@ -1,6 +1,7 @@
 import type { Queue } from '@unfold/queue';
 import type { EnqueueTicket, Store } from '@unfold/store';
 import type { FastifyBaseLogger } from 'fastify';
+import { startPeriodicWork } from '../periodic-work.ts';
 
 interface Options {
   store: Pick<Store, 'jobs'>;
@@ -18,13 +19,10 @@ const silentMs = 30_000;
  * number of processes may reconcile.
  */
 export const startReconciler = ({ store, queue, log, everyMs }: Options): { stop(): Promise<void> } => {
-  let running: Promise<void> | null = null;
-  let stopped = false;
-
-  const enqueueMissing = async (tickets: EnqueueTicket[]): Promise<number> => {
+  const enqueueMissing = async (tickets: EnqueueTicket[], stopped: () => boolean): Promise<number> => {
     let enqueued = 0;
     for (const ticket of tickets) {
-      if (stopped) break;
+      if (stopped()) break;
       if (await queue.holds(ticket)) continue;
       await queue.enqueue(ticket);
       enqueued += 1;
@@ -32,27 +30,11 @@ export const startReconciler = ({ store, queue, log, everyMs }: Options): { stop
     return enqueued;
   };
 
-  const reconcile = async (): Promise<void> => {
-    try {
-      const tickets = [...(await store.jobs.queued()), ...(await store.jobs.abandoned(silentMs))];
-      const enqueued = await enqueueMissing(tickets);
-      if (enqueued > 0) log.info({ enqueued }, 'enqueued jobs that the queue did not hold');
-    } catch (error) {
-      if (!stopped) log.warn({ err: error }, 'reconciling failed; the next run tries again');
-    }
+  const reconcile = async (stopped: () => boolean): Promise<void> => {
+    const tickets = [...(await store.jobs.queued()), ...(await store.jobs.abandoned(silentMs))];
+    const enqueued = await enqueueMissing(tickets, stopped);
+    if (enqueued > 0) log.info({ enqueued }, 'enqueued jobs that the queue did not hold');
   };
 
-  const run = (): void => {
-    running ??= reconcile().finally(() => (running = null));
-  };
-
-  run();
-  const timer = setInterval(run, everyMs).unref();
-  return {
-    async stop() {
-      stopped = true;
-      clearInterval(timer);
-      await running;
-    },
-  };
+  return startPeriodicWork({ name: 'reconciling', work: reconcile, everyMs, log });
 };
