@@ -158,7 +158,8 @@ const activationCount = (
   if (closesLoop(training.teacher_forcing, shape)) {
     const places = (feedback ? 1 : 0) + (shape.readsOutputs ? 1 : 0);
     const mixed = shape.loss === 'softmax' ? 0 : 2 + places * output.size;
-    return steps * lanes * (perToken + 2 * output.size + mixed);
+    const ends = model.length === 'eos' ? 0 : outputWidth(model);
+    return steps * lanes * (perToken + 2 * output.size + mixed + ends);
   }
   const outputs = shape.outputAt === 'end' ? lanes : outputSteps(steps, lanes, output.size) * lanes;
   return steps * lanes * perToken + outputs * output.size;

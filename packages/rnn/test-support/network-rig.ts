@@ -1,6 +1,7 @@
 import type { JobSpec } from '@unfold/contracts';
 import { type Backend, createRandomStream, type Parameter, type Tensor } from '@unfold/kernels';
 import type { HostBatch } from '../src/data/feed.ts';
+import { ClosedLoopPass } from '../src/model/closed-loop-pass.ts';
 import { ForwardPass } from '../src/model/forward-pass.ts';
 import type { HeadSums } from '../src/model/head.ts';
 import { createGradients, createNetwork, initializeNetwork, upload } from '../src/model/network.ts';
@@ -9,6 +10,7 @@ import { createState, stateTensors } from '../src/model/recurrent-state.ts';
 import { TrainingPass } from '../src/model/training-pass.ts';
 import { BatchTensors } from '../src/training/batch-tensors.ts';
 import { openRunData, type RunData } from '../src/training/run-data.ts';
+import { closesLoop } from '../src/training/teacher-forcing.ts';
 import { scratchFolder } from './runs.ts';
 
 export const openData = async (spec: JobSpec, data: string): Promise<RunData> =>
@@ -28,7 +30,8 @@ export const createRig = (spec: JobSpec, data: RunData, backend: Backend) => {
   const network = createNetwork(backend, spec.model, shape);
   initializeNetwork(network, 7);
   const gradients = createGradients(network);
-  const pass = new TrainingPass(
+  const Pass = closesLoop(spec.training.teacher_forcing, shape) ? ClosedLoopPass : TrainingPass;
+  const pass = new Pass(
     network,
     gradients,
     Math.min(feed.longest, spec.training.bptt.window ?? feed.longest),

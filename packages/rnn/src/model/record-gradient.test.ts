@@ -81,4 +81,22 @@ describe('the gradient of the whole network over records of different lengths', 
     for (const name of ['a classification read both ways', 'a labeling read both ways'])
       await expectExact(taskNamed(name), options, normTolerance);
   });
+
+  const texts = recordTasks.filter(([name]) => /^(lines|texts) /.test(name));
+  const own = { teacher_forcing: { mode: 'never' } };
+  test.each(
+    texts.flatMap(([name, task]) => cells.map((cell): [string, string, RecordTask] => [name, cell, task])),
+  )('is that of finite differences through the probabilities that are read: %s, %s', (_, cell, task) =>
+    expectExact({ ...task, training: { ...task.training, ...own } }, { cell, embedding_size: 2 }),
+  );
+
+  test.each<Options>([
+    { cell: 'lstm', embedding_size: 3, tie_weights: true, num_layers: 2, dropout: 0.3 },
+    { cell: 'gru', embedding_size: 2, norm: 'layer', initial_state: 'learned' },
+    { cell: 'gru', embedding_size: 2, norm: 'batch', reset: 'before' },
+    { cell: 'elman', embedding_size: 2, recurrence: 'output' },
+  ])('is that of finite differences through the probabilities that are read, with options: %j', (options) => {
+    const task = taskNamed('lines that end by a token');
+    return expectExact({ ...task, training: own }, options, normTolerance);
+  });
 });

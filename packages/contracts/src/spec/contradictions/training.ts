@@ -26,13 +26,13 @@ const forcing: Rule[] = [
         )
       : null,
   (spec) =>
-    spec.training.teacher_forcing.mode === 'never' && writesText(spec)
+    spec.training.teacher_forcing.mode === 'never' && writesText(spec) && spec.model.embedding_size === null
       ? excludes(
           'training.teacher_forcing.mode',
           'never',
-          'task',
-          spec.task,
-          'a text is read symbol by symbol, and what is answered is a probability of each; "scheduled" feeds symbols drawn from it',
+          'model.embedding_size',
+          null,
+          'what a text is fed of its own answers is a mixture of symbols, which an embedding can mix',
         )
       : null,
 ];
