@@ -1,15 +1,7 @@
 import { createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
-import {
-  checkpointsOf,
-  curveOf,
-  metricsOf,
-  record,
-  scratchFolder,
-  tensorsOf,
-  textFile,
-  tinySpec,
-} from '../test-support/runs.ts';
+import { finalOf, resumedRun } from '../test-support/resumes.ts';
+import { checkpointsOf, metricsOf, record, textFile, tinySpec } from '../test-support/runs.ts';
 import { Predictor } from './predictor.ts';
 import { exportWeights } from './weights/export.ts';
 
@@ -66,18 +58,9 @@ describe('a forecast', () => {
         ...(training as object),
       },
     });
-    const data = make();
-    const scratch = scratchFolder();
-    const whole = await record({ spec, data, scratch });
-    const [first] = checkpointsOf(whole);
-    const last = checkpointsOf(whole).at(-1)!;
-    const again = await record({ spec, data, scratch, resume: first!.data });
-    expect(tensorsOf(checkpointsOf(again).at(-1)!.data)).toEqual(tensorsOf(last.data));
-    expect(curveOf(again)).toEqual(
-      curveOf(whole).filter((event) => (event as { step: number }).step > first!.step),
-    );
+    const whole = await resumedRun(spec, make());
     expect(metricsOf(whole).at(-1)!.values.validation_loss).toBeGreaterThan(0);
-    const model = await Predictor.load(exportWeights(last.data), createReference());
+    const model = await Predictor.load(exportWeights(finalOf(whole)), createReference());
     const binary = spec.training.loss === 'bernoulli';
     const history = (binary ? roll(20) : wave(20)).map((row) => row.slice(0, width));
     const { values } = (await model.predict(history, { steps: 3 })) as { values: number[][] };

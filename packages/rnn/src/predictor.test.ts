@@ -1,15 +1,7 @@
 import { createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
-import {
-  checkpointsOf,
-  curveOf,
-  metricsOf,
-  record,
-  scratchFolder,
-  tensorsOf,
-  textFile,
-  tinySpec,
-} from '../test-support/runs.ts';
+import { finalOf, resumedRun } from '../test-support/resumes.ts';
+import { checkpointsOf, metricsOf, record, textFile, tinySpec } from '../test-support/runs.ts';
 import { Predictor } from './predictor.ts';
 import { exportWeights } from './weights/export.ts';
 
@@ -56,17 +48,8 @@ describe('a network that answers for a sequence', () => {
       ...rest,
       training: { max_steps: 6, checkpoint_every: 2, ...(training as object) },
     });
-    const data = json(records);
-    const scratch = scratchFolder();
-    const whole = await record({ spec, data, scratch });
-    const [first] = checkpointsOf(whole);
-    const last = checkpointsOf(whole).at(-1)!;
-    const again = await record({ spec, data, scratch, resume: first!.data });
-    expect(tensorsOf(checkpointsOf(again).at(-1)!.data)).toEqual(tensorsOf(last.data));
-    expect(curveOf(again)).toEqual(
-      curveOf(whole).filter((event) => (event as { step: number }).step > first!.step),
-    );
-    const model = await Predictor.load(exportWeights(last.data), createReference());
+    const whole = await resumedRun(spec, json(records));
+    const model = await Predictor.load(exportWeights(finalOf(whole)), createReference());
     const { input } = records[0] as { input: string };
     const found = await model.predict(input);
     if ('label' in found)

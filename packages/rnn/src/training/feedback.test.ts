@@ -1,13 +1,11 @@
 import { createReference, type TensorValues } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
+import { finalOf, resumedRun } from '../../test-support/resumes.ts';
 import {
-  checkpointsOf,
-  curveOf,
   logsOf,
   metricsOf,
   type Recorded,
   record,
-  scratchFolder,
   sentence,
   tensorsOf,
   textFile,
@@ -57,8 +55,6 @@ const networks: [string, Fields, object[]][] = [
   ['both, numbers', { recurrence: 'both' }, sums],
 ];
 
-const finalOf = (run: Recorded): Uint8Array => checkpointsOf(run).at(-1)!.data;
-
 describe.each(modes)('a labeling with feedback, %s', (_, teacher_forcing) => {
   test.each(networks)(
     'resumes with the same bits, and answers from its export: %s',
@@ -68,15 +64,7 @@ describe.each(modes)('a labeling with feedback, %s', (_, teacher_forcing) => {
         model,
         training: { max_steps: 6, checkpoint_every: 2, teacher_forcing },
       });
-      const data = json(records);
-      const scratch = scratchFolder();
-      const whole = await record({ spec, data, scratch });
-      const [first] = checkpointsOf(whole);
-      const again = await record({ spec, data, scratch, resume: first!.data });
-      expect(tensorsOf(finalOf(again))).toEqual(tensorsOf(finalOf(whole)));
-      expect(curveOf(again)).toEqual(
-        curveOf(whole).filter((event) => (event as { step: number }).step > first!.step),
-      );
+      const whole = await resumedRun(spec, json(records));
       const { validation_loss, free_running_loss, free_running_gap } = metricsOf(whole).at(-1)!.values;
       expect(free_running_loss! - free_running_gap!).toBeCloseTo(validation_loss!, 5);
       const model_ = await Predictor.load(exportWeights(finalOf(whole)), createReference());
@@ -238,20 +226,11 @@ describe('what a labeling answers', () => {
 
 const scheduled = { mode: 'scheduled', schedule: 'exponential', k: 0.7 };
 
-/** Trains, and goes on from its first checkpoint: the same bits, or the test fails. */
-const resumed = async (fields: Fields, data: string): Promise<Recorded> => {
-  const { training, ...rest } = fields;
-  const spec = tinySpec({
-    ...rest,
-    training: { max_steps: 6, checkpoint_every: 2, ...(training as object) },
-  });
-  const scratch = scratchFolder();
-  const whole = await record({ spec, data, scratch });
-  const [first] = checkpointsOf(whole);
-  const again = await record({ spec, data, scratch, resume: first!.data });
-  expect(tensorsOf(finalOf(again))).toEqual(tensorsOf(finalOf(whole)));
-  return whole;
-};
+const resumed = ({ training, ...rest }: Fields, data: string): Promise<Recorded> =>
+  resumedRun(
+    tinySpec({ ...rest, training: { max_steps: 6, checkpoint_every: 2, ...(training as object) } }),
+    data,
+  );
 
 describe('a network that reads what it wrote', () => {
   test('is a bigram model with output recurrence, says so, and writes', async () => {

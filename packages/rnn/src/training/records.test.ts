@@ -1,15 +1,7 @@
 import { createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
-import {
-  checkpointsOf,
-  curveOf,
-  metricsOf,
-  record,
-  scratchFolder,
-  tensorsOf,
-  textFile,
-  tinySpec,
-} from '../../test-support/runs.ts';
+import { finalOf, resumedRun } from '../../test-support/resumes.ts';
+import { checkpointsOf, metricsOf, record, textFile, tinySpec } from '../../test-support/runs.ts';
 import { LanguageModel } from '../language-model.ts';
 import { exportWeights } from '../weights/export.ts';
 
@@ -71,19 +63,10 @@ const specOf = ({ task, text, model, training }: Case) =>
 describe('training on sequences', () => {
   test.each(cases)('ends with the same bits after a stop, and writes and scores: %s', async (_, each) => {
     const spec = specOf(each);
-    const data = each.data();
-    const scratch = scratchFolder();
-    const whole = await record({ spec, data, scratch });
-    const [first] = checkpointsOf(whole);
-    const last = checkpointsOf(whole).at(-1)!;
-    const rest = await record({ spec, data, scratch, resume: first!.data });
-    expect(tensorsOf(checkpointsOf(rest).at(-1)!.data)).toEqual(tensorsOf(last.data));
-    expect(curveOf(rest)).toEqual(
-      curveOf(whole).filter((event) => (event as { step: number }).step > first!.step),
-    );
+    const whole = await resumedRun(spec, each.data());
     expect(metricsOf(whole).at(-1)!.values.validation_loss).toBeGreaterThan(0);
 
-    const model = await LanguageModel.load(exportWeights(last.data), createReference());
+    const model = await LanguageModel.load(exportWeights(finalOf(whole)), createReference());
     const context =
       model.contextKind === 'label' ? 'odd' : model.contextKind === 'vector' ? [1, 2] : undefined;
     let text = '';
