@@ -7,8 +7,7 @@ export interface StopFilter {
 }
 
 /** Longest end of `text` that a stop string begins with. */
-const heldLength = (text: string, stops: readonly string[]): number => {
-  const longest = Math.max(0, ...stops.map((stop) => stop.length - 1));
+const heldLength = (text: string, stops: readonly string[], longest: number): number => {
   for (let length = Math.min(longest, text.length); length > 0; length--) {
     const end = text.slice(-length);
     if (stops.some((stop) => stop.startsWith(end))) return length;
@@ -16,7 +15,11 @@ const heldLength = (text: string, stops: readonly string[]): number => {
   return 0;
 };
 
+const passing: StopFilter = { push: (text) => ({ text, stopped: false }), finish: () => '' };
+
 export const createStopFilter = (stops: readonly string[]): StopFilter => {
+  if (stops.length === 0) return passing;
+  const longest = Math.max(...stops.map((stop) => stop.length - 1));
   let pending = '';
   return {
     push(text) {
@@ -27,7 +30,7 @@ export const createStopFilter = (stops: readonly string[]): StopFilter => {
         pending = '';
         return { text: shown, stopped: true };
       }
-      const shown = pending.slice(0, pending.length - heldLength(pending, stops));
+      const shown = pending.slice(0, pending.length - heldLength(pending, stops, longest));
       pending = pending.slice(shown.length);
       return { text: shown, stopped: false };
     },
