@@ -11,7 +11,15 @@ export { checkData, type DataCheckRequest, type DataSummary } from './data/recor
 export { dataLimits } from './data/records/data-limits.ts';
 export { type DataPlaces, type Place, placesOf, textPlaces } from './data/records/places.ts';
 export { estimate, type TextSize } from './estimate.ts';
+export type { Logprobs } from './generation/choice-text.ts';
+export type { Completion } from './generation/completion.ts';
+export type {
+  CompletionChunk,
+  CompletionOptions,
+  CompletionResult,
+} from './generation/completion-options.ts';
 export type { GeneratedToken } from './generation/generate.ts';
+export { PrefixCache } from './generation/prefix-cache.ts';
 export type { Score } from './generation/score.ts';
 export {
   type ContextValue,

@@ -1,10 +1,15 @@
+import { createHash } from 'node:crypto';
 import { describeValue, type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { Backend } from '@unfold/kernels';
 import { fitsSingle } from './data/records/data-limits.ts';
 import { normalizeInto } from './data/records/normalization.ts';
 import type { RecordEncoding } from './data/records/record-encoding.ts';
+import { Completion } from './generation/completion.ts';
+import type { CompletionChunk, CompletionOptions } from './generation/completion-options.ts';
 import { type GeneratedToken, type GenerateOptions, generateTokens } from './generation/generate.ts';
+import type { PrefixCache } from './generation/prefix-cache.ts';
 import { type Score, scoreText } from './generation/score.ts';
+import { StreamBatch } from './generation/stream-batch.ts';
 import { type Network, releaseNetwork } from './model/network.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import type { DescribedWeights, WeightLimits } from './weights/inspect.ts';
@@ -25,6 +30,10 @@ const someOf = (names: readonly string[], most = 10): string =>
     .concat(names.length > most ? `… ${names.length - most} more` : [])
     .join(', ');
 
+/**
+ * The context as the network reads it.
+ * @throws UnfoldError `invalid_value` if it is not what the model is conditioned on
+ */
 const encodeContext = (
   context: RecordEncoding['context'],
   value: ContextValue | undefined,
@@ -59,10 +68,14 @@ export class LanguageModel {
   readonly tokenizer: Tokenizer;
   /** Trained numbers; tied weights count once. */
   readonly parameters: number;
+  /** SHA-256 of its weights' file, hexadecimal: what sessions and cached states belong to. */
+  readonly fingerprint: string;
   readonly #network: Network;
+  #batch: StreamBatch | null = null;
   readonly #context: RecordEncoding['context'];
 
-  private constructor(described: DescribedWeights, network: Network) {
+  private constructor(described: DescribedWeights, network: Network, fingerprint: string) {
+    this.fingerprint = fingerprint;
     this.spec = described.spec;
     this.tokenizer = (described.encoding.input as { tokenizer: Tokenizer }).tokenizer;
     this.parameters = described.parameters;
@@ -80,7 +93,7 @@ export class LanguageModel {
     limits: WeightLimits = {},
   ): Promise<LanguageModel> {
     const { described, network } = loadNetwork(weights, backend, limits);
-    return new LanguageModel(described, network);
+    return new LanguageModel(described, network, createHash('sha256').update(weights).digest('hex'));
   }
 
   get vocabularySize(): number {
@@ -93,13 +106,53 @@ export class LanguageModel {
     return this.#context.kind === 'label' ? 'label' : 'vector';
   }
 
+  /** Everything that the model writes advances together. */
+  get #writer(): { network: Network; tokenizer: Tokenizer; batch: StreamBatch } {
+    this.#batch ??= new StreamBatch(this.#network);
+    return { network: this.#network, tokenizer: this.tokenizer, batch: this.#batch };
+  }
+
+  /** Streams that advance together now. */
+  get streams(): number {
+    return this.#batch?.rows ?? 0;
+  }
+
   /**
    * Writes text, token by token; see `GenerateOptions`. Any number of generations may run at once.
    * @throws UnfoldError `invalid_value` if the context is not what the model is conditioned on
    */
   generate(options: LanguageModelOptions): AsyncGenerator<GeneratedToken, void> {
     const context = encodeContext(this.#context, options.context);
-    return generateTokens(this.#network, this.tokenizer, { ...options, context });
+    return generateTokens(this.#writer, { ...options, context });
+  }
+
+  /**
+   * Answers a call for completions: chunks go to `chunk`, see `Completion`. What it writes depends on nothing that runs beside it.
+   * @param cache states of prompts that were read before; null: every prompt is read
+   * @throws UnfoldError `invalid_value`
+   */
+  complete(
+    options: CompletionOptions,
+    chunk: (chunk: CompletionChunk) => void,
+    { cache = null, credit }: { cache?: PrefixCache | null; credit?: number } = {},
+  ): Completion {
+    const contextOf = (remembered: number[] | null) => {
+      const expected = this.#context;
+      if (remembered === null || expected === null)
+        return encodeContext(expected, options.context ?? undefined);
+      const kept = expected.kind === 'label' ? Int32Array.from(remembered) : Float32Array.from(remembered);
+      if (options.context === null) return kept;
+      const given = encodeContext(expected, options.context)!;
+      if (given.some((value, k) => value !== kept[k]))
+        throw new UnfoldError(
+          'invalid_value',
+          'context: expected none, or the one that the session began with, but received another.',
+          { param: 'context' },
+        );
+      return kept;
+    };
+    const room = { ...this.#writer, fingerprint: this.fingerprint, cache };
+    return new Completion(room, options, contextOf, chunk, credit);
   }
 
   /** The log-probability of a text, token by token and in total. */
@@ -111,8 +164,9 @@ export class LanguageModel {
     return this.tokenizer.encode(text).length;
   }
 
-  /** Frees the backend's memory; the model must not be used again. */
-  close(): void {
+  /** Frees the backend's memory once the step that runs has ended; the model must not be used again. */
+  async close(): Promise<void> {
+    await this.#batch?.close();
     releaseNetwork(this.#network);
   }
 }

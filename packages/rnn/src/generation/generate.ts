@@ -1,12 +1,13 @@
-import { createRandomStream, randomPurposes } from '@unfold/kernels';
-import { joinIds } from '../data/records/batch-layout.ts';
-import { nextTurn } from '../event-loop.ts';
+import { randomPurposes } from '@unfold/kernels';
 import type { Network } from '../model/network.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { endingOf } from './endings.ts';
-import { type SamplingOptions, sampleToken } from './sampler.ts';
-import { Session } from './session.ts';
-import { createTextStream } from './text-stream.ts';
+import { ChoiceText } from './choice-text.ts';
+import { encodeInTurns, promptIds } from './prompt-ids.ts';
+import { randomSeed } from './random-seed.ts';
+import { readPrompt } from './read-prompt.ts';
+import { type RandomSource, SampledStream } from './sampled-stream.ts';
+import type { SamplingOptions } from './sampler.ts';
+import { type Owner, StreamBatch } from './stream-batch.ts';
 
 export interface GenerateOptions extends Partial<SamplingOptions> {
   /**
@@ -36,109 +37,123 @@ export interface GeneratedToken {
   finish_reason?: 'stop' | 'length';
 }
 
-/** Where the random numbers come from: a purpose's stream of its own, and a step to tell calls of one seed apart. */
-export interface RandomSource {
-  seed: number;
-  purpose: number;
-  step: number;
+/** A reader that asks for one token after the other. */
+class Pull implements Owner {
+  readonly #batch: StreamBatch;
+  #wanted = false;
+  #next: { resolve(token: GeneratedToken | null): void; reject(error: unknown): void } | null = null;
+  over = false;
+
+  constructor(batch: StreamBatch) {
+    this.#batch = batch;
+  }
+
+  get ready(): boolean {
+    return this.#wanted;
+  }
+
+  /** The next token; null once nobody wants any. */
+  next(): Promise<GeneratedToken | null> {
+    return new Promise((resolve, reject) => {
+      if (this.over) return resolve(null);
+      this.#wanted = true;
+      this.#next = { resolve, reject };
+      this.#batch.wake();
+    });
+  }
+
+  give(token: GeneratedToken): void {
+    this.#wanted = false;
+    this.#next?.resolve(token);
+    this.#next = null;
+  }
+
+  fail(error: unknown): void {
+    this.over = true;
+    this.#next?.reject(error);
+  }
+
+  readonly end = (): void => {
+    this.over = true;
+    this.#next?.resolve(null);
+    this.#batch.wake();
+  };
 }
 
-const startToken = (tokenizer: Tokenizer): number | null => {
-  const id = ['\n', ' '].map((text) => tokenizer.tokens.indexOf(text)).find((found) => found >= 0);
-  return id ?? null;
-};
+interface Writer {
+  network: Network;
+  tokenizer: Tokenizer;
+  batch: StreamBatch;
+}
 
-/** What is read before the first token is drawn: of sequences the boundary, which begins them. */
-const promptIds = (tokenizer: Tokenizer, prompt: string): Int32Array => {
-  const ids = tokenizer.encode(prompt);
-  if (tokenizer.boundary !== null) return joinIds([tokenizer.boundary], ids);
-  if (ids.length > 0) return ids;
-  const start = startToken(tokenizer);
-  return start === null ? ids : Int32Array.of(start);
-};
-
-/** Layer word of the draws that end sequences. */
-const endingStream = 2;
-
-const randomSeed = (): number => crypto.getRandomValues(new Uint32Array(1))[0]!;
-
-/**
- * Ancestral sampling: draws a token from the model, feeds it back, and so on. Memory does not grow with the length. Every token gives the
- * event loop a turn, so that requests interleave.
- */
+/** Ancestral sampling, a token each time that one is asked for, beside everything else that the batch does. Memory does not grow with the length. */
 export async function* generateTokens(
-  network: Network,
-  tokenizer: Tokenizer,
+  { network, tokenizer, batch }: Writer,
   options: GenerateOptions,
   source?: RandomSource,
 ): AsyncGenerator<GeneratedToken, void> {
-  const {
-    prompt = '',
-    max_tokens = 256,
-    temperature = 1,
-    top_k = null,
-    top_p = 1,
-    stop = [],
-    signal,
-  } = options;
-  const random = source ?? {
-    seed: options.seed ?? randomSeed(),
-    purpose: randomPurposes.sampling,
-    step: 0,
-  };
-  const stops = stop.filter((text) => text !== '');
-  const ids = promptIds(tokenizer, prompt);
-  const text = createTextStream(tokenizer, stops);
-  const session = new Session(network, options.context ?? null);
-  const draws = { count: 0 };
-  const ending = endingOf(
-    network,
-    session,
-    // A stream of its own, so that what is drawn of tokens does not depend on how sequences end.
-    () => createRandomStream({ ...random, layer: endingStream, t: draws.count++ }).uniform(),
-    temperature,
-  );
+  const { prompt = '', max_tokens = 256, temperature = 1, top_k = null, top_p = 1 } = options;
+  const { stop = [], signal, context = null } = options;
+  const pull = new Pull(batch);
+  signal?.addEventListener('abort', pull.end);
   try {
-    if (network.model.length === 'countdown') {
-      for (let k = 0; k < ids.length; k++) {
-        if (signal?.aborted) return;
-        await ending.read(ids[k]!, ids.length - 1 - k);
-        await nextTurn();
-      }
-    } else if (!(await session.read(ids, signal))) return;
-    for (let t = 0; t < max_tokens; t++) {
-      if (signal?.aborted) return;
-      const halt = await ending.before();
-      if (halt.ends) {
-        const { text: rest } = text.push(tokenizer.boundary!, true);
-        yield {
-          text: rest,
-          token: tokenizer.boundary!,
-          log_probability: halt.log_probability,
-          finish_reason: 'stop',
-        };
-        return;
-      }
-      const logits = await session.logits();
-      const uniform = createRandomStream({ ...random, t }).uniform();
-      const choice = sampleToken(logits, { temperature, top_k, top_p }, uniform, tokenizer.unknown);
-      const final = await ending.after();
-      const ended = final.ends || choice.token === tokenizer.boundary;
-      const last = ended || t === max_tokens - 1;
-      const shown = text.push(choice.token, last);
-      const end = shown.stopped || ended ? 'stop' : last ? 'length' : null;
-      const log_probability = halt.log_probability + choice.log_probability + final.log_probability;
-      yield {
-        text: shown.text,
-        token: choice.token,
-        log_probability,
-        ...(end ? { finish_reason: end } : {}),
-      };
-      if (end) return;
-      await ending.read(choice.token, 0);
-      await nextTurn();
+    if (signal?.aborted || max_tokens < 1) return;
+    const ids = promptIds(tokenizer, await encodeInTurns(tokenizer, prompt));
+    const stepwise = network.model.length === 'countdown';
+    const first = pull.next();
+    void (async () => {
+      const { state, read } = await readPrompt({
+        ...{ owner: pull, batch, ids, context, stepwise },
+        ...{ from: null, hear: null, cache: null },
+      });
+      const stream = new SampledStream({
+        owner: pull,
+        network,
+        tokenizer,
+        context,
+        unread: ids.subarray(read),
+        position: read,
+        from: null,
+        recorded: [],
+        sampling: { temperature, top_k, top_p },
+        adjustment: { logit_bias: new Map(), frequency_penalty: 0, presence_penalty: 0 },
+        random: source ?? { seed: options.seed ?? randomSeed(), purpose: randomPurposes.sampling, step: 0 },
+        maxTokens: max_tokens,
+        alternatives: null,
+        scores: true,
+        text: new ChoiceText(
+          tokenizer,
+          stop.filter((text) => text !== ''),
+        ),
+        record: null,
+        hearPrompt: null,
+        tell({ text, token, log_probability, finish_reason }) {
+          pull.give({ text, token: token!, log_probability, ...(finish_reason && { finish_reason }) });
+        },
+      });
+      batch.start(stream, state);
+    })().catch((error) => pull.fail(error));
+    for (let token = await first; token !== null; token = await pull.next()) {
+      yield token;
+      if (token.finish_reason || signal?.aborted) return;
     }
   } finally {
-    session.release();
+    signal?.removeEventListener('abort', pull.end);
+    pull.end();
+  }
+}
+
+/** The same on a batch of its own, which has ended when the generator has. */
+export async function* generateAlone(
+  network: Network,
+  tokenizer: Tokenizer,
+  options: GenerateOptions,
+  source: RandomSource,
+): AsyncGenerator<GeneratedToken, void> {
+  const batch = new StreamBatch(network);
+  try {
+    yield* generateTokens({ network, tokenizer, batch }, options, source);
+  } finally {
+    await batch.close();
   }
 }

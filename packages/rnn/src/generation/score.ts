@@ -8,8 +8,8 @@ import { inputWithin, targetsWithin } from '../model/pass-batch.ts';
 import { createState, releaseState } from '../model/recurrent-state.ts';
 import { boundaryToken, type Tokenizer } from '../text/tokenizer.ts';
 import { BatchTensors } from '../training/batch-tensors.ts';
+import { chunkSteps } from './prompt-reader.ts';
 import { logRemaining } from './remaining-length.ts';
-import { chunkSteps } from './session.ts';
 import { cleanText } from './text-stream.ts';
 
 export interface Score {

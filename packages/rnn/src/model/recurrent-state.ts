@@ -7,6 +7,9 @@ export interface RecurrentState {
   c: (Tensor | null)[];
 }
 
+/** The state of one sequence on the host: every tensor's row, in the order of `stateTensors`. */
+export type StateValues = Float32Array | Float64Array;
+
 /** Zeros. */
 export const createState = ({ backend, layers }: Network, sequences: number): RecurrentState => ({
   h: layers.map(({ recurrent, hiddenSize }) =>
@@ -29,3 +32,61 @@ export const releaseState = (backend: Backend, state: RecurrentState): void =>
 /** Hidden states of the top layer, one a direction. */
 export const topStates = ({ layers, model }: Network, { h }: RecurrentState): Tensor[] =>
   h.slice(layers.length - layers.length / model.num_layers).map((tensor) => tensor!);
+
+/** Numbers in the state of one sequence. */
+export const stateSize = ({ layers }: Network): number =>
+  layers.reduce(
+    (sum, { recurrent, cell, hiddenSize }) =>
+      sum + (recurrent === false ? 0 : hiddenSize) + (cell === 'lstm' ? hiddenSize : 0),
+    0,
+  );
+
+/** The array type of a backend's real numbers. */
+export const realArray = (backend: Backend): Float32ArrayConstructor | Float64ArrayConstructor =>
+  backend.describe().precision === 'float64' ? Float64Array : Float32Array;
+
+/** The states of rows first … first + count − 1. */
+export const readStates = async (
+  { backend }: Network,
+  state: RecurrentState,
+  first: number,
+  count: number,
+): Promise<StateValues[]> => {
+  const parts = await Promise.all(
+    stateTensors(state).map(async (tensor) => ({
+      width: tensor.shape[1]!,
+      values: (await backend.download(backend.view(tensor, first, count))) as StateValues,
+    })),
+  );
+  const size = parts.reduce((sum, { width }) => sum + width, 0);
+  const Real = realArray(backend);
+  return Array.from({ length: count }, (_, row) => {
+    const values = new Real(size);
+    let place = 0;
+    for (const { width, values: rows } of parts) {
+      values.set(rows.subarray(row * width, (row + 1) * width), place);
+      place += width;
+    }
+    return values;
+  });
+};
+
+/** Puts the states of sequences into rows first, first + 1, … */
+export const writeStates = (
+  { backend }: Network,
+  state: RecurrentState,
+  first: number,
+  sequences: readonly StateValues[],
+): void => {
+  const Real = realArray(backend);
+  let place = 0;
+  for (const tensor of stateTensors(state)) {
+    const width = tensor.shape[1]!;
+    const rows = new Real(width * sequences.length);
+    sequences.forEach((values, row) => {
+      rows.set(values.subarray(place, place + width), row * width);
+    });
+    backend.upload(backend.view(tensor, first, sequences.length), rows);
+    place += width;
+  }
+};

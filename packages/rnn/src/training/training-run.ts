@@ -1,7 +1,7 @@
 import { type JobSpec, specLimits, UnfoldError } from '@unfold/contracts';
 import { type Backend, randomPurposes, type Tensor } from '@unfold/kernels';
 import type { HostBatch } from '../data/feed.ts';
-import { generateTokens } from '../generation/generate.ts';
+import { generateAlone } from '../generation/generate.ts';
 import {
   createGradients,
   createNetwork,
@@ -286,7 +286,7 @@ export class TrainingRun {
     const source = { seed: this.spec.seed, purpose: randomPurposes.evaluation, step: this.state.step };
     const options = { max_tokens: sampleTokens[tokenizer.level], temperature: sampleTemperature };
     let text = '';
-    for await (const token of generateTokens(this.#network, tokenizer, options, source)) {
+    for await (const token of generateAlone(this.#network, tokenizer, options, source)) {
       if (await interrupted()) return null;
       text += token.text;
     }

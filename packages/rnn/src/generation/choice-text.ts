@@ -1,0 +1,144 @@
+import type { Tokenizer } from '../text/tokenizer.ts';
+import { createStopFilter } from './stop-filter.ts';
+import { cleanText } from './text-stream.ts';
+
+/** A token of a choice with how likely it was. */
+export interface TokenScore {
+  token: number;
+  /** In nats; null: nothing came before it. */
+  log_probability: number | null;
+  /** The likeliest tokens there, and the token itself, by their log-probability. */
+  alternatives: { token: number; log_probability: number }[] | null;
+}
+
+/** Log-probabilities of a choice's text, as OpenAI lays them out; `text_offset` counts UTF-16 units from the start of that text. */
+export interface Logprobs {
+  tokens: string[];
+  token_logprobs: (number | null)[];
+  top_logprobs: (Record<string, number> | null)[];
+  text_offset: number[];
+}
+
+export const noLogprobs = (): Logprobs => ({
+  tokens: [],
+  token_logprobs: [],
+  top_logprobs: [],
+  text_offset: [],
+});
+
+export const appendLogprobs = (to: Logprobs, more: Logprobs): void => {
+  to.tokens.push(...more.tokens);
+  to.token_logprobs.push(...more.token_logprobs);
+  to.top_logprobs.push(...more.top_logprobs);
+  to.text_offset.push(...more.text_offset);
+};
+
+/** Adds a token to the lists. */
+export const pushScore = (
+  to: Logprobs,
+  tokenizer: Pick<Tokenizer, 'tokens'>,
+  { token, log_probability, alternatives }: TokenScore,
+  offset: number,
+): void => {
+  const nameOf = (id: number): string => cleanText(tokenizer.tokens[id]!);
+  to.tokens.push(nameOf(token));
+  to.token_logprobs.push(log_probability);
+  to.top_logprobs.push(
+    alternatives &&
+      Object.fromEntries(alternatives.map((each) => [nameOf(each.token), each.log_probability])),
+  );
+  to.text_offset.push(offset);
+};
+
+/** What a token made certain. */
+export interface Shown {
+  text: string;
+  /** Whether a stop string was completed: nothing more is shown. */
+  stopped: boolean;
+  /** Scores of tokens whose text is now shown to its end; null: not wanted. */
+  logprobs: Logprobs | null;
+}
+
+interface Held {
+  score: TokenScore | null;
+  start: number;
+  /** Where its text ends; null: bytes of a character are still missing. */
+  end: number | null;
+}
+
+/**
+ * The text of a choice as its tokens come: nothing of a stop string is ever shown, and no part of a character. Tokens count as returned once
+ * all of their text is shown.
+ */
+export class ChoiceText {
+  readonly #tokenizer: Tokenizer;
+  readonly #decoder: ReturnType<Tokenizer['decoder']>;
+  readonly #filter: ReturnType<typeof createStopFilter>;
+  readonly #withScores: boolean;
+  /** UTF-16 units that were decoded, and that were shown. */
+  #decoded: number;
+  #shown: number;
+  readonly #held: Held[] = [];
+  /** Tokens all of whose text is shown. */
+  returned = 0;
+
+  /**
+   * @param offset of the text, where something stands before it
+   * @param open ids at the end of what came before, whose character is not complete
+   */
+  constructor(
+    tokenizer: Tokenizer,
+    stops: readonly string[],
+    { withScores = false, offset = 0, open = [] as readonly number[] } = {},
+  ) {
+    this.#tokenizer = tokenizer;
+    this.#decoder = tokenizer.decoder();
+    this.#filter = createStopFilter(stops);
+    this.#withScores = withScores;
+    this.#decoded = this.#shown = offset;
+    for (const id of open) this.#decoder.push(id);
+  }
+
+  /**
+   * @param last whether nothing follows: `flush` shows everything that is held back; `open` leaves out a character that is not complete,
+   * since a session may go on with it
+   */
+  push(id: number, score: TokenScore | null, last: 'flush' | 'open' | null): Shown {
+    const piece = this.#decoder.push(id) + (last === 'flush' ? this.#decoder.finish() : '');
+    if (id !== this.#tokenizer.boundary) this.#held.push({ score, start: this.#decoded, end: null });
+    if (piece !== '' || last === 'flush') {
+      this.#decoded += piece.length;
+      for (let k = this.#held.length - 1; k >= 0 && this.#held[k]!.end === null; k--)
+        this.#held[k]!.end = this.#decoded;
+    }
+    return this.#show(piece, last !== null);
+  }
+
+  /** Shows what is held back where the text ends without another token. */
+  finish(): Shown {
+    const piece = this.#decoder.finish();
+    this.#decoded += piece.length;
+    for (const held of this.#held) held.end ??= this.#decoded;
+    return this.#show(piece, true);
+  }
+
+  #show(piece: string, last: boolean): Shown {
+    const passed = this.#filter.push(cleanText(piece));
+    const text = last && !passed.stopped ? passed.text + this.#filter.finish() : passed.text;
+    this.#shown += text.length;
+    const logprobs = this.#withScores ? noLogprobs() : null;
+    while (this.#held.length > 0) {
+      const { score, start, end } = this.#held[0]!;
+      if (end === null || end > this.#shown) break;
+      this.#held.shift();
+      this.returned++;
+      if (logprobs && score) pushScore(logprobs, this.#tokenizer, score, start);
+    }
+    return { text, stopped: passed.stopped, logprobs };
+  }
+
+  /** How many of the last tokens belong to a character that is not complete. */
+  get open(): number {
+    return this.#held.filter(({ end }) => end === null).length;
+  }
+}

@@ -1,0 +1,386 @@
+import { randomPurposes } from '@unfold/kernels';
+import type { Network } from '../model/network.ts';
+import { realArray, stateSize } from '../model/recurrent-state.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import type { AdjustmentOptions } from './adjustment.ts';
+import { beamCompletion } from './beam-completion.ts';
+import { ChoiceGroup } from './choice-group.ts';
+import { ChoiceText, type Logprobs, noLogprobs, pushScore, type TokenScore } from './choice-text.ts';
+import {
+  biasOf,
+  type CompletionChunk,
+  type CompletionOptions,
+  type CompletionResult,
+  checkCompletion,
+  expectIds,
+} from './completion-options.ts';
+import { logSigmoid, logSoftmaxAt } from './endings.ts';
+import type { PrefixCache } from './prefix-cache.ts';
+import { decodeIds, encodeInTurns, promptIds, tokenOffsets } from './prompt-ids.ts';
+import { randomSeed } from './random-seed.ts';
+import { type ReadPrompt, readPrompt } from './read-prompt.ts';
+import { alternativesOf, SampledStream } from './sampled-stream.ts';
+import { SessionRecord } from './session-record.ts';
+import { decodeSession, encodeSession, type SessionState } from './session-state.ts';
+import type { Owner, StreamBatch } from './stream-batch.ts';
+
+/** What completions run on. */
+export interface CompletionRoom {
+  network: Network;
+  tokenizer: Tokenizer;
+  batch: StreamBatch;
+  /** Names the model: its sessions and cached states are no other's. */
+  fingerprint: string;
+  cache: PrefixCache | null;
+}
+
+type Context = Int32Array | Float32Array | null;
+
+/** What a prompt's own tokens are worth, as they are read. */
+interface PromptScores {
+  logprobs: Logprobs;
+  push(score: TokenScore): void;
+}
+
+/** A prompt as it is read. */
+interface Text {
+  ids: Int32Array;
+  /** Ids that are read before them: what a session has not read yet, or what begins a sequence. */
+  lead: number;
+  all: Int32Array;
+  /** What is echoed. */
+  shown: string;
+  offsets: number[];
+}
+
+/**
+ * One call for completions. Chunks go to `chunk` as they become certain, as many as its reader gave room for; `result` resolves after the last
+ * one. It owns its streams: what it does not want any more leaves the batch before the next step.
+ */
+export class Completion implements Owner {
+  readonly result: Promise<CompletionResult>;
+  readonly #room: CompletionRoom;
+  readonly #options: CompletionOptions;
+  readonly #context: Context;
+  readonly #chunk: (chunk: CompletionChunk) => void;
+  readonly #seed: number;
+  readonly #bias: Map<number, number>;
+  readonly #from: SessionState | null;
+  /** Chunks that may be given out. */
+  #credit: number;
+  #given = 0;
+  #taken = 0;
+  #over = false;
+  #record: SessionRecord | null = null;
+  /** Of a session: how many drawn tokens its reader has with each chunk that it may not have taken yet. */
+  readonly #returnedAt: number[] = [];
+  /** The same of the last one that it took; null: nothing yet. */
+  #returned: number | null = null;
+  readonly #usage = { prompt_tokens: 0, completion_tokens: 0, cached_tokens: 0 };
+  #settle!: { resolve(result: CompletionResult): void; reject(error: unknown): void };
+
+  /**
+   * @param contextOf the context as the network reads it, given that which a session remembers
+   * @param credit chunks that may be given out before `give`
+   * @throws UnfoldError `invalid_value`
+   */
+  constructor(
+    room: CompletionRoom,
+    options: CompletionOptions,
+    contextOf: (remembered: SessionState['context']) => Context,
+    chunk: (chunk: CompletionChunk) => void,
+    credit = Number.POSITIVE_INFINITY,
+  ) {
+    const { network, tokenizer, fingerprint } = room;
+    checkCompletion(options);
+    const state = options.session?.state ?? null;
+    this.#room = room;
+    this.#options = options;
+    this.#chunk = chunk;
+    this.#credit = credit;
+    this.#seed = options.seed ?? randomSeed();
+    this.#bias = biasOf(options.logit_bias, tokenizer);
+    this.#from = state && decodeSession(state, fingerprint, stateSize(network), realArray(network.backend));
+    this.#context = contextOf(this.#from?.context ?? null);
+    for (const prompt of options.prompts) if (typeof prompt !== 'string') expectIds(prompt, tokenizer);
+    this.result = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    this.result.catch(() => {});
+    this.#run().catch((error) => this.fail(error));
+  }
+
+  get ready(): boolean {
+    return this.#options.whole === true || this.#credit > 0;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  fail(error: unknown): void {
+    this.#over = true;
+    this.#settle.reject(error);
+  }
+
+  /** The reader took so many chunks: as many more may be given out. */
+  give(chunks: number): void {
+    this.#credit += chunks;
+    this.#take(this.#taken + chunks);
+    this.#room.batch.wake();
+  }
+
+  #take(taken: number): void {
+    const returned = this.#returnedAt.splice(0, taken - this.#taken).at(-1);
+    this.#taken = Math.max(this.#taken, taken);
+    if (returned === undefined) return;
+    this.#returned = returned;
+    this.#record?.forget(returned);
+  }
+
+  /** Nobody wants the rest. @param taken chunks that the reader took in all: where a session goes on */
+  cancel(taken = this.#given): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#take(taken);
+    this.#room.batch.wake();
+    this.#settle.resolve(
+      this.#resultWith(this.#returned === null ? null : this.#record!.state(this.#returned)),
+    );
+  }
+
+  #resultWith(state: SessionState | null): CompletionResult {
+    const session = state && {
+      state: encodeSession(state, this.#room.fingerprint),
+      tokens: state.position + state.pending.length,
+    };
+    return { ...this.#usage, session };
+  }
+
+  readonly #send = (chunk: CompletionChunk, returned: number): void => {
+    this.#credit--;
+    this.#given++;
+    if (this.#record) this.#returnedAt.push(returned);
+    this.#chunk(chunk);
+  };
+
+  async #run(): Promise<void> {
+    const texts: Text[] = [];
+    for (const prompt of this.#options.prompts) texts.push(await this.#textOf(prompt));
+    this.#usage.prompt_tokens = texts.reduce((sum, { ids }) => sum + ids.length, 0);
+    await Promise.all(texts.map((text, p) => this.#answer(text, p)));
+    if (this.#over) return;
+    this.#over = true;
+    this.#settle.resolve(this.#resultWith(this.#record?.state(null) ?? null));
+  }
+
+  async #textOf(prompt: string | number[]): Promise<Text> {
+    const { tokenizer } = this.#room;
+    const { echo, logprobs, max_tokens } = this.#options;
+    const text = typeof prompt === 'string' ? prompt : null;
+    const ids = text === null ? Int32Array.from(prompt as number[]) : await encodeInTurns(tokenizer, text);
+    const pending = this.#from?.pending.map(({ token }) => token) ?? null;
+    const all = promptIds(tokenizer, ids, { pending, draws: max_tokens > 0 });
+    return {
+      ids,
+      lead: all.length - ids.length,
+      all,
+      shown: echo ? (text ?? decodeIds(tokenizer, ids)) : '',
+      offsets: echo && logprobs !== null ? tokenOffsets(tokenizer, ids, text) : [],
+    };
+  }
+
+  #read(
+    text: Text,
+    stepwise: boolean,
+    hear: ((t: number, logits: ArrayLike<number>) => void) | null,
+  ): Promise<ReadPrompt> {
+    const { batch, cache, fingerprint } = this.#room;
+    const context = this.#context;
+    const scope = JSON.stringify([fingerprint, this.#options.cache_scope, context && [...context]]);
+    return readPrompt({
+      owner: this,
+      batch,
+      ids: text.all,
+      context,
+      from: this.#from,
+      stepwise,
+      hear,
+      cache: cache && { states: cache, scope },
+    });
+  }
+
+  /** Collects what the prompt's own tokens are worth; null where nobody asked. */
+  #promptScores(text: Text): PromptScores | null {
+    const { echo, logprobs: wanted } = this.#options;
+    if (!echo || wanted === null) return null;
+    const logprobs = noLogprobs();
+    const push = (score: TokenScore): void =>
+      pushScore(logprobs, this.#room.tokenizer, score, text.offsets[logprobs.tokens.length]!);
+    // Nothing comes before the first token of an endless text.
+    if (text.lead === 0 && text.ids.length > 0)
+      push({ token: text.ids[0]!, log_probability: null, alternatives: null });
+    return { logprobs, push };
+  }
+
+  #hearPrompt(text: Text, scores: PromptScores, t: number, logits: ArrayLike<number>, beside: number): void {
+    const token = text.all[t]!;
+    if (t < text.lead) return;
+    const log_probability = logSoftmaxAt(logits, token) + beside;
+    const alternatives = alternativesOf(logits, this.#options.logprobs!, token, beside);
+    scores.push({ token, log_probability, alternatives });
+  }
+
+  async #answer(text: Text, p: number): Promise<void> {
+    const { network } = this.#room;
+    const { n, best_of, beam_width, logprobs, whole = false } = this.#options;
+    const scores = this.#promptScores(text);
+    // Where the end is decided beside each token, scores take one step after the other; a countdown is drawn at each.
+    const { length } = network.model;
+    const stepwise = length === 'countdown' || (length === 'bernoulli' && scores !== null);
+    const hears = scores !== null && !stepwise;
+    const read = await this.#read(
+      text,
+      stepwise,
+      hears ? (t, logits) => this.#hearPrompt(text, scores, t + 1, logits, 0) : null,
+    );
+    this.#usage.cached_tokens += Math.max(0, read.cached - text.lead);
+    const group = new ChoiceGroup({
+      count: best_of,
+      answered: n,
+      whole: whole || beam_width !== null,
+      withLogprobs: logprobs !== null,
+      first: p * n,
+      send: this.#send,
+    });
+    if (beam_width !== null) return this.#search(text, read, group, stepwise ? scores : null, scores);
+    await Promise.all(
+      Array.from({ length: best_of }, (_, k) => {
+        // Whoever reads the prompt by itself also hears its scores by itself.
+        const own = stepwise && k > 0 ? this.#promptScores(text) : scores;
+        group.begin(k, { text: text.shown, logprobs: own?.logprobs ?? null });
+        return this.#write(text, read, group, k, p * best_of + k, stepwise ? own : null);
+      }),
+    );
+  }
+
+  #textOfChoice(text: Text): ChoiceText {
+    const { stop, logprobs } = this.#options;
+    // What a character of the session's still lacks may come with this text, unless something was put between.
+    const open = text.ids.length > 0 ? 0 : (this.#from?.open ?? 0);
+    const pending = this.#from?.pending ?? [];
+    return new ChoiceText(this.#room.tokenizer, stop.filter(Boolean), {
+      withScores: logprobs !== null,
+      offset: text.shown.length,
+      open: pending.slice(pending.length - open).map(({ token }) => token),
+    });
+  }
+
+  get #adjustment(): AdjustmentOptions {
+    const { frequency_penalty, presence_penalty } = this.#options;
+    return { logit_bias: this.#bias, frequency_penalty, presence_penalty };
+  }
+
+  /** Writes one text; resolves once it has ended. */
+  #write(
+    text: Text,
+    { state, read }: ReadPrompt,
+    group: ChoiceGroup,
+    k: number,
+    sequence: number,
+    scores: PromptScores | null,
+  ): Promise<void> {
+    const { network, tokenizer, batch } = this.#room;
+    const { max_tokens, logprobs, n, best_of, session, whole, temperature, top_k, top_p } = this.#options;
+    const record = session && new SessionRecord(this.#from, this.#context && [...this.#context], state);
+    this.#record = record;
+    const shown = this.#textOfChoice(text);
+    return new Promise((resolve) => {
+      const stream = new SampledStream({
+        owner: this,
+        network,
+        tokenizer,
+        context: this.#context,
+        unread: text.all.subarray(read),
+        position: (this.#from?.position ?? 0) + read,
+        from: this.#from,
+        recorded: read === 0 ? (this.#from?.pending ?? []) : [],
+        sampling: { temperature, top_k, top_p },
+        adjustment: this.#adjustment,
+        random: { seed: this.#seed, purpose: randomPurposes.sampling, step: 0, sequence },
+        maxTokens: max_tokens,
+        alternatives: logprobs,
+        scores: logprobs !== null || best_of > n,
+        text: shown,
+        record,
+        hearPrompt: scores && ((t, logits, beside) => this.#hearPrompt(text, scores, t, logits, beside)),
+        tell: (drawn) => {
+          if (drawn.token !== null) this.#usage.completion_tokens++;
+          if (whole) record?.forget(shown.returned);
+          group.tell(k, drawn, shown.returned);
+          if (drawn.finish_reason) resolve();
+        },
+      });
+      if (stream.begins()) batch.start(stream, state);
+    });
+  }
+
+  /** @param hears scores that the search collects itself */
+  async #search(
+    text: Text,
+    { state, read }: ReadPrompt,
+    group: ChoiceGroup,
+    hears: PromptScores | null,
+    scores: PromptScores | null,
+  ): Promise<void> {
+    const { network, tokenizer, batch } = this.#room;
+    const { n, max_tokens, stop, logprobs, beam_width } = this.#options;
+    const found = await beamCompletion({
+      network,
+      tokenizer,
+      width: beam_width!,
+      maxTokens: max_tokens,
+      stops: stop.filter(Boolean),
+      adjustment: this.#adjustment,
+      alternatives: logprobs,
+      context: this.#context && batch.contextTensor(this.#context),
+      state,
+      unread: text.all.subarray(read),
+      position: read,
+      hearKnown: (place, logits, endings) => {
+        const beside = network.model.length === 'bernoulli' ? logSigmoid(-endings![0]!) : 0;
+        if (hears) this.#hearPrompt(text, hears, read + place, logits, beside);
+      },
+      over: () => this.#over,
+    });
+    if (this.#over) return;
+    for (let k = 0; k < n; k++) {
+      // A small vocabulary may have fewer texts than were asked for: the least likely one stands for those that are missing.
+      const { scores: tokens, finish_reason } = found[Math.min(k, found.length - 1)]!;
+      const shown = this.#textOfChoice(text);
+      group.begin(k, { text: text.shown, logprobs: scores?.logprobs ?? null });
+      tokens.forEach((score, t) => {
+        const last = t + 1 === tokens.length;
+        const { stopped: _, ...pushed } = shown.push(score.token, score, last ? 'flush' : null);
+        this.#usage.completion_tokens++;
+        group.tell(
+          k,
+          {
+            ...pushed,
+            stopped: false,
+            token: score.token,
+            log_probability: 0,
+            finish_reason: last ? finish_reason : null,
+          },
+          0,
+        );
+      });
+      if (tokens.length === 0)
+        group.tell(
+          k,
+          { text: '', stopped: false, logprobs: null, token: null, log_probability: 0, finish_reason },
+          0,
+        );
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import { UnfoldError } from '@unfold/contracts';
+import type { StateValues } from '../model/recurrent-state.ts';
+import type { EndingState } from './endings.ts';
+
+/** A stream of text between two tokens: all that it takes to go on as if it had never stopped. */
+export interface SessionState {
+  /** The network's, after what it read. */
+  state: StateValues;
+  /** Tokens that belong to the text but were not read yet, and the countdown each is read with (null: none, or not known). */
+  pending: { token: number; remaining: number | null }[];
+  /** t of the next token that is read. */
+  position: number;
+  /** Tokens drawn so far: the place of the next draw in a seed's stream. */
+  drawn: number;
+  ending: EndingState;
+  /** How often each token was drawn, which penalties count. */
+  counts: [token: number, count: number][];
+  /** How many of the last pending tokens belong to a character that is not complete. */
+  open: number;
+  /** What the text is conditioned on, as the network reads it; null: nothing. */
+  context: number[] | null;
+}
+
+const magic = 'UNFS';
+const version = 1;
+const prefixBytes = 12;
+
+interface Header extends Omit<SessionState, 'state'> {
+  model: string;
+  elements: 'float32' | 'float64';
+  size: number;
+}
+
+/**
+ * As bytes that are opaque to everyone else: "UNFS", a version and the length of a JSON header (both 32 bits, little-endian), the header, the
+ * state's numbers.
+ * @param model whose state it is: another one refuses it
+ */
+export const encodeSession = (session: SessionState, model: string): Uint8Array => {
+  const { state, ...rest } = session;
+  const header: Header = {
+    ...rest,
+    model,
+    elements: state instanceof Float64Array ? 'float64' : 'float32',
+    size: state.length,
+  };
+  const text = Buffer.from(JSON.stringify(header));
+  const bytes = Buffer.alloc(prefixBytes + text.length + state.byteLength);
+  bytes.write(magic, 'latin1');
+  bytes.writeUInt32LE(version, 4);
+  bytes.writeUInt32LE(text.length, 8);
+  bytes.set(text, prefixBytes);
+  bytes.set(new Uint8Array(state.buffer, state.byteOffset, state.byteLength), prefixBytes + text.length);
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+};
+
+const refuse = (problem: string, cause?: unknown): never => {
+  throw new UnfoldError('invalid_value', `session: ${problem}.`, { param: 'session', cause });
+};
+
+const readHeader = (bytes: Buffer): { header: Header; end: number } => {
+  if (bytes.length < prefixBytes || bytes.toString('latin1', 0, 4) !== magic)
+    return refuse('expected the state of a session, but received other bytes');
+  if (bytes.readUInt32LE(4) !== version)
+    return refuse(
+      `expected a state of version ${version}, but received one of version ${bytes.readUInt32LE(4)}`,
+    );
+  const end = prefixBytes + bytes.readUInt32LE(8);
+  try {
+    return { header: JSON.parse(bytes.toString('utf8', prefixBytes, end)) as Header, end };
+  } catch (error) {
+    return refuse('its state is damaged', error);
+  }
+};
+
+/**
+ * @param size numbers in a state of the model
+ * @throws UnfoldError `invalid_value` for a state of another model, or bytes that are none
+ */
+export const decodeSession = (
+  given: Uint8Array,
+  model: string,
+  size: number,
+  Real: Float32ArrayConstructor | Float64ArrayConstructor,
+): SessionState => {
+  const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
+  const { header, end } = readHeader(bytes);
+  const { model: of, elements, size: stored, ...rest } = header;
+  if (of !== model)
+    return refuse('its state belongs to another model; a session goes on with the model that began it');
+  const Elements = elements === 'float64' ? Float64Array : Float32Array;
+  if (stored !== size || bytes.length !== end + size * Elements.BYTES_PER_ELEMENT)
+    return refuse('its state is damaged');
+  // A copy is aligned, as an array of numbers must be.
+  const values = new Elements(new Uint8Array(bytes.subarray(end)).buffer, 0, size);
+  return { ...rest, state: values instanceof Real ? values : new Real(values) };
+};

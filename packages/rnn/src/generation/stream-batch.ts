@@ -1,0 +1,281 @@
+import type { Tensor } from '@unfold/kernels';
+import { nextTurn } from '../event-loop.ts';
+import type { Network } from '../model/network.ts';
+import type { StateValues } from '../model/recurrent-state.ts';
+import { type RowInput, RowStep } from '../model/row-step.ts';
+import { chunkSteps, largestGroup, PromptReader, type Reading } from './prompt-reader.ts';
+
+/** Who streams belong to: everything of one call ends together, and no call keeps another out. */
+export interface Owner {
+  /** Whether its reader takes more; a stream whose reader does not waits outside. */
+  readonly ready: boolean;
+  /** Whether nobody wants its streams any more: they leave before the next step. */
+  readonly over: boolean;
+  /** The network failed. */
+  fail(error: unknown): void;
+}
+
+/** A stream of text as the batch sees it. */
+export interface Stream {
+  readonly owner: Owner;
+  readonly context: Reading['context'];
+  /** Whether there is a token to read; without one it is asked before anything was read. */
+  readonly reads: boolean;
+  /** What it reads next. */
+  input(): RowInput;
+  /** Hears what the network says after that. @returns whether the stream is over */
+  hear(logits: StateValues, endings: StateValues | null): boolean;
+  /** Whether it wants its state after the step. */
+  readonly wantsState: boolean;
+  keep(state: StateValues): void;
+}
+
+/** A text on its way to the first token. */
+export interface Prompt extends Reading {
+  readonly owner: Owner;
+  /** A chunk was read. */
+  progressed(): void;
+  /** All of it was read. */
+  done(): void;
+}
+
+interface Waiting {
+  stream: Stream;
+  state: StateValues;
+}
+
+/** Streams that are stepped at once. */
+const mostRows = 256;
+
+/** Takes one of each owner in turn, so that a call of many streams keeps no other out. */
+class FairQueue<T> {
+  readonly #byOwner = new Map<Owner, T[]>();
+  size = 0;
+
+  push(owner: Owner, item: T): void {
+    const items = this.#byOwner.get(owner);
+    if (items) items.push(item);
+    else this.#byOwner.set(owner, [item]);
+    this.size++;
+  }
+
+  /** The next one of an owner that is `wanted`, which then comes last; undefined: there is none. */
+  take(wanted: (owner: Owner) => boolean): T | undefined {
+    for (const [owner, items] of this.#byOwner) {
+      if (!wanted(owner)) continue;
+      const item = items.shift()!;
+      this.#byOwner.delete(owner);
+      if (items.length > 0) this.#byOwner.set(owner, items);
+      this.size--;
+      return item;
+    }
+    return undefined;
+  }
+
+  dropOwners(unwanted: (owner: Owner) => boolean): void {
+    for (const [owner, items] of this.#byOwner) {
+      if (!unwanted(owner)) continue;
+      this.#byOwner.delete(owner);
+      this.size -= items.length;
+    }
+  }
+
+  owners(): Owner[] {
+    return [...this.#byOwner.keys()];
+  }
+}
+
+/**
+ * Everything that one network writes at a time (continuous batching, as Orca has it: Yu et al. 2022). Streams advance together, one batched
+ * step a token, and join and leave at every step. Between two steps about as much is read of new prompts as a step itself costs, so that a
+ * long prompt stalls nobody. A stream's numbers do not depend on what runs beside it.
+ */
+export class StreamBatch {
+  readonly #network: Network;
+  readonly #rows: RowStep;
+  readonly #reader: PromptReader;
+  /** By row. */
+  readonly #streams: Stream[] = [];
+  readonly #waiting = new FairQueue<Waiting>();
+  readonly #prompts = new FairQueue<Prompt>();
+  readonly #stepTokens: number;
+  /** Of the stream that joins. */
+  #context: Tensor | null = null;
+  #running: Promise<void> | null = null;
+  #wake: (() => void) | null = null;
+  /** Whether something has changed since the turn began. */
+  #woken = false;
+  #closed = false;
+
+  constructor(network: Network) {
+    this.#network = network;
+    this.#rows = new RowStep(network);
+    this.#reader = new PromptReader(network);
+    this.#stepTokens = chunkSteps(network);
+  }
+
+  /** Streams that advance together now. */
+  get rows(): number {
+    return this.#rows.rows;
+  }
+
+  firstState(context: Reading['context']): Promise<StateValues> {
+    return this.#reader.firstState(context);
+  }
+
+  /** Has a prompt read, and its owner's streams started then. */
+  read(prompt: Prompt): void {
+    this.#prompts.push(prompt.owner, prompt);
+    this.wake();
+  }
+
+  start(stream: Stream, state: StateValues): void {
+    this.#waiting.push(stream.owner, { stream, state });
+    this.wake();
+  }
+
+  /** Told when an owner is ready again, or over. */
+  wake(): void {
+    this.#woken = true;
+    this.#wake?.();
+    this.#wake = null;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+    });
+  }
+
+  get #idle(): boolean {
+    return this.#rows.rows + this.#waiting.size + this.#prompts.size === 0;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closed && !this.#idle) {
+      try {
+        await this.#turn();
+      } catch (error) {
+        this.#failAll(error);
+      }
+      // Messages, cancellations and other models have their turn.
+      await nextTurn();
+    }
+  }
+
+  async #turn(): Promise<void> {
+    this.#woken = false;
+    await this.#leave();
+    await this.#join();
+    const read = await this.#readSome();
+    if (this.#rows.rows > 0) await this.#step();
+    else if (!read && !this.#idle && !this.#woken && !this.#closed)
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+  }
+
+  /** Streams that nobody wants go; those whose readers are slow wait outside. */
+  async #leave(): Promise<void> {
+    this.#waiting.dropOwners(({ over }) => over);
+    this.#prompts.dropOwners(({ over }) => over);
+    for (let row = this.#streams.length - 1; row >= 0; row--) {
+      const stream = this.#streams[row]!;
+      const { over, ready } = stream.owner;
+      if (!over && ready) continue;
+      if (!over) this.#waiting.push(stream.owner, { stream, state: await this.#rows.read(row) });
+      this.#remove(row);
+    }
+  }
+
+  #remove(row: number): void {
+    this.#rows.remove(row);
+    const last = this.#streams.pop()!;
+    if (row < this.#streams.length) this.#streams[row] = last;
+  }
+
+  async #join(): Promise<void> {
+    while (this.#streams.length < mostRows) {
+      const next = this.#waiting.take(({ ready }) => ready);
+      if (next === undefined) return;
+      const { stream, state } = next;
+      if (!stream.reads) {
+        const { logits, endings } = await this.#rows.silence();
+        if (stream.hear(logits[0]!, endings[0] ?? null)) continue;
+      }
+      this.#rows.add(state, stream.context && this.contextTensor(stream.context));
+      this.#streams.push(stream);
+    }
+  }
+
+  /** A context on the backend, valid until the next call. */
+  contextTensor(context: NonNullable<Reading['context']>): Tensor {
+    const { backend, shape } = this.#network;
+    this.#context ??=
+      shape.context!.kind === 'tokens'
+        ? backend.createTensor([1], 'int')
+        : backend.createTensor([1, shape.context!.size]);
+    backend.upload(this.#context, [...context]);
+    return this.#context;
+  }
+
+  /** @returns whether anything was read */
+  async #readSome(): Promise<boolean> {
+    const first = this.#prompts.take(() => true);
+    if (first === undefined) return false;
+    const group = [first];
+    const together = this.#network.statistics.every((each) => each === null);
+    if (!first.hear && together) {
+      const others: Prompt[] = [];
+      while (group.length < largestGroup) {
+        const next = this.#prompts.take(() => true);
+        if (next === undefined) break;
+        (next.hear ? others : group).push(next);
+      }
+      for (const other of others) this.#prompts.push(other.owner, other);
+    }
+    const tokens = Math.max(this.#stepTokens, this.#rows.rows);
+    try {
+      await this.#reader.read(group, tokens);
+    } catch (error) {
+      for (const { owner } of group) owner.fail(error);
+      return true;
+    }
+    for (const prompt of group) {
+      prompt.progressed();
+      if (prompt.read < prompt.until) this.#prompts.push(prompt.owner, prompt);
+      else prompt.done();
+    }
+    return true;
+  }
+
+  async #step(): Promise<void> {
+    const streams = this.#streams;
+    const { logits, endings } = await this.#rows.run((row) => streams[row]!.input());
+    // From the last row on, so that the row which takes a leaving one's place has been heard.
+    for (let row = streams.length - 1; row >= 0; row--) {
+      const stream = streams[row]!;
+      if (stream.wantsState) stream.keep(await this.#rows.read(row));
+      if (stream.hear(logits[row]!, endings[row] ?? null)) this.#remove(row);
+    }
+  }
+
+  #failAll(error: unknown): void {
+    const owners = new Set([
+      ...this.#streams.map(({ owner }) => owner),
+      ...this.#waiting.owners(),
+      ...this.#prompts.owners(),
+    ]);
+    while (this.#streams.length > 0) this.#remove(this.#streams.length - 1);
+    for (const owner of owners) owner.fail(error);
+    this.#waiting.dropOwners(() => true);
+    this.#prompts.dropOwners(() => true);
+  }
+
+  /** Frees the backend's memory once the step that runs has ended; whatever is still on its way is given up. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#wake?.();
+    // Where nothing runs it is free at once.
+    if (this.#running) await this.#running;
+    this.#rows.release();
+    this.#reader.release();
+    if (this.#context) this.#network.backend.release(this.#context);
+  }
+}

@@ -1,0 +1,317 @@
+import type { Tensor } from '@unfold/kernels';
+import { linearForward } from './linear.ts';
+import type { Network } from './network.ts';
+import { countdownInputs, gateCount, outputWidth } from './parameter-table.ts';
+import {
+  createState,
+  type RecurrentState,
+  readStates,
+  realArray,
+  type StateValues,
+  stateTensors,
+  writeStates,
+} from './recurrent-state.ts';
+
+/** What a row reads in a step. */
+export interface RowInput {
+  token: number;
+  /** t of the token within its sequence. */
+  position: number;
+  /** In a network that counts down: how many tokens were left before it, as a share of the longest; null: not known. */
+  remaining: number | null;
+}
+
+/** What the heads said after a step; valid until the next one. */
+export interface RowOutputs {
+  /** By row, [V], before the softmax. */
+  logits: StateValues[];
+  /** By row, what the head that ends sequences says; empty: there is none. */
+  endings: StateValues[];
+}
+
+/** Far below every logit, and finite: what `Head` gives a token that is never an output. */
+const never = -1e30;
+const smallestCapacity = 8;
+
+/** Everything that has a row for each stream, or views of the first rows of it. */
+interface Rooms {
+  tokens: Tensor;
+  embedded: Tensor | null;
+  state: RecurrentState;
+  /** Outputs of layers without a state, by layer. */
+  outputs: (Tensor | null)[];
+  countdown: Tensor | null;
+  /** What the context adds to layer 0's input sum, and with the countdown's part. */
+  context: Tensor | null;
+  injected: Tensor | null;
+  positions: Tensor | null;
+  logits: Tensor;
+  endings: Tensor | null;
+}
+
+/** The same on the host, as far as it crosses. */
+interface HostRooms {
+  tokens: Int32Array;
+  countdown: StateValues | null;
+  positions: Int32Array | null;
+  logits: StateValues;
+  endings: StateValues | null;
+}
+
+type Step = Rooms & { host: HostRooms; heard: RowOutputs };
+
+const mapRooms = (rooms: Rooms, map: (tensor: Tensor) => Tensor): Rooms => {
+  const maybe = (tensor: Tensor | null): Tensor | null => tensor && map(tensor);
+  return {
+    tokens: map(rooms.tokens),
+    embedded: maybe(rooms.embedded),
+    state: { h: rooms.state.h.map(maybe), c: rooms.state.c.map(maybe) },
+    outputs: rooms.outputs.map(maybe),
+    countdown: maybe(rooms.countdown),
+    context: maybe(rooms.context),
+    injected: maybe(rooms.injected),
+    positions: maybe(rooms.positions),
+    logits: map(rooms.logits),
+    endings: maybe(rooms.endings),
+  };
+};
+
+const tensorsOf = (rooms: Rooms): Tensor[] => {
+  const all: Tensor[] = [];
+  mapRooms(rooms, (tensor) => {
+    all.push(tensor);
+    return tensor;
+  });
+  return all;
+};
+
+/** By row, sharing the memory of `values`. */
+const rowsOf = (values: StateValues, rows: number): StateValues[] => {
+  const width = values.length / rows;
+  return Array.from({ length: rows }, (_, n) => values.subarray(n * width, (n + 1) * width));
+};
+
+/**
+ * Streams that a network reads token by token side by side, one a row, each at a place of its own in its text. Rows are dense: one that
+ * leaves is replaced by the last. A row has the bits that it has alone.
+ */
+export class RowStep {
+  readonly #network: Network;
+  readonly #positions: boolean;
+  #rooms: Rooms;
+  #capacity = smallestCapacity;
+  #rows = 0;
+  /** By number of rows: views are made once. */
+  readonly #steps = new Map<number, Step>();
+
+  constructor(network: Network) {
+    this.#network = network;
+    this.#positions = network.statistics.some((statistics) => statistics !== null);
+    this.#rooms = this.#create(this.#capacity);
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  #create(N: number): Rooms {
+    const { backend, model, parameters, layers, vocabularySize } = this.#network;
+    const real = (width: number): Tensor => backend.createTensor([N, width]);
+    const gates = gateCount[model.cell] * model.hidden_size;
+    return {
+      tokens: backend.createTensor([N], 'int'),
+      embedded: parameters.encoder && real(model.embedding_size!),
+      state: createState(this.#network, N),
+      outputs: layers.map(({ recurrent, hiddenSize }) => (recurrent === false ? real(hiddenSize) : null)),
+      countdown: parameters.countdown && real(countdownInputs),
+      context: parameters.context && real(gates),
+      injected: parameters.countdown && real(gates),
+      positions: this.#positions ? backend.createTensor([N], 'int') : null,
+      logits: real(vocabularySize),
+      endings: parameters.length && real(parameters.length.weight.shape[0]!),
+    };
+  }
+
+  /** What a row keeps from step to step. */
+  #kept({ state, context }: Rooms): Tensor[] {
+    return context ? [...stateTensors(state), context] : stateTensors(state);
+  }
+
+  #grow(): void {
+    const { backend } = this.#network;
+    const before = this.#rooms;
+    this.#capacity *= 2;
+    this.#rooms = this.#create(this.#capacity);
+    const sources = this.#kept(before);
+    this.#kept(this.#rooms).forEach((target, k) => {
+      backend.copy({ source: sources[k]!, target: backend.view(target, 0, this.#capacity / 2) });
+    });
+    backend.release(...tensorsOf(before));
+    this.#steps.clear();
+  }
+
+  /**
+   * Adds a row behind the others.
+   * @param context int [1] or real [1,C] where the network has one
+   */
+  add(state: StateValues, context: Tensor | null): void {
+    const { backend, parameters } = this.#network;
+    if (this.#rows === this.#capacity) this.#grow();
+    const row = this.#rows++;
+    writeStates(this.#network, this.#rooms.state, row, [state]);
+    if (parameters.context)
+      linearForward(backend, {
+        weight: parameters.context,
+        bias: null,
+        input: context!,
+        output: backend.view(this.#rooms.context!, row, 1),
+      });
+  }
+
+  /** Takes a row out: the last one takes its place. */
+  remove(row: number): void {
+    const { backend } = this.#network;
+    const last = --this.#rows;
+    if (row === last) return;
+    for (const tensor of this.#kept(this.#rooms))
+      backend.copy({ source: backend.view(tensor, last, 1), target: backend.view(tensor, row, 1) });
+  }
+
+  async read(row: number): Promise<StateValues> {
+    const [state] = await readStates(this.#network, this.#rooms.state, row, 1);
+    return state!;
+  }
+
+  /** Row n goes on from what row `parents[n]` was; as many rows as parents are left. */
+  follow(parents: Int32Array): void {
+    const { backend } = this.#network;
+    const indices = backend.createTensor([parents.length], 'int');
+    backend.upload(indices, parents);
+    while (this.#capacity < parents.length) this.#grow();
+    for (const tensor of this.#kept(this.#rooms)) {
+      const output = backend.createTensor([parents.length, tensor.shape[1]!]);
+      backend.gatherRows({ source: tensor, indices, output });
+      backend.copy({ source: output, target: backend.view(tensor, 0, parents.length) });
+      backend.release(output);
+    }
+    backend.release(indices);
+    this.#rows = parents.length;
+  }
+
+  #step(): Step {
+    const N = this.#rows;
+    const known = this.#steps.get(N);
+    if (known) return known;
+    const { backend } = this.#network;
+    const rooms = mapRooms(this.#rooms, (tensor) => backend.view(tensor, 0, N));
+    const Real = realArray(backend);
+    const real = (tensor: Tensor): StateValues => new Real(N * tensor.shape[1]!);
+    const host: HostRooms = {
+      tokens: new Int32Array(N),
+      countdown: rooms.countdown && real(rooms.countdown),
+      positions: rooms.positions && new Int32Array(N),
+      logits: real(rooms.logits),
+      endings: rooms.endings && real(rooms.endings),
+    };
+    const heard = {
+      logits: rowsOf(host.logits, N),
+      endings: host.endings ? rowsOf(host.endings, N) : [],
+    };
+    const step = { ...rooms, host, heard };
+    this.#steps.set(N, step);
+    return step;
+  }
+
+  /** Every row reads what `inputOf` says. */
+  async run(inputOf: (row: number) => RowInput): Promise<RowOutputs> {
+    const { backend, layers, parameters, statistics } = this.#network;
+    const step = this.#step();
+    this.#upload(step, inputOf);
+    let input = step.tokens;
+    if (step.embedded) {
+      backend.embeddingForward({ table: parameters.encoder!, tokens: input, output: step.embedded });
+      input = step.embedded;
+    }
+    layers.forEach((layer, k) => {
+      const h = step.state.h[k] ?? step.outputs[k]!;
+      backend.recurrentStep({
+        layer,
+        parameters: parameters.recurrent[k]!,
+        input,
+        injected: k === 0 ? this.#inject(step) : null,
+        statistics: statistics[k]!,
+        positions: statistics[k] ? step.positions : null,
+        h,
+        c: step.state.c[k]!,
+      });
+      input = h;
+    });
+    return this.#hear(step, input);
+  }
+
+  /** What the heads say before anything was read, a hidden layer of zeros, in a single row. */
+  async silence(): Promise<RowOutputs> {
+    const { backend, model, parameters } = this.#network;
+    const hidden = backend.createTensor([1, outputWidth(model)]);
+    const heads = [parameters.decoder, ...(parameters.length ? [parameters.length] : [])];
+    const [logits, endings] = await Promise.all(
+      heads.map(async (head) => {
+        const output = backend.createTensor([1, head.weight.shape[0]!]);
+        backend.denseForward({ input: hidden, ...head, output });
+        const values = (await backend.download(output)) as StateValues;
+        backend.release(output);
+        return values;
+      }),
+    );
+    backend.release(hidden);
+    this.#exclude(logits!);
+    return { logits: [logits!], endings: endings ? [endings] : [] };
+  }
+
+  #upload({ host, ...step }: Step, inputOf: (row: number) => RowInput): void {
+    const { backend } = this.#network;
+    for (let row = 0; row < this.#rows; row++) {
+      const { token, position, remaining } = inputOf(row);
+      host.tokens[row] = token;
+      if (host.positions) host.positions[row] = position;
+      if (!host.countdown) continue;
+      host.countdown[row * countdownInputs] = remaining ?? 0;
+      host.countdown[row * countdownInputs + 1] = remaining === null ? 0 : 1;
+    }
+    backend.upload(step.tokens, host.tokens);
+    if (host.positions) backend.upload(step.positions!, host.positions);
+    if (host.countdown) backend.upload(step.countdown!, host.countdown);
+  }
+
+  /** The countdown's part first, then the context's, as `Injection` adds them. */
+  #inject({ countdown, context, injected }: Step): Tensor | null {
+    const { backend, parameters } = this.#network;
+    if (!countdown) return context;
+    backend.denseForward({ input: countdown, weight: parameters.countdown!, bias: null, output: injected! });
+    if (context) backend.add({ source: context, target: injected! });
+    return injected;
+  }
+
+  async #hear({ logits, endings, host, heard }: Step, hidden: Tensor): Promise<RowOutputs> {
+    const { backend, parameters } = this.#network;
+    backend.denseForward({ input: hidden, ...parameters.decoder, output: logits });
+    await backend.download(logits, host.logits);
+    if (endings) {
+      backend.denseForward({ input: hidden, ...parameters.length!, output: endings });
+      await backend.download(endings, host.endings!);
+    }
+    heard.logits.forEach((row) => {
+      this.#exclude(row);
+    });
+    return heard;
+  }
+
+  #exclude(logits: StateValues): void {
+    const { excluded } = this.#network.shape;
+    if (excluded !== null) logits[excluded]! += never;
+  }
+
+  release(): void {
+    this.#network.backend.release(...tensorsOf(this.#rooms));
+  }
+}
