@@ -28,6 +28,7 @@ export const createContext = (
     data: {
       engine,
       memory_bytes: Math.floor(config.limits.modelMemoryBytes / config.inferenceThreads),
+      cache_bytes: Math.floor(config.limits.prefixCacheBytes / config.inferenceThreads),
     },
     metrics,
     log,

@@ -150,6 +150,12 @@ export const environment = z.object({
     GiB,
     'Memory for loaded models, per API process; the least recently used go first.',
   ),
+  UNFOLD_MAX_PREFIX_CACHE_BYTES: integer(
+    0,
+    1024 * GiB,
+    64 * MiB,
+    'Memory for the states of models after prompts seen before, per API process; 0: every prompt is read.',
+  ),
   UNFOLD_MAX_MODEL_PARAMETERS: integer(
     1,
     10_000_000_000,

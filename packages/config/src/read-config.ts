@@ -12,6 +12,7 @@ export interface Limits {
   requestsPerMinute: number;
   inferenceQueue: number;
   modelMemoryBytes: number;
+  prefixCacheBytes: number;
   modelParameters: number;
   sequenceLength: number;
   safetensorsHeaderBytes: number;
@@ -145,6 +146,7 @@ const toConfig = (values: Environment): Config => ({
     requestsPerMinute: values.UNFOLD_MAX_REQUESTS_PER_MINUTE,
     inferenceQueue: values.UNFOLD_MAX_INFERENCE_QUEUE,
     modelMemoryBytes: values.UNFOLD_MAX_MODEL_MEMORY_BYTES,
+    prefixCacheBytes: values.UNFOLD_MAX_PREFIX_CACHE_BYTES,
     modelParameters: values.UNFOLD_MAX_MODEL_PARAMETERS,
     sequenceLength: values.UNFOLD_MAX_SEQUENCE_LENGTH,
     safetensorsHeaderBytes: values.UNFOLD_MAX_SAFETENSORS_HEADER_BYTES,

@@ -21,4 +21,5 @@ export const completionOptions = (body: CompletionRequest, project: string): Com
   context: body.context,
   cache_scope: project,
   session: null,
+  whole: !body.stream,
 });

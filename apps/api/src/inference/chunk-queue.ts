@@ -4,14 +4,20 @@ import { type CompletionChunk, creditWindow } from './protocol.ts';
 export interface ChunkQueue {
   push(chunk: CompletionChunk): void;
   end(): void;
+  /** Ends it at once: nobody takes what waits. */
+  drop(): void;
   fail(error: Error): void;
   /** The next chunk, or null after the last. */
   next(): Promise<CompletionChunk | null>;
+  /** Chunks that were taken in all. */
+  readonly taken: number;
 }
 
 export const createChunkQueue = (giveCredit: (chunks: number) => void): ChunkQueue => {
   const waiting: CompletionChunk[] = [];
   let taken = 0;
+  /** Of these, those that no credit was given for. */
+  let owed = 0;
   let over: { error: Error | null } | null = null;
   let wake: (() => void) | null = null;
 
@@ -29,6 +35,11 @@ export const createChunkQueue = (giveCredit: (chunks: number) => void): ChunkQue
       over ??= { error: null };
       signal();
     },
+    drop() {
+      waiting.length = 0;
+      over ??= { error: null };
+      signal();
+    },
     fail(error) {
       over ??= { error };
       signal();
@@ -38,9 +49,10 @@ export const createChunkQueue = (giveCredit: (chunks: number) => void): ChunkQue
         const chunk = waiting.shift();
         if (chunk !== undefined) {
           taken += 1;
-          if (taken === creditWindow / 2 && over === null) {
-            giveCredit(taken);
-            taken = 0;
+          owed += 1;
+          if (owed === creditWindow / 2 && over === null) {
+            giveCredit(owed);
+            owed = 0;
           }
           return chunk;
         }
@@ -48,6 +60,9 @@ export const createChunkQueue = (giveCredit: (chunks: number) => void): ChunkQue
         if (over) return null;
         await new Promise<void>((resolve) => (wake = resolve));
       }
+    },
+    get taken() {
+      return taken;
     },
   };
 };

@@ -6,6 +6,7 @@ import type { ApiMetrics } from '../metrics.ts';
 import { type ChunkQueue, createChunkQueue } from './chunk-queue.ts';
 import type { DataCheckTask } from './data-checks.ts';
 import type {
+  ChunksMessage,
   CompletionChunk,
   CompletionOptions,
   CompletionResult,
@@ -83,11 +84,26 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
 
   const running = (): number => threads.reduce((total, thread) => total + thread.calls.size, 0);
 
+  const receiveChunks = ({ calls }: Thread, message: ChunksMessage): void => {
+    const { ids, indices, texts, reasons, logprobs } = message;
+    ids.forEach((id, k) => {
+      calls.get(id)?.chunks.push({
+        index: indices[k]!,
+        text: texts[k]!,
+        finish_reason: reasons[k]!,
+        logprobs: logprobs?.[k] ?? null,
+      });
+    });
+  };
+
   const receive = (thread: Thread, message: FromThread): void => {
+    if (message.type === 'chunks') {
+      receiveChunks(thread, message);
+      return;
+    }
     const call = thread.calls.get(message.id);
     if (call === undefined) return;
-    if (message.type === 'chunk') call.chunks.push(message.chunk);
-    else if (message.type === 'done') call.settle(message.result);
+    if (message.type === 'done') call.settle(message.result);
     else {
       const { code, message: text, param, detail } = message.error;
       if (detail !== null) log.error({ detail }, 'an inference call failed');
@@ -153,8 +169,10 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
     };
     const cancel = (): void => {
       if (!thread.calls.has(id)) return;
-      post({ type: 'cancel', id });
-      call.fail(new UnfoldError('unavailable', 'The call was cancelled.'));
+      post({ type: 'cancel', id, taken: chunks.taken });
+      // The thread still says where a session goes on.
+      if (task.type === 'complete' && task.options.session !== null) chunks.drop();
+      else call.fail(new UnfoldError('unavailable', 'The call was cancelled.'));
     };
     let call!: Call;
     const result = new Promise<unknown>((resolve, reject) => {

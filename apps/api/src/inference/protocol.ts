@@ -1,5 +1,11 @@
-import type { ErrorCode, FinishReason, JobSpec, PredictionInput } from '@unfold/contracts';
-import type { BackendName, ContextValue, PredictionOptions } from '@unfold/rnn';
+import type { ErrorCode, JobSpec, PredictionInput } from '@unfold/contracts';
+import type {
+  BackendName,
+  CompletionChunk,
+  CompletionOptions,
+  ContextValue,
+  PredictionOptions,
+} from '@unfold/rnn';
 import type { DataCheckTask } from './data-checks.ts';
 
 /** A file that a thread opens by itself, so that weights are never copied between threads. */
@@ -12,64 +18,12 @@ export interface ModelSource {
   kind: 'model' | 'checkpoint';
 }
 
-/** One completions request: prompts × best_of streams, batched with everything else that the model is doing. */
-export interface CompletionOptions {
-  /** Texts or token ids, 1 … 64 of them. */
-  prompts: (string | number[])[];
-  /** From 0. */
-  max_tokens: number;
-  temperature: number;
-  top_p: number;
-  top_k: number | null;
-  /** Choices that are answered a prompt. */
-  n: number;
-  /** Texts that are written a prompt: the n with the highest mean log-probability a token are answered. */
-  best_of: number;
-  /** Beam search instead of sampling: the n likeliest, best first. */
-  beam_width: number | null;
-  echo: boolean;
-  /** 0 … 5 alternatives a token; null: no log-probabilities. */
-  logprobs: number | null;
-  stop: string[];
-  /** Stream k of prompt p draws from a sequence of its own, p × best_of + k. */
-  seed: number | null;
-  frequency_penalty: number;
-  presence_penalty: number;
-  /** By token id, in nats: added to its logit. −100 bans it, 100 forces it. */
-  logit_bias: Record<string, number> | null;
-  context: ContextValue | null;
-  /** The project: what one has cached is of no use to another. */
-  cache_scope: string;
-  /** Goes on from a state that an earlier call gave, null: from the beginning; only with one prompt and one choice that is sampled. */
-  session: { state: Uint8Array | null } | null;
-}
-
-/** In OpenAI's shape; `text_offset` counts UTF-16 units from the start of the choice's text. */
-export interface ChunkLogprobs {
-  tokens: string[];
-  token_logprobs: (number | null)[];
-  top_logprobs: (Record<string, number> | null)[];
-  text_offset: number[];
-}
-
-/** What became certain of one choice. */
-export interface CompletionChunk {
-  /** prompt × n + k, as OpenAI numbers choices. */
-  index: number;
-  text: string;
-  /** Only in the choice's last chunk. */
-  finish_reason: FinishReason | null;
-  logprobs: ChunkLogprobs | null;
-}
-
-export interface CompletionResult {
-  prompt_tokens: number;
-  completion_tokens: number;
-  /** Those of the prompts whose reading was saved. */
-  cached_tokens: number;
-  /** After the last token that was handed out, before a matched stop string or the end; also when the call was cancelled on the way. */
-  session: { state: Uint8Array; tokens: number } | null;
-}
+export type {
+  CompletionChunk,
+  CompletionOptions,
+  CompletionResult,
+  Logprobs as ChunkLogprobs,
+} from '@unfold/rnn';
 
 export interface ScoredText {
   tokens: string[];
@@ -114,16 +68,31 @@ export type Task =
 export interface ThreadData {
   engine: BackendName;
   memory_bytes: number;
+  /** Of states that networks had after prompts. */
+  cache_bytes: number;
 }
 
 export type ToThread =
   | { type: 'start'; id: number; task: Task }
-  | { type: 'cancel'; id: number }
+  /** `taken`: chunks that the reader took in all. */
+  | { type: 'cancel'; id: number; taken: number }
   /** The reader took so many chunks: as many more may be sent. */
   | { type: 'credit'; id: number; chunks: number };
 
+/** All chunks of a step, of all calls: list by list, which crosses cheaper than chunk by chunk. */
+export interface ChunksMessage {
+  type: 'chunks';
+  /** Calls. */
+  ids: number[];
+  indices: number[];
+  texts: string[];
+  reasons: CompletionChunk['finish_reason'][];
+  /** null: none of them has any. */
+  logprobs: CompletionChunk['logprobs'][] | null;
+}
+
 export type FromThread =
-  | { type: 'chunk'; id: number; chunk: CompletionChunk }
+  | ChunksMessage
   | { type: 'done'; id: number; result: unknown }
   | {
       type: 'failed';

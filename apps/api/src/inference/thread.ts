@@ -1,9 +1,18 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ErrorCode, errorCatalogue, UnfoldError } from '@unfold/contracts';
-import { checkData, createBackend, exportWeights, LanguageModel, Predictor } from '@unfold/rnn';
+import {
+  type Completion,
+  checkData,
+  createBackend,
+  exportWeights,
+  LanguageModel,
+  Predictor,
+  PrefixCache,
+} from '@unfold/rnn';
 import { inspectFile } from './inspect-file.ts';
 import { createLoadedModels, readVerified, type ServedModel } from './loaded-models.ts';
+import { createOutbox } from './outbox.ts';
 import { predict } from './predict.ts';
 import {
   type CompletionOptions,
@@ -16,77 +25,32 @@ import {
   type ThreadData,
   type ToThread,
 } from './protocol.ts';
-import { replaceUnstorable } from './unstorable.ts';
 
 interface Call {
   id: number;
   abort: AbortController;
-  credit: number;
-  wake: (() => void) | null;
+  /** Of a call for completions, once its model is there. */
+  completion: Completion | null;
 }
 
 const port = parentPort!;
 const data = workerData as ThreadData;
 const calls = new Map<number, Call>();
-const post = (message: FromThread): void => port.postMessage(message);
-
-/** Until the reader has taken some of what was sent. */
-const waitForCredit = async (call: Call): Promise<void> => {
-  while (call.credit <= 0 && !call.abort.signal.aborted)
-    await new Promise<void>((resolve) => (call.wake = resolve));
-};
-
-/** @returns the prompt; refuses what is not there yet */
-const requirePlain = (options: CompletionOptions): string => {
-  const [prompt] = options.prompts;
-  const refuse = (param: string): never => {
-    throw new UnfoldError('invalid_value', `${param}: not supported yet.`, { param });
-  };
-  if (options.prompts.length !== 1 || typeof prompt !== 'string') return refuse('prompt');
-  if (options.max_tokens < 1) refuse('max_tokens');
-  for (const param of ['n', 'best_of'] as const) if (options[param] !== 1) refuse(param);
-  for (const param of ['beam_width', 'logprobs', 'session'] as const)
-    if (options[param] !== null) refuse(param);
-  for (const param of ['echo', 'frequency_penalty', 'presence_penalty'] as const)
-    if (options[param]) refuse(param);
-  if (Object.keys(options.logit_bias ?? {}).length > 0) refuse('logit_bias');
-  return prompt;
-};
+const outbox = createOutbox((message) => port.postMessage(message));
+const cache = new PrefixCache(data.cache_bytes);
 
 const complete = async (
   call: Call,
   model: LanguageModel,
   options: CompletionOptions,
 ): Promise<CompletionResult> => {
-  const { max_tokens, temperature, top_k, top_p, stop, seed } = options;
-  const prompt = requirePlain(options);
-  let completionTokens = 0;
-  for await (const token of model.generate({
-    prompt,
-    max_tokens,
-    temperature,
-    top_k,
-    top_p,
-    stop,
-    seed,
-    ...(options.context !== null && { context: options.context }),
-    signal: call.abort.signal,
-  })) {
-    completionTokens += 1;
-    const text = replaceUnstorable(token.text);
-    const finish_reason = token.finish_reason ?? null;
-    post({ type: 'chunk', id: call.id, chunk: { index: 0, text, finish_reason, logprobs: null } });
-    call.credit -= 1;
-    // Between tokens the generator gives other calls, and cancellations, their turn.
-    await waitForCredit(call);
-    if (call.abort.signal.aborted) break;
-  }
-  return {
-    prompt_tokens: model.countTokens(prompt),
-    completion_tokens: completionTokens,
-    cached_tokens: 0,
-    session: null,
-  };
+  const completion = model.complete(options, (chunk) => outbox.chunk(call.id, chunk), {
+    cache,
+    credit: creditWindow,
+  });
+  call.completion = completion;
+  if (call.abort.signal.aborted) completion.cancel(0);
+  return completion.result;
 };
 
 /** Gives other calls, and cancellations, their turn; false once this call was cancelled. */
@@ -104,8 +68,7 @@ const score = async (
   const turn = turnOf(call);
   for (const text of texts) {
     if (!(await turn())) break;
-    const result = await model.score(text, context ?? undefined);
-    scored.push({ ...result, tokens: result.tokens.map(replaceUnstorable) });
+    scored.push(await model.score(text, context ?? undefined));
   }
   return scored;
 };
@@ -173,12 +136,12 @@ const describe = (error: unknown): Extract<FromThread, { type: 'failed' }>['erro
 };
 
 const start = async (id: number, task: Task): Promise<void> => {
-  const call: Call = { id, abort: new AbortController(), credit: creditWindow, wake: null };
+  const call: Call = { id, abort: new AbortController(), completion: null };
   calls.set(id, call);
   try {
-    post({ type: 'done', id, result: await run(call, task) });
+    outbox.post({ type: 'done', id, result: await run(call, task) });
   } catch (error) {
-    post({ type: 'failed', id, error: describe(error) });
+    outbox.post({ type: 'failed', id, error: describe(error) });
   } finally {
     calls.delete(id);
   }
@@ -188,8 +151,7 @@ port.on('message', (message: ToThread) => {
   if (message.type === 'start') return void start(message.id, message.task);
   const call = calls.get(message.id);
   if (call === undefined) return;
-  if (message.type === 'cancel') call.abort.abort();
-  else call.credit += message.chunks;
-  call.wake?.();
-  call.wake = null;
+  if (message.type === 'credit') return call.completion?.give(message.chunks);
+  call.abort.abort();
+  call.completion?.cancel(message.taken);
 });
