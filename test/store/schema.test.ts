@@ -12,6 +12,8 @@ const tables: Record<Prisma.ModelName, string> = {
   Model: 'models',
   ApiKey: 'api_keys',
   IdempotencyKey: 'idempotency_keys',
+  WebhookEndpoint: 'webhook_endpoints',
+  WebhookDelivery: 'webhook_deliveries',
   Session: 'sessions',
   SessionSnapshot: 'session_snapshots',
 };

@@ -13,3 +13,4 @@ export { isSameProcess, processStart } from './process-identity.ts';
 export type * from './repositories.ts';
 export type * from './sessions/sessions.ts';
 export { openStore, type Store, type StoreOptions } from './store.ts';
+export type * from './webhooks/webhooks.ts';

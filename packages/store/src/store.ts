@@ -20,6 +20,8 @@ import type {
 } from './repositories.ts';
 import { createSessionRepository } from './sessions/session-repository.ts';
 import type { SessionLimits, SessionRepository } from './sessions/sessions.ts';
+import { createSecretBox } from './webhooks/secret-box.ts';
+import { createWebhookRepository, type WebhookRepository } from './webhooks/webhooks.ts';
 
 export interface StoreOptions {
   databaseUrl: string;
@@ -30,6 +32,8 @@ export interface StoreOptions {
   migrate?: boolean;
   /** More queued jobs than this: `queue_full`. Default 10,000. */
   queueDepth?: number;
+  /** Seals the secrets that must be used again. Default null: they are stored as they are. */
+  encryptionKey?: string | null;
   /** Default: 1000 sessions per key, 32 snapshots per session. */
   sessionLimits?: SessionLimits;
   log?: (message: string) => void;
@@ -43,6 +47,7 @@ export interface Store {
   checkpoints: CheckpointRepository;
   models: ModelRepository;
   keys: KeyRepository;
+  webhooks: WebhookRepository;
   sessions: SessionRepository;
   artifacts: ArtifactStore;
   /**
@@ -64,6 +69,7 @@ export const openStore = async ({
   connections = 10,
   migrate: migrates = true,
   queueDepth = 10_000,
+  encryptionKey = null,
   sessionLimits = { perKey: 1000, snapshots: 32 },
   log = () => undefined,
 }: StoreOptions): Promise<Store> => {
@@ -83,6 +89,7 @@ export const openStore = async ({
     checkpoints: createCheckpointRepository(database, artifacts),
     models: createModelRepository(database, artifacts),
     keys: createKeyRepository(database),
+    webhooks: createWebhookRepository(database, createSecretBox(encryptionKey)),
     sessions: createSessionRepository(database, sessionLimits),
     artifacts,
     replay: (project, idempotency) => replay(database, project, idempotency),

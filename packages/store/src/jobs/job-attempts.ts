@@ -4,6 +4,7 @@ import type { Database, Queries } from '../database.ts';
 import { newId } from '../new-id.ts';
 import type { Finished, Outcome } from '../outcome.ts';
 import type { JobRepository } from '../repositories.ts';
+import { writeStatusEvents } from '../webhooks/write-events.ts';
 import {
   appendLocked,
   changeStatus,
@@ -60,6 +61,7 @@ const begin = async (queries: Queries, job: JobRow, by: ClaimedBy): Promise<Clai
   const frames: FrameBody[] = [statusFrame('running', attempt)];
   if (attempt > 1) frames.push({ type: 'restart', attempt, from_step: resume?.step ?? 0, reason: 'resumed' });
   const head = await appendLocked(queries, job.id, frames);
+  await writeStatusEvents(queries, job, 'running');
   return { claim: { job_id: job.id, attempt }, project: job.project, spec: job.spec, resume, head };
 };
 

@@ -2,6 +2,7 @@ import { type FrameBody, isFinal, type JobError, type JobRequest, type JobStatus
 import type { Claim } from '../claim.ts';
 import { toJson } from '../clean-json.ts';
 import { Prisma, type Queries } from '../database.ts';
+import { writeStatusEvents } from '../webhooks/write-events.ts';
 import { findJob, type JobRow } from './job-row.ts';
 
 /**
@@ -61,7 +62,7 @@ export const statusFrame = (
 ): FrameBody => ({ type: 'status', status, attempt, ...(error ? { error } : {}) });
 
 /**
- * Ends what a locked job is doing: the new status, its frame, and the head that no attempt owns any more. Joining the
+ * Ends what a locked job is doing: the new status, its frame, what webhooks are told of it, and the head that no attempt owns any more. Joining the
  * queue goes to its end. Answers the frame's sequence number.
  */
 export const changeStatus = async (
@@ -77,6 +78,7 @@ export const changeStatus = async (
     WHERE id = ${job.id}`;
   await queries.$executeRaw`
     UPDATE job_heads SET owned = false, requested = NULL WHERE job_id = ${job.id}`;
+  await writeStatusEvents(queries, job, status, model_id);
   return appendLocked(queries, job.id, [statusFrame(status, job.attempt, error)]);
 };
 
