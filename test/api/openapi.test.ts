@@ -99,6 +99,15 @@ describe('/openapi.json', () => {
         'POST /v1/models/{id}/score',
         'POST /v1/models/{id}/predict',
         'POST /v1/completions',
+        'POST /v1/webhook_endpoints',
+        'GET /v1/webhook_endpoints',
+        'GET /v1/webhook_endpoints/{id}',
+        'POST /v1/webhook_endpoints/{id}',
+        'DELETE /v1/webhook_endpoints/{id}',
+        'POST /v1/webhook_endpoints/{id}/rotate_secret',
+        'POST /v1/webhook_endpoints/{id}/test',
+        'GET /v1/webhook_endpoints/{id}/deliveries',
+        'POST /v1/webhook_endpoints/{id}/deliveries/{delivery}/redeliver',
         'POST /v1/keys',
         'GET /v1/keys',
         'DELETE /v1/keys/{id}',
@@ -155,6 +164,9 @@ describe('/openapi.json', () => {
     await api.request.post(`/v1/jobs/${job.id}/pause`);
     const text = await upload(api, 'Call me Ishmael. '.repeat(500));
     const weights = await upload(api, Buffer.from(trained.weights));
+    const endpoint = await api.request
+      .post('/v1/webhook_endpoints')
+      .send({ url: 'https://example.org/', events: ['fine_tuning.job.failed'] });
     for (const { path, method, operation } of operations()) {
       const example = operation.requestBody?.content['application/json']?.example as
         | Record<string, unknown>
@@ -165,7 +177,8 @@ describe('/openapi.json', () => {
       const uploaded = ['file', 'training_file'].filter((field) => field in example);
       const body = { ...example, ...Object.fromEntries(uploaded.map((field) => [field, file])) };
       const named = path.endsWith('/predict') ? 'languages' : 'moby-dick';
-      const id = path.includes('/jobs/') ? job.id : named;
+      const owned = path.includes('/webhook_endpoints/') ? endpoint.body.id : named;
+      const id = path.includes('/jobs/') ? job.id : owned;
       const answer = await api.request[method as 'post'](path.replace('{id}', id)).send(body);
       expect(answer.status, `${path} ${JSON.stringify(answer.body)}`).toBeLessThan(300);
     }

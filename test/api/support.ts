@@ -71,6 +71,7 @@ export const startApi = async (change: ApiChange = {}): Promise<Api> => {
     artifactsDir: config.artifactsDir,
     connections: config.limits.databaseConnections,
     queueDepth: config.limits.queueDepth,
+    encryptionKey: config.encryptionKey,
     migrate: false,
   });
   const queue = await openQueue({ redisUrl: config.redisUrl, databaseUrl });

@@ -11,7 +11,7 @@ import { programsOf, runSession, runTypeScript, sessionsOf } from '../support/se
 const text = (animal: string): string =>
   `the ${animal} sat on the mat, and the dog lay by the fog.\n`.repeat(60);
 
-describe('fine-tuning through OpenAI’s client, with a worker at work', () => {
+describe('fine-tuning through OpenAI’s client, with a worker at work', { timeout: 120_000 }, () => {
   let database: TestDatabase;
   let service: Service;
   let client: OpenAI;
@@ -24,6 +24,10 @@ describe('fine-tuning through OpenAI’s client, with a worker at work', () => {
       databaseUrl: database.databaseUrl,
       redisUrl: null,
       workers: 1,
+      env: {
+        UNFOLD_WEBHOOK_PRIVATE_HOSTS: '127.0.0.1',
+        UNFOLD_ENCRYPTION_KEY: 'a key for the secrets of webhooks',
+      },
     });
     client = new OpenAI({ baseURL: `${service.url}/v1`, apiKey: 'none', maxRetries: 0 });
     file = await upload(service, text('cat'));
@@ -133,21 +137,37 @@ describe('fine-tuning through OpenAI’s client, with a worker at work', () => {
     await expect(jobs().pause(id)).rejects.toMatchObject({ status: 409, code: 'wrong_state' });
   });
 
-  it('is what apps/api/FINE_TUNING.md says, with curl and in TypeScript', async () => {
-    const document = await readFile(join(root, 'apps/api/FINE_TUNING.md'), 'utf8');
+  const runCurl = async (document: string, name: string): Promise<string> => {
     const folder = await mkdtemp(join(tmpdir(), 'unfold-tune-'));
     try {
-      const output = await runSession(sessionsOf(document).get('tune')!, service.url, folder);
-      expect(output.match(/"status":"succeeded"/g)?.length).toBeGreaterThanOrEqual(3);
-      expect(output).toContain('"metadata":{"herd":"one"}');
-      expect(output).toContain('"object":"fine_tuning.job.checkpoint"');
-      expect(output).toContain('"text":"ow sat"');
+      return await runSession(sessionsOf(document).get(name)!, service.url, folder);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
+  };
+
+  it('is what apps/api/FINE_TUNING.md says, with curl and in TypeScript', async () => {
+    const document = await readFile(join(root, 'apps/api/FINE_TUNING.md'), 'utf8');
+    const output = await runCurl(document, 'tune');
+    expect(output.match(/"status":"succeeded"/g)?.length).toBeGreaterThanOrEqual(3);
+    expect(output).toContain('"metadata":{"herd":"one"}');
+    expect(output).toContain('"object":"fine_tuning.job.checkpoint"');
+    expect(output).toContain('"text":"ow sat"');
     const printed = await runTypeScript(programsOf(document).get('tune')!, service.url);
     expect(printed).toContain('info The job has successfully completed');
     expect(printed).toMatch(/^\d+ \d\S* ckpt-/m);
     expect(printed).toMatch(/owl sat\n$/);
+  });
+
+  it('tells webhooks of its end, as apps/api/WEBHOOKS.md says, with curl and in TypeScript', async () => {
+    const document = await readFile(join(root, 'apps/api/WEBHOOKS.md'), 'utf8');
+    const output = await runCurl(document, 'hooks');
+    expect(output).toMatch(/"attempts":1,"response_status":null,"error":"connect ECONNREFUSED/);
+    expect(output).toContain('"enabled":false');
+    expect(output).toMatch(/"secret":"whsec_/);
+    expect(output).toMatch(/"object":"webhook_endpoint","deleted":true/);
+    const printed = await runTypeScript(programsOf(document).get('hooks')!, service.url);
+    expect(printed).toMatch(/^training\.job\.running job-/m);
+    expect(printed).toMatch(/^fine_tuning\.job\.succeeded job-/m);
   });
 });

@@ -62,6 +62,7 @@ export const startDistributedService = async (options: {
   databaseUrl: string;
   redisUrl: string | null;
   workers: number;
+  env?: Record<string, string>;
 }): Promise<Service> => {
   const dataDir = await mkdtemp(join(tmpdir(), 'unfold-e2e-'));
   const port = String(await freePort());
@@ -71,6 +72,7 @@ export const startDistributedService = async (options: {
     DATABASE_URL: options.databaseUrl,
     UNFOLD_DATA_DIR: dataDir,
     ...(options.redisUrl === null ? {} : { REDIS_URL: options.redisUrl }),
+    ...options.env,
   };
   let api = startProgram('apps/api/dist/main.js', { env });
   await waitFor('the API to be ready', isReady(url), 60_000);

@@ -40,6 +40,8 @@ const standardTimings: Timings = {
   headsMs: 1000,
   patienceMs: 5000,
   reconcileMs: 30_000,
+  webhookPollMs: 1000,
+  webhookRetryMs: 5000,
 };
 
 /** An upload of the largest size over a slow line. */

@@ -11,6 +11,7 @@ import type { OpenSockets } from './live/open-sockets.ts';
 import type { ProjectWatchers } from './live/project-watchers.ts';
 import type { ApiMetrics } from './metrics.ts';
 import type { KeyGate } from './plugins/api-keys.ts';
+import type { Sender } from './webhooks/sender.ts';
 
 /** How long things take; tests shorten them. */
 export interface Timings {
@@ -24,6 +25,10 @@ export interface Timings {
   patienceMs: number;
   /** Between runs of the reconciler. */
   reconcileMs: number;
+  /** Between looks for webhooks that are due. */
+  webhookPollMs: number;
+  /** Before the second attempt to deliver a webhook. */
+  webhookRetryMs: number;
 }
 
 /** Everything that a route may use, made once per server. */
@@ -40,6 +45,7 @@ export interface ApiContext {
   models: ModelDirectory;
   dataChecks: DataChecks;
   gate: KeyGate;
+  webhooks: Pick<Sender, 'wake'>;
   timings: Timings;
   /** Aborted when the server begins to stop: streams and waiting requests end then. */
   closing: AbortSignal;

@@ -8,6 +8,7 @@ import { createOpenSockets } from './live/open-sockets.ts';
 import { createProjectWatchers } from './live/project-watchers.ts';
 import { createMetrics } from './metrics.ts';
 import { createKeyGate } from './plugins/api-keys.ts';
+import { startSender } from './webhooks/sender.ts';
 
 type Given = Pick<ApiContext, 'config' | 'store' | 'queue' | 'log' | 'timings' | 'closing'>;
 type Engine = Parameters<typeof createInferencePool>[0]['data']['engine'];
@@ -34,10 +35,19 @@ export const createContext = (
     log,
   });
   const reconciler = startReconciler({ store, queue, log, everyMs: timings.reconcileMs });
+  const webhooks = startSender({
+    store,
+    metrics,
+    log,
+    config: config.webhooks,
+    pollMs: timings.webhookPollMs,
+    firstRetryMs: timings.webhookRetryMs,
+    patienceMs: timings.patienceMs,
+  });
   const stop = async (): Promise<void> => {
     watchers.close();
     hub.close();
-    await Promise.all([reconciler.stop(), inference.close(), sockets.closeAll()]);
+    await Promise.all([reconciler.stop(), webhooks.stop(), inference.close(), sockets.closeAll()]);
   };
   const context = {
     ...given,
@@ -47,6 +57,7 @@ export const createContext = (
     sockets,
     inference,
     models: createModelDirectory(store),
+    webhooks,
     dataChecks: createDataChecks((task) => inference.check(task, given.closing)),
     gate: createKeyGate(config, store),
   };

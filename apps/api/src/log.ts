@@ -4,6 +4,9 @@ import { type DestinationStream, type Logger, pino } from 'pino';
 const secrets = [
   'authorization',
   'key',
+  'secret',
+  'secrets',
+  'config.encryptionKey',
   'adminKey',
   'req.headers.authorization',
   'req.headers["sec-websocket-protocol"]',

@@ -25,6 +25,7 @@ const run = async (): Promise<void> => {
     artifactsDir: config.artifactsDir,
     connections: config.limits.databaseConnections,
     queueDepth: config.limits.queueDepth,
+    encryptionKey: config.encryptionKey,
     log: (message) => log.info(message),
   });
   const queue = await openQueue({

@@ -13,6 +13,7 @@ export interface ApiMetrics {
   inferenceRestarts: Counter;
   queueJobs: Gauge<'status'>;
   jobs: Gauge<'status'>;
+  webhookAttempts: Counter<'outcome'>;
 }
 
 const seconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -80,6 +81,12 @@ export const createMetrics = (): ApiMetrics => {
       name: 'unfold_jobs',
       help: 'Unfinished jobs, by status.',
       labelNames: ['status'],
+      registers,
+    }),
+    webhookAttempts: new Counter({
+      name: 'unfold_webhook_attempts_total',
+      help: 'Attempts to deliver a webhook, by what became of the delivery: delivered, retry, failed, gone.',
+      labelNames: ['outcome'],
       registers,
     }),
   };

@@ -90,6 +90,15 @@ export const environment = z.object({
     .nullable()
     .default(null)
     .meta({ description: 'The first API key, with every scope.' }),
+  UNFOLD_ENCRYPTION_KEY: z
+    .string()
+    .min(16, 'at least 16 characters: try `openssl rand -hex 32`')
+    .max(500, 'at most 500 characters')
+    .nullable()
+    .default(null)
+    .meta({
+      description: 'Encrypts the secrets of webhooks in the database; the same for every API process.',
+    }),
   UNFOLD_ALLOWED_HOSTS: list(
     isHost,
     'host names separated by commas, such as unfold.example.org,10.0.0.5:8080',
@@ -99,6 +108,11 @@ export const environment = z.object({
     isOrigin,
     'origins separated by commas, such as https://example.org (no path, no trailing slash)',
     'Origins whose pages may call the API (CORS), separated by commas.',
+  ),
+  UNFOLD_WEBHOOK_PRIVATE_HOSTS: list(
+    isHost,
+    'host names separated by commas, such as hooks.internal,10.0.0.5:8080',
+    'Hosts that webhooks may reach at a private address, and over http, separated by commas.',
   ),
   UNFOLD_ENGINE: z
     .enum(['auto', 'native', 'reference'], { error: 'one of auto, native, reference' })
@@ -132,6 +146,20 @@ export const environment = z.object({
     1,
     'Threads that answer inference calls, per API process; each computes by itself.',
   ),
+  UNFOLD_WEBHOOK_ATTEMPTS: integer(
+    1,
+    20,
+    10,
+    'Attempts to deliver a webhook: 5 s after the first, then each four times as long after the one before, at most 6 hours.',
+  ),
+  UNFOLD_WEBHOOK_CONCURRENCY: integer(
+    1,
+    1000,
+    16,
+    'Webhooks that one API process delivers at once; of one endpoint at most a quarter.',
+  ),
+  UNFOLD_WEBHOOK_LOG_DAYS: integer(1, 3650, 30, 'How long the log of deliveries is kept.'),
+  UNFOLD_MAX_WEBHOOK_ENDPOINTS: integer(1, 100_000, 100, 'Webhook endpoints of one project.'),
   UNFOLD_MAX_UPLOAD_BYTES: integer(1, 1024 * GiB, GiB, 'Largest uploaded file.'),
   UNFOLD_MAX_BODY_BYTES: integer(KiB, GiB, MiB, 'Largest JSON body.'),
   UNFOLD_MAX_QUEUE_DEPTH: integer(1, 10_000_000, 10_000, 'Jobs that may wait at once.'),
@@ -189,7 +217,12 @@ export type Environment = z.output<typeof environment>;
 export type VariableName = keyof Environment;
 
 /** Variables that may hold a password: read from `<NAME>_FILE` too, and never repeated in an error. */
-export const secretVariables: readonly VariableName[] = ['UNFOLD_ADMIN_KEY', 'DATABASE_URL', 'REDIS_URL'];
+export const secretVariables: readonly VariableName[] = [
+  'UNFOLD_ADMIN_KEY',
+  'UNFOLD_ENCRYPTION_KEY',
+  'DATABASE_URL',
+  'REDIS_URL',
+];
 
 export interface VariableDescription {
   name: string;

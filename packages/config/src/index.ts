@@ -1,4 +1,11 @@
 export { describeEnvironment, type VariableDescription } from './environment.ts';
 export { faultSignals } from './fault-signals.ts';
 export { isLoopback } from './is-loopback.ts';
-export { type Config, ConfigError, type ConfigProblem, type Limits, readConfig } from './read-config.ts';
+export {
+  type Config,
+  ConfigError,
+  type ConfigProblem,
+  type Limits,
+  readConfig,
+  type WebhookConfig,
+} from './read-config.ts';

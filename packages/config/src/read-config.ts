@@ -20,6 +20,18 @@ export interface Limits {
   snapshotsPerSession: number;
   sessionSeconds: number;
   databaseConnections: number;
+  /** Of one project. */
+  webhookEndpoints: number;
+}
+
+/** How webhooks are delivered. */
+export interface WebhookConfig {
+  /** Lower case, each with or without a port: may be private, and reached over http. */
+  privateHosts: string[];
+  attempts: number;
+  /** Deliveries at once, per API process. */
+  concurrency: number;
+  logDays: number;
 }
 
 /** What a process is told from outside. Paths are absolute; `null` is "not given". */
@@ -34,6 +46,8 @@ export interface Config {
   /** null: the queue lives in PostgreSQL. */
   redisUrl: string | null;
   adminKey: string | null;
+  /** Encrypts secrets that the database holds; null: they are stored as they are. */
+  encryptionKey: string | null;
   /** Lower case, each with or without a port; loopback names are always allowed beside them. */
   allowedHosts: string[];
   allowedOrigins: string[];
@@ -47,6 +61,7 @@ export interface Config {
   /** How long a run waits for room on a full disk before it fails. */
   storagePatienceSeconds: number;
   inferenceThreads: number;
+  webhooks: WebhookConfig;
   limits: Limits;
 }
 
@@ -128,6 +143,7 @@ const toConfig = (values: Environment): Config => ({
   databaseUrl: values.DATABASE_URL,
   redisUrl: values.REDIS_URL,
   adminKey: values.UNFOLD_ADMIN_KEY,
+  encryptionKey: values.UNFOLD_ENCRYPTION_KEY,
   allowedHosts: values.UNFOLD_ALLOWED_HOSTS,
   allowedOrigins: values.UNFOLD_ALLOWED_ORIGINS,
   logLevel: values.LOG_LEVEL,
@@ -137,6 +153,12 @@ const toConfig = (values: Environment): Config => ({
   shutdownGraceSeconds: values.UNFOLD_SHUTDOWN_GRACE_SECONDS,
   storagePatienceSeconds: values.UNFOLD_STORAGE_PATIENCE_SECONDS,
   inferenceThreads: values.UNFOLD_INFERENCE_THREADS,
+  webhooks: {
+    privateHosts: values.UNFOLD_WEBHOOK_PRIVATE_HOSTS,
+    attempts: values.UNFOLD_WEBHOOK_ATTEMPTS,
+    concurrency: values.UNFOLD_WEBHOOK_CONCURRENCY,
+    logDays: values.UNFOLD_WEBHOOK_LOG_DAYS,
+  },
   limits: {
     uploadBytes: values.UNFOLD_MAX_UPLOAD_BYTES,
     bodyBytes: values.UNFOLD_MAX_BODY_BYTES,
@@ -154,6 +176,7 @@ const toConfig = (values: Environment): Config => ({
     snapshotsPerSession: values.UNFOLD_MAX_SNAPSHOTS_PER_SESSION,
     sessionSeconds: values.UNFOLD_MAX_SESSION_SECONDS,
     databaseConnections: values.UNFOLD_MAX_DATABASE_CONNECTIONS,
+    webhookEndpoints: values.UNFOLD_MAX_WEBHOOK_ENDPOINTS,
   },
 });
 

@@ -31,6 +31,7 @@ const tags = [
   { name: 'Fine-tuning', description: "OpenAI's fine-tuning API over the same jobs." },
   { name: 'Models', description: 'Trained and imported models.' },
   { name: 'Inference', description: 'Text generation and scoring.' },
+  { name: 'Webhooks', description: 'Telling you of events, signed as Standard Webhooks say.' },
   { name: 'Keys', description: 'API keys.' },
   { name: 'Service', description: 'For operators.' },
 ];
@@ -44,7 +45,14 @@ const addDocs = (operation: Operation, docs: RouteDocs): void => {
   if (answer && docs.response !== undefined) answer.example = docs.response;
 };
 
-const idempotent = new Set(['/v1/files', '/v1/jobs', '/v1/fine_tuning/jobs', '/v1/models', '/v1/keys']);
+const idempotent = new Set([
+  '/v1/files',
+  '/v1/jobs',
+  '/v1/fine_tuning/jobs',
+  '/v1/models',
+  '/v1/keys',
+  '/v1/webhook_endpoints',
+]);
 const idempotencyParameter = {
   name: 'Idempotency-Key',
   in: 'header',

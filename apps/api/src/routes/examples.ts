@@ -5,6 +5,8 @@ import {
   filePurposes,
   type JobResource,
   jobSpec,
+  type WebhookDeliveryResource,
+  type WebhookEndpointResource,
 } from '@unfold/contracts';
 
 /** Examples of the OpenAPI document. A test sends the requests and holds the answers against their schemas. */
@@ -14,6 +16,9 @@ const ids = {
   checkpoint: 'ckpt-019aab30155a7aa19c8d7e6f5a4b3c2d',
   model: 'model-019aab31c3de7f0e8b7a6c5d4e3f2a1b',
   key: 'key-019aab32004f7bd2a3c4d5e6f708192a',
+  webhookEndpoint: 'we-019aab34115e7c43b2a1f0e9d8c7b6a5',
+  webhookEvent: 'evt-019aab34a2b97d02c3b4a5968778695a',
+  webhookDelivery: 'dlv-019aab34a2ba7f31d4c5b6a798897a6b',
 };
 const sha256 = 'b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c';
 
@@ -241,4 +246,54 @@ export const keyExample = {
   scopes: ['admin'],
   created_at: '2026-11-22T20:00:00.000Z',
   last_used_at: null,
+};
+
+export const webhookEndpointRequestExample = {
+  url: 'https://example.org/hooks/unfold',
+  events: ['fine_tuning.job.succeeded', 'fine_tuning.job.failed'],
+  description: 'tells the team',
+};
+
+export const webhookEndpointExample: WebhookEndpointResource = {
+  id: ids.webhookEndpoint,
+  object: 'webhook_endpoint',
+  url: 'https://example.org/hooks/unfold',
+  events: ['fine_tuning.job.succeeded', 'fine_tuning.job.failed'],
+  description: 'tells the team',
+  metadata: {},
+  enabled: true,
+  created_at: 1_795_377_600,
+  secret: 'whsec_…',
+};
+
+export const webhookDeliveryExample: WebhookDeliveryResource = {
+  id: ids.webhookDelivery,
+  object: 'webhook_endpoint.delivery',
+  endpoint_id: ids.webhookEndpoint,
+  event: {
+    id: ids.webhookEvent,
+    object: 'event',
+    type: 'fine_tuning.job.succeeded',
+    created_at: 1_795_377_700,
+    data: { id: ids.job },
+  },
+  status: 'delivered',
+  attempts: 1,
+  response_status: 200,
+  error: null,
+  next_attempt_at: null,
+  last_attempt_at: 1_795_377_700,
+  delivered_at: 1_795_377_700,
+  created_at: 1_795_377_700,
+};
+
+export const webhookTestExample: WebhookDeliveryResource = {
+  ...webhookDeliveryExample,
+  event: { ...webhookDeliveryExample.event, type: 'webhook.test', data: { id: ids.webhookEndpoint } },
+  status: 'pending',
+  attempts: 0,
+  response_status: null,
+  next_attempt_at: 1_795_377_700,
+  last_attempt_at: null,
+  delivered_at: null,
 };

@@ -17,6 +17,8 @@ import { registerPredictRoute } from './predict.ts';
 import { registerScoreRoute } from './score.ts';
 import { registerServiceRoutes } from './service.ts';
 import { registerStreamSocket } from './stream-socket.ts';
+import { registerWebhookDeliveryRoutes } from './webhook-deliveries.ts';
+import { registerWebhookEndpointRoutes } from './webhook-endpoints.ts';
 
 const all = [
   registerFileRoutes,
@@ -34,6 +36,8 @@ const all = [
   registerCompletionRoute,
   registerScoreRoute,
   registerPredictRoute,
+  registerWebhookEndpointRoutes,
+  registerWebhookDeliveryRoutes,
   registerKeyRoutes,
   registerServiceRoutes,
 ];

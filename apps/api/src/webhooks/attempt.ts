@@ -1,0 +1,102 @@
+import type { ClaimedDelivery, DeliveryOutcome } from '@unfold/store';
+import { post } from './post.ts';
+import { signatureHeaders } from './signature.ts';
+import { readTarget } from './target.ts';
+
+export interface AttemptOptions {
+  privateHosts: readonly string[];
+  /** The attempt that is the last. */
+  attempts: number;
+  /** Before the second attempt. */
+  firstRetryMs: number;
+  /** Aborted when the server stops and waits no longer. */
+  stopping: AbortSignal;
+}
+
+const timeoutMs = 10_000;
+const longestRetryMs = 6 * 3600 * 1000;
+const errorLength = 300;
+
+/** Four times as long after each attempt, at most six hours, ± 20 %, so that what failed together is not repeated together. */
+export const retryAfterMs = (attempts: number, firstRetryMs: number, random = Math.random()): number =>
+  Math.round(Math.min(longestRetryMs, firstRetryMs * 4 ** (attempts - 1)) * (0.8 + 0.4 * random));
+
+const describeFailure = (error: unknown): string => {
+  const { name, message, code } = error as Error & { code?: string };
+  if (name === 'TimeoutError') return `There was no answer within ${timeoutMs / 1000} s.`;
+  return (message || code || name).slice(0, errorLength);
+};
+
+const describeStatus = (status: number): string =>
+  status >= 300 && status < 400
+    ? `The answer was ${status}: redirects are not followed.`
+    : `The answer was ${status}: expected 200 to 299.`;
+
+/** Again later, unless it was the last attempt: whatever was wrong may be mended meanwhile. */
+const failedToSend = (claimed: ClaimedDelivery, error: string, options: AttemptOptions): DeliveryOutcome =>
+  claimed.attempts >= options.attempts
+    ? { type: 'failed', response_status: null, error }
+    : {
+        type: 'retry',
+        after_ms: retryAfterMs(claimed.attempts, options.firstRetryMs),
+        response_status: null,
+        error,
+      };
+
+const outcomeOfStatus = (
+  claimed: ClaimedDelivery,
+  status: number,
+  options: AttemptOptions,
+): DeliveryOutcome => {
+  if (status >= 200 && status < 300) return { type: 'delivered', response_status: status };
+  const error = describeStatus(status);
+  if (status === 410)
+    return { type: 'gone', response_status: status, error: `${error} The endpoint was disabled.` };
+  return { ...failedToSend(claimed, error, options), response_status: status };
+};
+
+const outcomeOfError = (
+  claimed: ClaimedDelivery,
+  error: unknown,
+  options: AttemptOptions,
+): DeliveryOutcome => {
+  if (options.stopping.aborted)
+    return {
+      type: 'retry',
+      after_ms: 0,
+      response_status: null,
+      error: 'The server stopped during this attempt.',
+    };
+  return failedToSend(claimed, describeFailure(error), options);
+};
+
+/** Makes one attempt and says what becomes of the delivery. Never throws. */
+export const attemptDelivery = async (
+  claimed: ClaimedDelivery,
+  options: AttemptOptions,
+): Promise<DeliveryOutcome> => {
+  if (claimed.secrets.length === 0)
+    return failedToSend(
+      claimed,
+      "The endpoint's secret was encrypted with another UNFOLD_ENCRYPTION_KEY: rotate it.",
+      options,
+    );
+  const { event_id, body, secrets } = claimed;
+  const timestamp = Math.floor(Date.now() / 1000);
+  const timeout = AbortSignal.timeout(timeoutMs);
+  try {
+    const status = await post(
+      readTarget(claimed.url, options.privateHosts),
+      {
+        'content-type': 'application/json',
+        'user-agent': 'unfold-webhooks',
+        ...signatureHeaders(event_id, timestamp, body, secrets),
+      },
+      body,
+      AbortSignal.any([timeout, options.stopping]),
+    );
+    return outcomeOfStatus(claimed, status, options);
+  } catch (error) {
+    return outcomeOfError(claimed, timeout.aborted ? timeout.reason : error, options);
+  }
+};

@@ -1,0 +1,372 @@
+import {
+  type JobError,
+  type WebhookDeliveryResource,
+  type WebhookEndpointResource,
+  webhookDeliveryResource,
+  webhookEndpointResource,
+} from '@unfold/contracts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { waitFor } from '../support/process.ts';
+import { openReceiver, type Receiver, unwrap } from '../support/receiver.ts';
+import { type Api, type ApiChange, claim, expectError, startApi, submit } from './support.ts';
+
+const path = '/v1/webhook_endpoints';
+const diverged: JobError = { code: 'diverged', message: 'The loss became infinite.', param: null };
+const timings = { webhookPollMs: 20, webhookRetryMs: 10, patienceMs: 500 };
+
+const start = (
+  change: Partial<Api['config']['webhooks']> = {},
+  config: ApiChange['config'] = {},
+): Promise<Api> =>
+  startApi({
+    timings,
+    config: {
+      ...config,
+      webhooks: { privateHosts: ['127.0.0.1'], attempts: 3, concurrency: 8, logDays: 30, ...change },
+    },
+  });
+
+let receiver: Receiver;
+beforeEach(async () => {
+  receiver = await openReceiver();
+});
+afterEach(() => receiver.close());
+
+const endpoint = async (
+  api: Api,
+  more: object = {},
+): Promise<WebhookEndpointResource & { secret: string }> => {
+  const answer = await api.request
+    .post(path)
+    .send({ url: receiver.url, events: ['fine_tuning.job.failed'], ...more });
+  expect(answer.status, JSON.stringify(answer.body)).toBe(201);
+  return answer.body;
+};
+
+const deliveries = async (api: Api, id: string): Promise<WebhookDeliveryResource[]> =>
+  (await api.request.get(`${path}/${id}/deliveries?limit=100`)).body.data;
+
+const settled = (api: Api, id: string, count = 1): Promise<WebhookDeliveryResource[]> =>
+  waitFor(`${count} deliveries to be settled`, async () => {
+    const rows = await deliveries(api, id);
+    return rows.filter(({ status }) => status !== 'pending').length >= count && rows;
+  });
+
+const arrived = (count: number) =>
+  waitFor(`${count} requests to arrive`, () => receiver.received.length >= count && receiver.received);
+
+/** A job of this project that fails. */
+const fail = async (api: Api): Promise<string> => {
+  const { id } = await submit(api);
+  await api.store.jobs.finish(await claim(api, id), { type: 'failed', error: diverged });
+  return id;
+};
+
+describe('webhooks', () => {
+  let api: Api;
+  beforeAll(async () => {
+    api = await start();
+  });
+  afterEach(() => api.database.query('DELETE FROM webhook_endpoints'));
+  afterAll(() => api.stop());
+
+  it('tell of a job’s end in OpenAI’s shape, signed for OpenAI’s client', async () => {
+    const { id, secret } = await endpoint(api, {
+      events: [
+        'fine_tuning.job.failed',
+        'fine_tuning.job.cancelled',
+        'training.job.running',
+        'training.job.failed',
+      ],
+    });
+    const failed = await fail(api);
+    const { id: cancelled } = await submit(api);
+    await api.request.post(`/v1/jobs/${cancelled}/cancel`);
+    await settled(api, id, 4);
+    const told = receiver.received.map(({ event }) => [event.type, event.data]);
+    expect(told).toHaveLength(4);
+    expect(told).toEqual(
+      expect.arrayContaining([
+        ['fine_tuning.job.failed', { id: failed }],
+        ['fine_tuning.job.cancelled', { id: cancelled }],
+        ['training.job.running', { id: failed, status: 'running', model_id: null }],
+        ['training.job.failed', { id: failed, status: 'failed', model_id: null }],
+      ]),
+    );
+    for (const request of receiver.received) {
+      expect(await unwrap(request, secret)).toEqual(request.event);
+      expect(request.headers).toMatchObject({
+        'webhook-id': request.event.id,
+        'content-type': 'application/json',
+      });
+      await expect(unwrap({ ...request, body: `${request.body} ` }, secret)).rejects.toThrow('signature');
+    }
+    const [row] = await deliveries(api, id);
+    expect(webhookDeliveryResource.strict().parse(row)).toEqual(row);
+    expect(row).toMatchObject({ status: 'delivered', attempts: 1, response_status: 200, error: null });
+    expect(row).toMatchObject({ next_attempt_at: null, delivered_at: expect.any(Number) });
+  });
+
+  it('come again after an error, with the id that they had, until they are delivered', async () => {
+    const { id, secret } = await endpoint(api);
+    receiver.answerWith(500, 503);
+    await fail(api);
+    const [row] = await settled(api, id);
+    expect(row).toMatchObject({ status: 'delivered', attempts: 3, response_status: 200, error: null });
+    const requests = receiver.received;
+    expect(new Set(requests.map(({ headers }) => headers['webhook-id']))).toEqual(new Set([row!.event.id]));
+    for (const request of requests) await unwrap(request, secret);
+  });
+
+  it('are given up after the last attempt, and delivered when asked again', async () => {
+    const { id } = await endpoint(api);
+    receiver.answerWith(500, 500, 404);
+    await fail(api);
+    const [row] = await settled(api, id);
+    expect(row).toMatchObject({ status: 'failed', attempts: 3, response_status: 404, next_attempt_at: null });
+    expect(row!.error).toContain('404');
+    const again = await api.request.post(`${path}/${id}/deliveries/${row!.id}/redeliver`);
+    expect(again.body).toMatchObject({ id: row!.id, status: 'pending', attempts: 0 });
+    await arrived(4);
+    await waitFor('the delivery', async () => (await deliveries(api, id))[0]!.status === 'delivered');
+    expect(receiver.received[3]!.event).toEqual(row!.event);
+  });
+
+  it('follow no redirect', async () => {
+    const { id } = await endpoint(api);
+    const location = { location: `${receiver.url}/elsewhere` };
+    receiver.answerWith(...[307, 302, 308].map((status) => ({ status, headers: location })));
+    await fail(api);
+    const [row] = await settled(api, id);
+    expect(row).toMatchObject({ status: 'failed', response_status: 308 });
+    expect(row!.error).toContain('redirects are not followed');
+    expect(receiver.received.map((request) => request.path)).toEqual(['/hooks', '/hooks', '/hooks']);
+  });
+
+  it('reach no private address under a public name: the connection itself is refused', async () => {
+    // "localhost" stands for a name whose owner lets it point to this machine once it was accepted.
+    const { id } = await endpoint(api, { url: `https://localhost:${receiver.port}/hooks` });
+    await fail(api);
+    const [row] = await settled(api, id);
+    expect(row).toMatchObject({ status: 'failed', attempts: 3, response_status: null });
+    expect(row!.error).toContain('has no address on the public internet');
+    expect(receiver.connections()).toBe(0);
+  });
+
+  it('end where the receiver says 410', async () => {
+    const { id } = await endpoint(api);
+    receiver.answerWith(410);
+    await fail(api);
+    const [row] = await settled(api, id);
+    expect(row).toMatchObject({ status: 'failed', attempts: 1, response_status: 410 });
+    expect((await api.request.get(`${path}/${id}`)).body.enabled).toBe(false);
+    await fail(api);
+    expect(await deliveries(api, id)).toHaveLength(1);
+    expectError(await api.request.post(`${path}/${id}/test`), 409, 'wrong_state');
+    expectError(await api.request.post(`${path}/${id}/deliveries/${row!.id}/redeliver`), 409, 'wrong_state');
+    await api.request.post(`${path}/${id}`).send({ enabled: true });
+    await fail(api);
+    await settled(api, id, 2);
+  });
+
+  it('can be tested, and tell only those who asked, of their own project', async () => {
+    const tested = await endpoint(api, { events: ['fine_tuning.job.succeeded'] });
+    const away = await api.store.webhooks.create(
+      'another',
+      { url: receiver.url, events: ['fine_tuning.job.failed'], description: null, metadata: {} },
+      10,
+    );
+    await fail(api);
+    const answer = await api.request.post(`${path}/${tested.id}/test`);
+    expect(answer.status).toBe(201);
+    await settled(api, tested.id);
+    expect(receiver.received.map(({ event }) => event)).toMatchObject([
+      { type: 'webhook.test', data: { id: tested.id } },
+    ]);
+    await unwrap(receiver.received[0]!, tested.secret);
+    for (const rest of ['', '/deliveries'])
+      expectError(await api.request.get(`${path}/${away.resource.id}${rest}`), 404, 'not_found', 'id');
+    expectError(await api.request.post(`${path}/${away.resource.id}/rotate_secret`), 404, 'not_found', 'id');
+    expectError(await api.request.delete(`${path}/${away.resource.id}`), 404, 'not_found', 'id');
+  });
+
+  it('are signed with both secrets for a while after a rotation', async () => {
+    const { id, secret } = await endpoint(api);
+    const rotated = (await api.request.post(`${path}/${id}/rotate_secret`)).body;
+    expect(rotated.secret).toMatch(/^whsec_/);
+    await api.request.post(`${path}/${id}/test`);
+    const [request] = await arrived(1);
+    await unwrap(request!, secret);
+    await unwrap(request!, rotated.secret);
+    await api.database.query("UPDATE webhook_endpoints SET previous_secret_until = now() - interval '1 s'");
+    await api.request.post(`${path}/${id}/test`);
+    await arrived(2);
+    await unwrap(receiver.received[1]!, rotated.secret);
+    await expect(unwrap(receiver.received[1]!, secret)).rejects.toThrow('signature');
+  });
+
+  it('are written with the job’s status or not at all', async () => {
+    const { id } = await endpoint(api);
+    const job = await submit(api);
+    const first = await claim(api, job.id);
+    await api.store.jobs.claim(job.id, { worker: 'b', engine: 'reference', device: 'cpu', takeover_ms: 0 });
+    expect(await api.store.jobs.finish(first, { type: 'failed', error: diverged })).toBeNull();
+    expect(await deliveries(api, id)).toEqual([]);
+  });
+
+  it('come once each from any number of processes', async () => {
+    const { id } = await endpoint(api);
+    await api.another();
+    await api.another();
+    const tests = await Promise.all(Array.from({ length: 30 }, () => api.request.post(`${path}/${id}/test`)));
+    await settled(api, id, 30);
+    expect(receiver.received.map(({ event }) => event.id).sort()).toEqual(
+      tests.map(({ body }) => body.event.id).sort(),
+    );
+  });
+
+  it('do not wait for a receiver that is slow', async () => {
+    const quick = await openReceiver();
+    const slow = await endpoint(api);
+    receiver.answerWith(...Array(40).fill(null));
+    for (let k = 0; k < 40; k += 1) await api.request.post(`${path}/${slow.id}/test`);
+    const other = await endpoint(api, { url: quick.url });
+    await api.request.post(`${path}/${other.id}/test`);
+    await settled(api, other.id);
+    expect(quick.received).toHaveLength(1);
+    expect((await deliveries(api, slow.id)).filter(({ status }) => status !== 'pending')).toEqual([]);
+    await api.request.delete(`${path}/${slow.id}`);
+    await quick.close();
+  });
+
+  it('are counted for operators', async () => {
+    const { text } = await api.request.get('/metrics');
+    expect(text).toMatch(/^unfold_webhook_attempts_total\{outcome="delivered"\} [1-9]/m);
+    expect(text).toMatch(/^unfold_webhook_attempts_total\{outcome="gone"\} 1$/m);
+  });
+});
+
+describe('endpoints', () => {
+  let api: Api;
+  beforeAll(async () => {
+    api = await start({}, { encryptionKey: 'a key that seals what the database holds' });
+  });
+  afterAll(() => api.stop());
+
+  it('show their secret once, and keep it sealed', async () => {
+    const send = () =>
+      api.request
+        .post(path)
+        .set('idempotency-key', 'once')
+        .send({ url: receiver.url, events: ['fine_tuning.job.failed'], metadata: { a: 'b' } });
+    const { body, headers } = await send();
+    expect(webhookEndpointResource.strict().parse(body)).toEqual(body);
+    expect(headers['cache-control']).toBe('no-store');
+    const { secret, ...rest } = body;
+    expect(Buffer.from(secret.slice('whsec_'.length), 'base64')).toHaveLength(32);
+    expect((await send()).body).toEqual(rest);
+    expect((await api.request.get(`${path}/${body.id}`)).body).toEqual(rest);
+    expect((await api.request.get(path)).body.data).toEqual([rest]);
+    const kept = JSON.stringify(
+      await api.database.query('SELECT * FROM webhook_endpoints, idempotency_keys'),
+    );
+    expect(kept).not.toContain(secret.slice('whsec_'.length));
+    await api.request.post(`${path}/${body.id}/test`);
+    await unwrap((await arrived(1))[0]!, secret);
+  });
+
+  it('say so when their secret was sealed with another key', async () => {
+    const { id } = await endpoint(api);
+    await api.database.query(
+      "UPDATE webhook_endpoints SET secret = 'sealed:' || repeat('A', 80) WHERE id = $1",
+      [id],
+    );
+    await api.request.post(`${path}/${id}/test`);
+    const [row] = await settled(api, id);
+    expect(row).toMatchObject({ status: 'failed', response_status: null });
+    expect(row!.error).toContain('UNFOLD_ENCRYPTION_KEY');
+    const { secret } = (await api.request.post(`${path}/${id}/rotate_secret`)).body;
+    await api.request.post(`${path}/${id}/test`);
+    await unwrap((await arrived(1))[0]!, secret);
+  });
+
+  it('are listed page by page, changed and deleted', async () => {
+    const ids = [];
+    for (let k = 0; k < 3; k += 1) ids.unshift((await endpoint(api)).id);
+    const first = (await api.request.get(`${path}?limit=2`)).body;
+    expect(first).toMatchObject({ has_more: true, data: [{ id: ids[0] }, { id: ids[1] }] });
+    const second = (await api.request.get(`${path}?limit=1&after=${ids[1]}`)).body;
+    expect(second.data).toMatchObject([{ id: ids[2] }]);
+    const change = {
+      events: ['training.job.paused', 'training.job.paused'],
+      description: 'new',
+      metadata: {},
+    };
+    const changed = (await api.request.post(`${path}/${ids[0]}`).send(change)).body;
+    expect(changed).toMatchObject({ events: ['training.job.paused'], description: 'new', url: receiver.url });
+    expect((await api.request.post(`${path}/${ids[0]}`).send({})).body).toEqual(changed);
+    for (const id of ids)
+      expect((await api.request.delete(`${path}/${id}`)).body).toEqual({
+        id,
+        object: 'webhook_endpoint',
+        deleted: true,
+      });
+    expectError(await api.request.get(`${path}/${ids[0]}`), 404, 'not_found', 'id');
+  });
+
+  it.each([
+    [{ url: 'example.org' }, 400, 'invalid_value', 'url'],
+    [{ url: 'http://example.org' }, 400, 'invalid_value', 'url'],
+    [{ url: 'https://[::ffff:10.0.0.1]/' }, 400, 'invalid_value', 'url'],
+    [{ url: undefined }, 400, 'missing_field', 'url'],
+    [{ events: [] }, 400, 'invalid_value', 'events'],
+    [{ events: ['job.done'] }, 400, 'invalid_value', 'events[0]'],
+    [{ secret: 'mine' }, 400, 'unknown_field', 'secret'],
+  ])('are refused with %j', async (change, status, code, param) => {
+    const body = { url: 'https://example.org', events: ['fine_tuning.job.failed'], ...change };
+    expectError(await api.request.post(path).send(body), status, code, param);
+    const { id } = await endpoint(api);
+    const given = Object.keys(change).filter((key) => change[key as never] !== undefined);
+    if (given.length > 0)
+      expectError(await api.request.post(`${path}/${id}`).send(change), status, code, param);
+  });
+
+  it('are unknown by ids that are none', async () => {
+    const { id } = await endpoint(api);
+    for (const wrong of ['we-1', `we-${'0'.repeat(32)}`, 'x'])
+      expectError(await api.request.get(`${path}/${wrong}`), 404, 'not_found', 'id');
+    for (const wrong of ['dlv-1', `dlv-${'0'.repeat(32)}`])
+      expectError(
+        await api.request.post(`${path}/${id}/deliveries/${wrong}/redeliver`),
+        404,
+        'not_found',
+        'delivery',
+      );
+    expectError(await api.request.get(`${path}/${id}/deliveries?after=dlv-1`), 400, 'invalid_value', 'after');
+  });
+});
+
+describe('what was not delivered when a server stopped', () => {
+  it('is delivered by the next one, attempts that were under way too', async () => {
+    const api = await start();
+    const { id, secret } = await endpoint(api);
+    receiver.answerWith(null);
+    const first = await fail(api);
+    await arrived(1);
+    // The receiver has the request and does not answer: the server waits for its patience, then breaks off.
+    const { id: second } = await submit(api);
+    await api.app.close();
+    await api.store.jobs.finish(await claim(api, second), { type: 'failed', error: diverged });
+    expect(receiver.received).toHaveLength(1);
+    await api.another();
+    await arrived(3);
+    const told = receiver.received.slice(1).map(({ event }) => event.data.id);
+    expect(told.sort()).toEqual([first, second].sort());
+    for (const request of receiver.received) await unwrap(request, secret);
+    await waitFor('both to be delivered', async () => {
+      const { data } = await api.store.webhooks.deliveries('default', id, { limit: 10 });
+      return data.length === 2 && data.every(({ status }) => status === 'delivered');
+    });
+    await api.stop();
+  });
+});
