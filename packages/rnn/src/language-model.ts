@@ -62,6 +62,23 @@ const encodeContext = (
   return encoded;
 };
 
+/**
+ * The context that a session remembers, as the network reads it.
+ * @throws UnfoldError `invalid_value` if it cannot be this model's: the client may have kept the state, and changed it
+ */
+const recallContext = (
+  context: RecordEncoding['context'],
+  remembered: readonly number[],
+): Int32Array | Float32Array => {
+  if (context?.kind === 'label') {
+    if (remembered.length === 1 && context.list.tokens[remembered[0]!] !== undefined)
+      return Int32Array.from(remembered);
+  } else if (remembered.length === context?.width) return Float32Array.from(remembered);
+  throw new UnfoldError('invalid_value', "session: its state's context is not one of this model.", {
+    param: 'session',
+  });
+};
+
 /** A trained language model on a backend: writes text and tells how likely a text is. */
 export class LanguageModel {
   readonly spec: JobSpec;
@@ -138,9 +155,8 @@ export class LanguageModel {
   ): Completion {
     const contextOf = (remembered: number[] | null) => {
       const expected = this.#context;
-      if (remembered === null || expected === null)
-        return encodeContext(expected, options.context ?? undefined);
-      const kept = expected.kind === 'label' ? Int32Array.from(remembered) : Float32Array.from(remembered);
+      if (remembered === null) return encodeContext(expected, options.context ?? undefined);
+      const kept = recallContext(expected, remembered);
       if (options.context === null) return kept;
       const given = encodeContext(expected, options.context)!;
       if (given.some((value, k) => value !== kept[k]))

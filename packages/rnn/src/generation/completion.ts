@@ -100,7 +100,8 @@ export class Completion implements Owner {
     this.#credit = credit;
     this.#seed = options.seed ?? randomSeed();
     this.#bias = biasOf(options.logit_bias, tokenizer);
-    this.#from = state && decodeSession(state, fingerprint, stateSize(network), realArray(network.backend));
+    const shape = { size: stateSize(network), vocabulary: tokenizer.tokens.length };
+    this.#from = state && decodeSession(state, fingerprint, shape, realArray(network.backend));
     this.#context = contextOf(this.#from?.context ?? null);
     for (const prompt of options.prompts) if (typeof prompt !== 'string') expectIds(prompt, tokenizer);
     this.result = new Promise((resolve, reject) => {

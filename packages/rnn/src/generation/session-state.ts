@@ -1,5 +1,6 @@
 import { UnfoldError } from '@unfold/contracts';
 import type { StateValues } from '../model/recurrent-state.ts';
+import { isObject, isSessionHeader } from './check-session-state.ts';
 import type { EndingState } from './endings.ts';
 
 /** A stream of text between two tokens: all that it takes to go on as if it had never stopped. */
@@ -58,7 +59,7 @@ const refuse = (problem: string, cause?: unknown): never => {
   throw new UnfoldError('invalid_value', `session: ${problem}.`, { param: 'session', cause });
 };
 
-const readHeader = (bytes: Buffer): { header: Header; end: number } => {
+const readHeader = (bytes: Buffer): { header: { [field in keyof Header]?: unknown }; end: number } => {
   if (bytes.length < prefixBytes || bytes.toString('latin1', 0, 4) !== magic)
     return refuse('expected the state of a session, but received other bytes');
   if (bytes.readUInt32LE(4) !== version)
@@ -66,21 +67,23 @@ const readHeader = (bytes: Buffer): { header: Header; end: number } => {
       `expected a state of version ${version}, but received one of version ${bytes.readUInt32LE(4)}`,
     );
   const end = prefixBytes + bytes.readUInt32LE(8);
+  let header: unknown;
   try {
-    return { header: JSON.parse(bytes.toString('utf8', prefixBytes, end)) as Header, end };
+    header = JSON.parse(bytes.toString('utf8', prefixBytes, end));
   } catch (error) {
     return refuse('its state is damaged', error);
   }
+  return isObject(header) ? { header, end } : refuse('its state is damaged');
 };
 
 /**
- * @param size numbers in a state of the model
+ * @param shape numbers in a state of the model, and tokens of its vocabulary
  * @throws UnfoldError `invalid_value` for a state of another model, or bytes that are none
  */
 export const decodeSession = (
   given: Uint8Array,
   model: string,
-  size: number,
+  { size, vocabulary }: { size: number; vocabulary: number },
   Real: Float32ArrayConstructor | Float64ArrayConstructor,
 ): SessionState => {
   const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
@@ -91,7 +94,9 @@ export const decodeSession = (
   const Elements = elements === 'float64' ? Float64Array : Float32Array;
   if (stored !== size || bytes.length !== end + size * Elements.BYTES_PER_ELEMENT)
     return refuse('its state is damaged');
+  if (!isSessionHeader(rest, vocabulary)) return refuse('its state says what cannot be');
   // A copy is aligned, as an array of numbers must be.
   const values = new Elements(new Uint8Array(bytes.subarray(end)).buffer, 0, size);
+  if (!values.every(Number.isFinite)) return refuse('its state holds numbers that are not finite');
   return { ...rest, state: values instanceof Real ? values : new Real(values) };
 };
