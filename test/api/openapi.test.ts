@@ -108,6 +108,16 @@ describe('/openapi.json', () => {
         'POST /v1/webhook_endpoints/{id}/test',
         'GET /v1/webhook_endpoints/{id}/deliveries',
         'POST /v1/webhook_endpoints/{id}/deliveries/{delivery}/redeliver',
+        'POST /v1/sessions',
+        'GET /v1/sessions',
+        'GET /v1/sessions/{id}',
+        'DELETE /v1/sessions/{id}',
+        'POST /v1/sessions/{id}/fork',
+        'POST /v1/sessions/{id}/restore',
+        'GET /v1/sessions/{id}/state',
+        'POST /v1/sessions/{id}/snapshots',
+        'GET /v1/sessions/{id}/snapshots',
+        'DELETE /v1/sessions/{id}/snapshots/{snapshot}',
         'POST /v1/keys',
         'GET /v1/keys',
         'DELETE /v1/keys/{id}',
@@ -167,6 +177,8 @@ describe('/openapi.json', () => {
     const endpoint = await api.request
       .post('/v1/webhook_endpoints')
       .send({ url: 'https://example.org/', events: ['fine_tuning.job.failed'] });
+    const session = (await api.request.post('/v1/sessions').send({ model: 'moby-dick' })).body.id;
+    const snapshot = (await api.request.post(`/v1/sessions/${session}/snapshots`)).body.id;
     for (const { path, method, operation } of operations()) {
       const example = operation.requestBody?.content['application/json']?.example as
         | Record<string, unknown>
@@ -175,10 +187,18 @@ describe('/openapi.json', () => {
       if (example === undefined || path === '/v1/keys') continue;
       const file = path === '/v1/models' ? weights : text;
       const uploaded = ['file', 'training_file'].filter((field) => field in example);
-      const body = { ...example, ...Object.fromEntries(uploaded.map((field) => [field, file])) };
+      const body = {
+        ...example,
+        ...Object.fromEntries(uploaded.map((field) => [field, file])),
+        ...('snapshot' in example && { snapshot }),
+      };
       const named = path.endsWith('/predict') ? 'languages' : 'moby-dick';
-      const owned = path.includes('/webhook_endpoints/') ? endpoint.body.id : named;
-      const id = path.includes('/jobs/') ? job.id : owned;
+      const ids: [string, string][] = [
+        ['/jobs/', job.id],
+        ['/webhook_endpoints/', endpoint.body.id],
+        ['/sessions/', session],
+      ];
+      const id = ids.find(([part]) => path.includes(part))?.[1] ?? named;
       const answer = await api.request[method as 'post'](path.replace('{id}', id)).send(body);
       expect(answer.status, `${path} ${JSON.stringify(answer.body)}`).toBeLessThan(300);
     }

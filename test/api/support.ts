@@ -72,6 +72,7 @@ export const startApi = async (change: ApiChange = {}): Promise<Api> => {
     connections: config.limits.databaseConnections,
     queueDepth: config.limits.queueDepth,
     encryptionKey: config.encryptionKey,
+    sessionLimits: { perKey: config.limits.sessionsPerKey, snapshots: config.limits.snapshotsPerSession },
     migrate: false,
   });
   const queue = await openQueue({ redisUrl: config.redisUrl, databaseUrl });

@@ -60,8 +60,8 @@ export const openTarget = async (): Promise<Target> => {
     // Nothing is delivered: attempts change rows whenever they like.
     config: { adminKey, webhooks: { privateHosts: [], attempts: 10, concurrency: 0, logDays: 30 } },
     limits: { queueDepth: 60, requestsPerMinute: 10_000_000, uploadBytes: 200_000 },
-    // The reconciler and the wake-ups write nothing into tables; their rhythm only costs.
-    timings: { headsMs: 1000 },
+    // The reconciler and the wake-ups write nothing into tables; their rhythm only costs. What sweeps rows away waits.
+    timings: { headsMs: 1000, reconcileMs: 3_600_000 },
   });
   const contents = await openTableContents(api.database.databaseUrl);
   const request = api.request;
@@ -79,6 +79,8 @@ export const openTarget = async (): Promise<Target> => {
       const { body } = await authorized.post('/v1/jobs').send(smallSpec(file));
       if (action !== null) await authorized.post(`/v1/jobs/${body.id}/${action}`).send({});
     }
+    const { body } = await authorized.post('/v1/sessions').send({ model: 'writer' });
+    await authorized.post(`/v1/sessions/${body.id}/snapshots`).send({});
   };
   await seed();
   const served = await request.get('/openapi.json').set({ authorization });
@@ -89,7 +91,9 @@ export const openTarget = async (): Promise<Target> => {
 
   const look = async (): Promise<void> => {
     existing = await contents.existing();
-    const isBare = ['files', 'jobs', 'models'].some((table) => (existing.get(table) ?? []).length === 0);
+    const isBare = ['files', 'jobs', 'models', 'sessions'].some(
+      (table) => (existing.get(table) ?? []).length === 0,
+    );
     if (isBare) {
       await seed();
       existing = await contents.existing();

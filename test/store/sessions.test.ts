@@ -58,7 +58,7 @@ describe('a lease', () => {
     const held = attempts.filter((attempt) => typeof attempt !== 'string');
     expect(held).toHaveLength(1);
     expect(attempts.filter((attempt) => attempt === 'session_busy')).toHaveLength(19);
-    expect(await codeOf(sessions.lease(owner, id, 15_000))).toEqual(['session_busy', 'session']);
+    expect(await codeOf(sessions.lease(owner, id, 15_000))).toEqual(['session_busy', null]);
     await sessions.release(held[0]!.lease);
     expect(await other.sessions.lease(owner, id, 15_000)).toMatchObject({ model, tokens: 0 });
   });
@@ -83,7 +83,7 @@ describe('a lease', () => {
     expect(tokens).toBe(0);
     expect(await sessions.renew(stalled, 15_000)).toBe(false);
     await sessions.release(stalled);
-    expect(await codeOf(sessions.lease(owner, id, 15_000))).toEqual(['session_busy', 'session']);
+    expect(await codeOf(sessions.lease(owner, id, 15_000))).toEqual(['session_busy', null]);
     expect(await sessions.commit(stalled, { state: bytes('stale'), tokens: 9 })).toBe('taken_over');
     expect(await read(owner, id)).toEqual(['start', 0]);
     expect(await sessions.commit(successor, { state: bytes('fresh'), tokens: 2 })).toBe('committed');
@@ -106,7 +106,7 @@ describe('a lease', () => {
     const { lease } = await sessions.lease(owner, id, 15_000);
     await expireLease(id);
     expect(await sessions.renew(lease, 15_000)).toBe(true);
-    expect(await codeOf(sessions.lease(owner, id, 15_000))).toEqual(['session_busy', 'session']);
+    expect(await codeOf(sessions.lease(owner, id, 15_000))).toEqual(['session_busy', null]);
   });
 
   it('keeps the session from expiring, whose life begins anew after it', async () => {
@@ -291,7 +291,7 @@ describe('forks and snapshots', () => {
     const { id } = await open(owner);
     const snapshot = (await sessions.snapshot(owner, id)).resource.id;
     const { lease } = await sessions.lease(owner, id, 15_000);
-    expect(await codeOf(sessions.restore(owner, id, snapshot))).toEqual(['session_busy', 'session']);
+    expect(await codeOf(sessions.restore(owner, id, snapshot))).toEqual(['session_busy', null]);
     await sessions.commit(lease, { state: bytes('grown'), tokens: 7 });
     expect(await sessions.restore(owner, id, snapshot)).toMatchObject({ id, tokens: 0, bytes: 5 });
     expect(await read(owner, id)).toEqual(['start', 0]);

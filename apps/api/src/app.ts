@@ -42,6 +42,7 @@ const standardTimings: Timings = {
   reconcileMs: 30_000,
   webhookPollMs: 1000,
   webhookRetryMs: 5000,
+  leaseMs: 15_000,
 };
 
 /** An upload of the largest size over a slow line. */

@@ -11,6 +11,7 @@ import type { OpenSockets } from './live/open-sockets.ts';
 import type { ProjectWatchers } from './live/project-watchers.ts';
 import type { ApiMetrics } from './metrics.ts';
 import type { KeyGate } from './plugins/api-keys.ts';
+import type { SessionLeases } from './sessions/session-leases.ts';
 import type { Sender } from './webhooks/sender.ts';
 
 /** How long things take; tests shorten them. */
@@ -23,12 +24,14 @@ export interface Timings {
   headsMs: number;
   /** How long requests may take to end once the server stops; then their connections are cut. */
   patienceMs: number;
-  /** Between runs of the reconciler. */
+  /** Between runs of the reconciler, and between sweeps. */
   reconcileMs: number;
   /** Between looks for webhooks that are due. */
   webhookPollMs: number;
   /** Before the second attempt to deliver a webhook. */
   webhookRetryMs: number;
+  /** After so long without a sign of life from the process that uses it, a session may be used by another. */
+  leaseMs: number;
 }
 
 /** Everything that a route may use, made once per server. */
@@ -43,6 +46,7 @@ export interface ApiContext {
   sockets: OpenSockets;
   inference: InferencePool;
   models: ModelDirectory;
+  sessionLeases: SessionLeases;
   dataChecks: DataChecks;
   gate: KeyGate;
   webhooks: Pick<Sender, 'wake'>;

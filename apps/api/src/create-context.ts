@@ -7,7 +7,9 @@ import { createFollowerHub } from './live/follower-hub.ts';
 import { createOpenSockets } from './live/open-sockets.ts';
 import { createProjectWatchers } from './live/project-watchers.ts';
 import { createMetrics } from './metrics.ts';
+import { startPeriodicWork } from './periodic-work.ts';
 import { createKeyGate } from './plugins/api-keys.ts';
+import { createSessionLeases } from './sessions/session-leases.ts';
 import { startSender } from './webhooks/sender.ts';
 
 type Given = Pick<ApiContext, 'config' | 'store' | 'queue' | 'log' | 'timings' | 'closing'>;
@@ -34,6 +36,13 @@ export const createContext = (
     metrics,
     log,
   });
+  const sessionLeases = createSessionLeases({ store, metrics, log, leaseMs: timings.leaseMs });
+  const sweeper = startPeriodicWork({
+    name: 'sweeping expired sessions',
+    work: async () => metrics.sessionsExpired.inc(await store.sessions.removeExpired()),
+    everyMs: timings.reconcileMs,
+    log,
+  });
   const reconciler = startReconciler({ store, queue, log, everyMs: timings.reconcileMs });
   const webhooks = startSender({
     store,
@@ -47,7 +56,15 @@ export const createContext = (
   const stop = async (): Promise<void> => {
     watchers.close();
     hub.close();
-    await Promise.all([reconciler.stop(), webhooks.stop(), inference.close(), sockets.closeAll()]);
+    // What was streamed until now is committed before the threads that know the state end.
+    await sessionLeases.settled(timings.patienceMs);
+    await Promise.all([
+      reconciler.stop(),
+      sweeper.stop(),
+      webhooks.stop(),
+      inference.close(),
+      sockets.closeAll(),
+    ]);
   };
   const context = {
     ...given,
@@ -58,6 +75,7 @@ export const createContext = (
     inference,
     models: createModelDirectory(store),
     webhooks,
+    sessionLeases,
     dataChecks: createDataChecks((task) => inference.check(task, given.closing)),
     gate: createKeyGate(config, store),
   };

@@ -26,6 +26,7 @@ const run = async (): Promise<void> => {
     connections: config.limits.databaseConnections,
     queueDepth: config.limits.queueDepth,
     encryptionKey: config.encryptionKey,
+    sessionLimits: { perKey: config.limits.sessionsPerKey, snapshots: config.limits.snapshotsPerSession },
     log: (message) => log.info(message),
   });
   const queue = await openQueue({

@@ -11,6 +11,9 @@ export interface ApiMetrics {
   inferenceTokens: Counter<'kind'>;
   inferenceRunning: Gauge;
   inferenceRestarts: Counter;
+  sessions: Gauge;
+  sessionsBusy: Counter;
+  sessionsExpired: Counter;
   queueJobs: Gauge<'status'>;
   jobs: Gauge<'status'>;
   webhookAttempts: Counter<'outcome'>;
@@ -69,6 +72,21 @@ export const createMetrics = (): ApiMetrics => {
     inferenceRestarts: new Counter({
       name: 'unfold_inference_thread_restarts_total',
       help: 'Inference threads that died and were started again.',
+      registers,
+    }),
+    sessions: new Gauge({
+      name: 'unfold_sessions',
+      help: 'Sessions that have not expired, of all keys.',
+      registers,
+    }),
+    sessionsBusy: new Counter({
+      name: 'unfold_sessions_busy_total',
+      help: 'Completions that were refused because another one was using their session.',
+      registers,
+    }),
+    sessionsExpired: new Counter({
+      name: 'unfold_sessions_expired_total',
+      help: 'Expired sessions that this process swept.',
       registers,
     }),
     queueJobs: new Gauge({

@@ -8,7 +8,9 @@ import type {
   Frame,
   JobResource,
   JobSpecInput,
+  Page,
   PredictResource,
+  SessionResource,
 } from '@unfold/contracts';
 import { WebSocket } from 'ws';
 import { CommandError } from './command-error.ts';
@@ -28,6 +30,11 @@ export interface ApiClient {
   complete(request: { model: string; prompt: string; [option: string]: unknown }): AsyncGenerator<string>;
   /** @param input one sequence or a list of them; the API says what is wrong with it */
   predict(model: string, input: unknown): Promise<PredictResource>;
+  createSession(model: string): Promise<SessionResource>;
+  forkSession(id: string): Promise<SessionResource>;
+  deleteSession(id: string): Promise<void>;
+  /** Newest first, page after page. @param model only those of this model */
+  sessions(model?: string): AsyncGenerator<SessionResource>;
 }
 
 const failureOf = async (answer: Response): Promise<CommandError> => {
@@ -122,6 +129,20 @@ export const createApiClient = (url: string, key: string | null): ApiClient => {
     cancel: async (id) => void (await post(`/v1/jobs/${id}/cancel`)),
     follow,
     predict: (model, input) => answered(post(`/v1/models/${encodeURIComponent(model)}/predict`, { input })),
+    createSession: (model) => answered(post('/v1/sessions', { model })),
+    forkSession: (id) => answered(post(`/v1/sessions/${encodeURIComponent(id)}/fork`)),
+    deleteSession: async (id) =>
+      void (await call(`/v1/sessions/${encodeURIComponent(id)}`, { method: 'DELETE' })),
+    sessions: async function* (model) {
+      const query = new URLSearchParams({ limit: '100', ...(model !== undefined && { model }) });
+      for (;;) {
+        const page = await answered<Page<SessionResource>>(call(`/v1/sessions?${query}`));
+        yield* page.data;
+        const last = page.data.at(-1);
+        if (!page.has_more || last === undefined) return;
+        query.set('after', last.id);
+      }
+    },
     complete: async function* (request) {
       const answer = await post('/v1/completions', { ...request, stream: true });
       const lines = createInterface({ input: Readable.fromWeb(answer.body as ReadableStream) });

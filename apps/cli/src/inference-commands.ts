@@ -12,10 +12,11 @@ export interface GenerateOptions extends AddressOptions {
   maxTokens?: number;
   temperature?: number;
   seed?: number;
+  session?: string;
 }
 
 /** The service that was named, or the one that runs in the data folder. */
-const findService = async (options: AddressOptions): Promise<ApiClient> => {
+export const findService = async (options: AddressOptions): Promise<ApiClient> => {
   const { dataDir, adminKey } = configFor(options);
   const url = options.url ?? (await findUp(dataDir))?.url;
   if (url) return createApiClient(url.replace(/\/$/, ''), adminKey);
@@ -40,7 +41,7 @@ export const generate = async (
   prompt: string | undefined,
   options: GenerateOptions,
 ): Promise<void> => {
-  const { context, maxTokens, temperature, seed } = options;
+  const { context, maxTokens, temperature, seed, session } = options;
   const api = await findService(options);
   const request = {
     model,
@@ -49,6 +50,7 @@ export const generate = async (
     max_tokens: maxTokens,
     temperature,
     seed,
+    session,
   };
   for await (const text of api.complete(request)) process.stdout.write(text);
   process.stdout.write('\n');

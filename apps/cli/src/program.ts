@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { generate, predict } from './inference-commands.ts';
 import { quickstart } from './quickstart/quickstart-command.ts';
+import { createSession, deleteSession, forkSession, listSessions } from './session-commands.ts';
 import { up } from './up-command.ts';
 
 const integer =
@@ -85,6 +86,7 @@ Examples:
     .option('--max-tokens <number>', 'most tokens', integer(1, 100_000))
     .option('--temperature <number>', '0 takes the likeliest token', decimal(0, 10))
     .option('--seed <number>', 'the same seed gives the same text', integer(0, 4_294_967_295))
+    .option('--session <id>', 'go on from what a session remembers, and leave it behind the text')
     .addHelpText(
       'after',
       `
@@ -108,6 +110,37 @@ Examples:
 `,
     )
     .action(predict);
+
+  const sessions = program
+    .command('sessions')
+    .description('What models remember between calls: see also `unfold generate --session`.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ SESSION=$(unfold sessions create moby-dick)
+  $ unfold generate moby-dick "Call me " --session $SESSION
+  $ OTHER=$(unfold sessions fork $SESSION)
+  $ unfold sessions list --model moby-dick
+`,
+    );
+  const model = "a model's name or id, or a checkpoint's id";
+  withAddress(sessions.command('create'))
+    .argument('<model>', model)
+    .description('Begins a session and prints its id.')
+    .action(createSession);
+  withAddress(sessions.command('list'))
+    .option('--model <model>', model)
+    .description('Prints your sessions, newest first.')
+    .action(listSessions);
+  withAddress(sessions.command('fork'))
+    .argument('<session>', 'its id')
+    .description('Prints the id of another session at the same point.')
+    .action(forkSession);
+  withAddress(sessions.command('delete'))
+    .argument('<session>', 'its id')
+    .description('Forgets a session.')
+    .action(deleteSession);
 
   return program;
 };

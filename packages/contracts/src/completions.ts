@@ -128,6 +128,10 @@ const beamRules: Rule[] = [
 ];
 
 const sessionRules: Rule[] = [
+  ({ session, context }) =>
+    session !== null && context !== null
+      ? ['context', 'A session has the context that it was created with: leave it out.']
+      : null,
   ({ session, prompt }) =>
     session !== null && promptsOf(prompt).length > 1
       ? ['prompt', `A session goes on from one prompt, but there are ${promptsOf(prompt).length}.`]

@@ -105,6 +105,8 @@ const retryAfterSeconds: Partial<Record<ErrorCode, number>> = {
   unavailable: 5,
   queue_full: 5,
   overloaded: 1,
+  session_busy: 1,
+  session_limit: 60,
   storage_full: 60,
 };
 

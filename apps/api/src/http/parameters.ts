@@ -4,6 +4,8 @@ import {
   jobId,
   keyId,
   modelReference,
+  sessionId,
+  snapshotId,
   UnfoldError,
   webhookDeliveryId,
   webhookEndpointId,
@@ -21,6 +23,10 @@ export const webhookEndpointParams = id('A webhook endpoint, `we-…`.');
 export const webhookDeliveryParams = webhookEndpointParams.extend({
   delivery: z.string().meta({ description: 'A delivery, `dlv-…`.' }),
 });
+export const sessionParams = id('A session, `sess-…`.');
+export const snapshotParams = sessionParams.extend({
+  snapshot: z.string().meta({ description: "One of the session's snapshots, `snap-…`." }),
+});
 
 const schemas = {
   file: fileId,
@@ -30,6 +36,8 @@ const schemas = {
   key: keyId,
   'webhook endpoint': webhookEndpointId,
   delivery: webhookDeliveryId,
+  session: sessionId,
+  snapshot: snapshotId,
 };
 
 /** The error for a thing that does not exist, or that belongs to another project. */

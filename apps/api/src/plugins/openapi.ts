@@ -32,6 +32,7 @@ const tags = [
   { name: 'Models', description: 'Trained and imported models.' },
   { name: 'Inference', description: 'Text generation and scoring.' },
   { name: 'Webhooks', description: 'Telling you of events, signed as Standard Webhooks say.' },
+  { name: 'Sessions', description: 'What a model remembers between calls: kept, forked, restored.' },
   { name: 'Keys', description: 'API keys.' },
   { name: 'Service', description: 'For operators.' },
 ];
@@ -52,6 +53,9 @@ const idempotent = new Set([
   '/v1/models',
   '/v1/keys',
   '/v1/webhook_endpoints',
+  '/v1/sessions',
+  '/v1/sessions/{id}/fork',
+  '/v1/sessions/{id}/snapshots',
 ]);
 const idempotencyParameter = {
   name: 'Idempotency-Key',

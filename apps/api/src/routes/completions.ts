@@ -3,28 +3,41 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { answerEvents } from '../completions/answer-events.ts';
 import { answerWhole } from '../completions/answer-whole.ts';
-import { completionHead } from '../completions/completion.ts';
+import { type Completion, completionHead } from '../completions/completion.ts';
 import { completionOptions } from '../completions/completion-options.ts';
 import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
+import type { CompletionOptions } from '../inference/protocol.ts';
+import { completeInSession } from '../sessions/complete-in-session.ts';
+import { findSessionModel, ownerOf } from '../sessions/session-call.ts';
 import { completionExample, completionRequestExample } from './examples.ts';
 
-const createCompletion = async ({
-  context,
-  project,
-  body,
-  request,
-  reply,
-}: Call<{ body: CompletionRequest }>) => {
-  const model = await context.models.find(project, body.model, 'model');
+type CompletionCall = Call<{ body: CompletionRequest }>;
+
+/** Starts nothing before the first chunk is asked for. */
+const complete = async ({ context, project, body, request, reply }: CompletionCall): Promise<Completion> => {
+  const { models, inference, sessionLeases: leases, closing } = context;
+  const { session, stream: streamed } = body;
+  const owner = ownerOf(request, project);
+  const model =
+    session === null
+      ? await models.find(project, body.model, 'model')
+      : await findSessionModel(context, owner, session, body.model);
   const options = completionOptions(body, project);
-  const signal = goneSignal(reply, context.closing);
-  const completion = {
-    head: completionHead(model.id, body.session),
+  const signal = goneSignal(reply, closing);
+  const run = (from: Partial<CompletionOptions> = {}) =>
+    inference.complete(model.source, { ...options, ...from }, signal);
+  return {
+    head: completionHead(model.id, session),
     choices: options.prompts.length * options.n,
-    chunks: context.inference.complete(model.source, options, signal),
+    chunks: session === null ? run() : completeInSession({ leases, owner, session, signal, streamed, run }),
   };
+};
+
+const createCompletion = async (call: CompletionCall) => {
+  const { context, body, request, reply } = call;
+  const completion = await complete(call);
   if (!body.stream) return answerWhole(context.metrics, completion);
   const withUsage = body.stream_options?.include_usage ?? false;
   return answerEvents({ context, request, reply, withUsage }, completion);
@@ -42,6 +55,7 @@ export const registerCompletionRoute = (app: FastifyInstance, context: ApiContex
       "In OpenAI's shape. `model` is a model's id, a checkpoint's id or a model's name. With `stream` the tokens come as server-sent events, " +
       '`data: {json}` each and `data: [DONE]` at the end; the choices are mixed, each event naming its own. A given `seed` gives the same text again. ' +
       'Models of sequences (`text.sequences` other than whole) end them by themselves: `finish_reason` is then "stop". ' +
+      'With `session` the prompt is read, and the text written, on top of what the session remembers, which then stands after the last token of the answer. ' +
       "Null means a field's default.",
     body: completionRequest,
     response: {
@@ -53,7 +67,15 @@ export const registerCompletionRoute = (app: FastifyInstance, context: ApiContex
         },
       },
     },
-    errors: ['not_found', 'contradictory_options', 'overloaded', 'limit_exceeded', 'artifact_corrupt'],
+    errors: [
+      'not_found',
+      'contradictory_options',
+      'wrong_state',
+      'session_busy',
+      'overloaded',
+      'limit_exceeded',
+      'artifact_corrupt',
+    ],
     docs: { request: completionRequestExample, response: completionExample },
     handler: createCompletion,
   });

@@ -19,6 +19,8 @@ const ids = {
   webhookEndpoint: 'we-019aab34115e7c43b2a1f0e9d8c7b6a5',
   webhookEvent: 'evt-019aab34a2b97d02c3b4a5968778695a',
   webhookDelivery: 'dlv-019aab34a2ba7f31d4c5b6a798897a6b',
+  session: 'sess-019aab3310227d1c9b8a7f6e5d4c3b2a',
+  snapshot: 'snap-019aab33a1b27c3d8e9f0a1b2c3d4e5f',
 };
 const sha256 = 'b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c';
 
@@ -297,3 +299,37 @@ export const webhookTestExample: WebhookDeliveryResource = {
   last_attempt_at: null,
   delivered_at: null,
 };
+
+export const sessionRequestExample = {
+  model: 'moby-dick',
+  ttl_seconds: 3600,
+  metadata: { reader: 'ishmael' },
+};
+
+export const sessionExample = {
+  id: ids.session,
+  object: 'session',
+  model: ids.model,
+  tokens: 16,
+  context: null,
+  forked_from: null,
+  bytes: 1112,
+  ttl_seconds: 3600,
+  created_at: '2026-11-22T20:10:00.000Z',
+  last_used_at: '2026-11-22T20:12:00.000Z',
+  expires_at: '2026-11-22T21:12:00.000Z',
+  metadata: { reader: 'ishmael' },
+};
+
+export const forkExample = { metadata: { reader: 'queequeg' } };
+
+export const snapshotExample = {
+  id: ids.snapshot,
+  object: 'session.snapshot',
+  session: ids.session,
+  tokens: 16,
+  bytes: 1112,
+  created_at: '2026-11-22T20:12:30.000Z',
+};
+
+export const restoreExample = { snapshot: ids.snapshot };

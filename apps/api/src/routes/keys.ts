@@ -72,7 +72,7 @@ export const registerKeyRoutes = (app: FastifyInstance, context: ApiContext): vo
     scope: 'admin',
     tag: 'Keys',
     summary: 'Revoke an API key',
-    description: 'The next request with it is refused.',
+    description: 'The next request with it is refused. Its sessions are deleted.',
     params: keyParams,
     body: noBody,
     response: { 200: deletedResource },

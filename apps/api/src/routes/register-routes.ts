@@ -16,6 +16,9 @@ import { registerModelRoutes } from './models.ts';
 import { registerPredictRoute } from './predict.ts';
 import { registerScoreRoute } from './score.ts';
 import { registerServiceRoutes } from './service.ts';
+import { registerSessionStateRoute } from './session-state.ts';
+import { registerSessionRoutes } from './sessions.ts';
+import { registerSnapshotRoutes } from './snapshots.ts';
 import { registerStreamSocket } from './stream-socket.ts';
 import { registerWebhookDeliveryRoutes } from './webhook-deliveries.ts';
 import { registerWebhookEndpointRoutes } from './webhook-endpoints.ts';
@@ -38,6 +41,9 @@ const all = [
   registerPredictRoute,
   registerWebhookEndpointRoutes,
   registerWebhookDeliveryRoutes,
+  registerSessionRoutes,
+  registerSnapshotRoutes,
+  registerSessionStateRoute,
   registerKeyRoutes,
   registerServiceRoutes,
 ];

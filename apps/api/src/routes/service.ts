@@ -26,11 +26,16 @@ const unfinished: JobStatus[] = ['queued', 'running', 'paused'];
 
 /** Numbers that are asked for and not counted along. A store that is away leaves them at their last value. */
 const refreshGauges = async ({ store, queue, metrics }: ApiContext): Promise<void> => {
-  const [jobs, held] = await Promise.allSettled([store.jobs.counts(), queue.counts()]);
+  const [jobs, held, sessions] = await Promise.allSettled([
+    store.jobs.counts(),
+    queue.counts(),
+    store.sessions.count(),
+  ]);
   if (jobs.status === 'fulfilled')
     for (const status of unfinished) metrics.jobs.set({ status }, jobs.value[status]);
   if (held.status === 'fulfilled')
     for (const [status, count] of Object.entries(held.value)) metrics.queueJobs.set({ status }, count);
+  if (sessions.status === 'fulfilled') metrics.sessions.set(sessions.value);
 };
 
 const getMetrics = async ({ context, reply }: Call) => {
@@ -71,7 +76,7 @@ export const registerServiceRoutes = (app: FastifyInstance, context: ApiContext)
     tag: 'Service',
     summary: 'Metrics for Prometheus',
     description:
-      'Request durations, jobs and queue by status, event lag, sockets, followers, inference tokens, errors.',
+      'Request durations, jobs and queue by status, event lag, sockets, followers, inference tokens, sessions, errors.',
     response: {
       200: { description: "Prometheus's text format.", content: { 'text/plain': { schema: z.string() } } },
     },

@@ -14,9 +14,7 @@ export const isFree = Prisma.sql`(lease_token IS NULL OR lease_expires_at <= clo
 const prolonged = Prisma.sql`clock_timestamp() + make_interval(secs => ttl_seconds)`;
 
 export const busy = (id: string): UnfoldError =>
-  new UnfoldError('session_busy', `session: another call is using ${id}; try again when it has ended.`, {
-    param: 'session',
-  });
+  new UnfoldError('session_busy', `Another call is using session ${id}: try again when it has ended.`);
 
 interface LeasedRow {
   model: string;
@@ -34,8 +32,7 @@ export const createLeases = (
       const token = randomUUID();
       const [row] = await queries.$queryRaw<LeasedRow[]>`
         UPDATE sessions SET lease_token = ${token}, lease_expires_at = clock_timestamp() + ${seconds(lease_ms)},
-          last_used_at = clock_timestamp(),
-          expires_at = greatest(${prolonged}, clock_timestamp() + ${seconds(lease_ms)})
+          expires_at = greatest(expires_at, clock_timestamp() + ${seconds(lease_ms)})
         WHERE id = ${id} AND ${visibleTo(owner)} AND ${isFree}
         RETURNING model, context, state, tokens`;
       if (row) return { ...row, tokens: Number(row.tokens), lease: { session: id, token } };
@@ -68,7 +65,7 @@ export const createLeases = (
   release: ({ session, token }) =>
     database.run(async (queries) => {
       await queries.$executeRaw`
-        UPDATE sessions SET lease_token = NULL, lease_expires_at = NULL, expires_at = ${prolonged}
+        UPDATE sessions SET lease_token = NULL, lease_expires_at = NULL
         WHERE id = ${session} AND lease_token = ${token} AND expires_at > clock_timestamp()`;
     }),
 });

@@ -92,8 +92,8 @@ export interface SessionRepository {
   restore(owner: SessionOwner, id: string, snapshot: string): Promise<SessionResource>;
 
   /**
-   * Takes the session for one call, for so long; it does not expire meanwhile. `session_busy` while another call
-   * holds a lease that has not run out.
+   * Takes the session for one call, for so long; it does not expire meanwhile, but only a commit counts as a use.
+   * `session_busy` while another call holds a lease that has not run out.
    */
   lease(owner: SessionOwner, id: string, lease_ms: number): Promise<LeasedSession>;
   /** Prolongs a lease, from now. False if it is no longer this call's, or the session is gone. */

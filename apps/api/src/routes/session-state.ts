@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { ApiContext } from '../context.ts';
+import { attachment, isUnchanged } from '../http/conditional.ts';
+import { type Call, defineRoute } from '../http/define-route.ts';
+import { requireId, sessionParams } from '../http/parameters.ts';
+import { ownerOf } from '../sessions/session-call.ts';
+
+const getState = async (call: Call<{ params: z.output<typeof sessionParams> }>) => {
+  const { context, project, params, request, reply } = call;
+  const id = requireId('session', params.id);
+  const { state } = await context.store.sessions.state(ownerOf(request, project), id);
+  const sha256 = createHash('sha256').update(state).digest('hex');
+  if (isUnchanged(request, reply, sha256)) return reply.send();
+  return reply
+    .header('content-type', 'application/octet-stream')
+    .header('content-disposition', attachment(`${id}.state`))
+    .send(Buffer.from(state));
+};
+
+/** The state of a session, for clients that keep it themselves. */
+export const registerSessionStateRoute = (app: FastifyInstance, context: ApiContext): void => {
+  defineRoute(app, context, {
+    method: 'GET',
+    url: '/v1/sessions/:id/state',
+    head: false,
+    scope: 'infer',
+    tag: 'Sessions',
+    summary: 'Download the state of a session',
+    description:
+      'Opaque bytes, some kilobytes, which `POST /v1/sessions` takes in base64 as the `state` of a session of the same model, here or elsewhere. ' +
+      'The ETag is their sha256.',
+    params: sessionParams,
+    response: {
+      200: {
+        description: 'The state.',
+        content: { 'application/octet-stream': { schema: z.string().meta({ format: 'binary' }) } },
+      },
+      304: { description: 'The client has it already.' },
+    },
+    errors: ['not_found'],
+    handler: getState,
+  });
+};

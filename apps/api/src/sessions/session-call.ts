@@ -1,0 +1,98 @@
+import { type CompletionRequest, completionRequest, sessionId, UnfoldError } from '@unfold/contracts';
+import type { KeptState, SessionOwner } from '@unfold/store';
+import type { FastifyRequest } from 'fastify';
+import { completionOptions } from '../completions/completion-options.ts';
+import type { ApiContext } from '../context.ts';
+import { unknown } from '../http/parameters.ts';
+import type { FoundModel } from '../inference/model-directory.ts';
+import type { CompletionOptions, ModelSource } from '../inference/protocol.ts';
+
+/** Whose sessions a request may use: those of its own key, whatever other scopes it has. */
+export const ownerOf = (request: FastifyRequest, project: string): SessionOwner => ({
+  project,
+  key: request.identity?.id ?? 'local',
+});
+
+const modelGone = (session: string, model: string): UnfoldError =>
+  new UnfoldError('wrong_state', `session: ${session} goes on with ${model}, which was deleted.`, {
+    param: 'session',
+  });
+
+const findPinned = async (
+  models: ApiContext['models'],
+  project: string,
+  session: string,
+  model: string,
+): Promise<FoundModel> => {
+  try {
+    return await models.find(project, model, 'session');
+  } catch (error) {
+    throw error instanceof UnfoldError && error.code === 'not_found' ? modelGone(session, model) : error;
+  }
+};
+
+/**
+ * The model that a session goes on with, which the request must name by its id or its name. A newer model of that name does
+ * not take over.
+ * @throws UnfoldError `not_found` for the session, `wrong_state` if its model was deleted, `invalid_value` if another one is named
+ */
+export const findSessionModel = async (
+  { store, models }: Pick<ApiContext, 'store' | 'models'>,
+  owner: SessionOwner,
+  session: string,
+  reference: CompletionRequest['model'],
+): Promise<FoundModel> => {
+  if (!sessionId.safeParse(session).success) throw unknown('session', session, 'session');
+  const { model: id } = await store.sessions.get(owner, session).catch((error: unknown) => {
+    if (error instanceof UnfoldError && error.code === 'not_found')
+      throw unknown('session', session, 'session');
+    throw error;
+  });
+  const model = await findPinned(models, owner.project, session, id);
+  if (reference === id || reference === (await store.models.get(owner.project, id)).name) return model;
+  throw new UnfoldError(
+    'invalid_value',
+    `model: expected ${JSON.stringify(id)}, which session ${session} goes on with, but received ${JSON.stringify(reference)}.`,
+    { param: 'model' },
+  );
+};
+
+/** Reads nothing and writes nothing: what comes back is the state that was given, once it was found to be one. */
+const optionsToOpen = (
+  model: string,
+  project: string,
+  from: Pick<CompletionOptions, 'session' | 'context'>,
+): CompletionOptions => ({
+  ...completionOptions(completionRequest.parse({ model, prompt: '', max_tokens: 0 }), project),
+  ...from,
+});
+
+/**
+ * The state that a new session begins with.
+ * @param state one that this model gave before, or null for the beginning
+ * @throws UnfoldError `invalid_value` for a state that is not this model's, a context that it cannot take, or a model that writes no text
+ */
+export const openState = async (
+  { inference }: Pick<ApiContext, 'inference'>,
+  model: { id: string; source: ModelSource },
+  project: string,
+  from: { state: Uint8Array | null; context: CompletionOptions['context'] },
+  signal: AbortSignal,
+): Promise<KeptState> => {
+  const options = optionsToOpen(model.id, project, { session: { state: from.state }, context: from.context });
+  const chunks = inference.complete(model.source, options, signal);
+  try {
+    let step = await chunks.next();
+    while (!step.done) step = await chunks.next();
+    if (step.value.session === null) throw new Error('inference gave no state back');
+    return step.value.session;
+  } catch (error) {
+    // The field of a completion that holds a state is another one.
+    if (error instanceof UnfoldError && error.param === 'session')
+      throw new UnfoldError(error.code, error.message.replace(/^session\b/, 'state'), {
+        param: 'state',
+        cause: error,
+      });
+    throw error;
+  }
+};
