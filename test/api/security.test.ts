@@ -156,7 +156,7 @@ describe('API keys', () => {
       config: { ...config, adminKey },
       store,
       queue,
-      log: createLog('trace', sink),
+      log: createLog({ ...config, adminKey, logLevel: 'trace' }, sink),
     });
     const url = await app.listen({ host: '127.0.0.1', port: 0 });
     await fetch(`${url}/v1/jobs`, { headers: bearer(adminKey) });
@@ -184,7 +184,7 @@ describe('a client that goes away', () => {
       },
     });
     const { config, store, queue } = api;
-    const app = await buildApi({ config, store, queue, log: createLog('info', sink) });
+    const app = await buildApi({ config, store, queue, log: createLog({ logLevel: 'info' }, sink) });
     const admitted = new Promise<void>((resolve) => {
       app.addHook('preParsing', async (_request, _reply, payload) => {
         resolve();

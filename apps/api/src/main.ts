@@ -18,7 +18,7 @@ const requireDatabaseUrl = (databaseUrl: string | null): string => {
 
 const run = async (): Promise<void> => {
   const config = readConfig();
-  const log = createLog(config.logLevel);
+  const log = createLog(config);
   const databaseUrl = requireDatabaseUrl(config.databaseUrl);
   const store = await openStore({
     databaseUrl,

@@ -26,7 +26,7 @@ const readConfigOrExit = () => {
 };
 
 const config = readConfigOrExit();
-const log = createLogger(config.logLevel);
+const log = createLogger(config);
 
 const givenUp = new AbortController();
 

@@ -9,3 +9,4 @@ export {
   readConfig,
   type WebhookConfig,
 } from './read-config.ts';
+export { createRedactor } from './redactor.ts';
