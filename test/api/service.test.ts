@@ -48,7 +48,7 @@ describe.each(queueKinds)('the service, with the queue on %s', (queue) => {
         'unfold_queue_jobs{status="waiting"} 2',
         'unfold_sockets{route="/v1/jobs/:id/stream"} 1',
         'unfold_stream_followers{state="live"} 1',
-        'unfold_http_errors_total{status="404"} 1',
+        'unfold_http_errors_total{status="404",code="not_found"} 1',
         'unfold_inference_running 0',
       ])
         expect(text).toContain(line);

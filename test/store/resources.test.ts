@@ -304,7 +304,11 @@ describe('keys', () => {
     const { resource } = await store.keys.create(twice, idempotency);
     expect(keyResource.parse(resource).key).toMatch(/^unfold-[\w-]{43}$/);
     const secret = resource.key as string;
-    expect(await store.keys.authenticate(secret)).toEqual({ id: resource.id, ...request });
+    expect(await store.keys.authenticate(secret)).toEqual({
+      id: resource.id,
+      ...request,
+      limits: resource.limits,
+    });
     expect(await store.keys.authenticate(`${secret}x`)).toBeNull();
     const kept = await database.query(
       'SELECT k::text, (SELECT json_agg(i)::text FROM idempotency_keys i) FROM api_keys k',

@@ -1,4 +1,6 @@
 import { setMaxListeners } from 'node:events';
+import { constants } from 'node:zlib';
+import fastifyCompress from '@fastify/compress';
 import fastifyCors from '@fastify/cors';
 import fastifyHelmet from '@fastify/helmet';
 import fastifyMultipart from '@fastify/multipart';
@@ -80,11 +82,35 @@ const installSecurity = async (app: FastifyInstance, config: Config): Promise<vo
     await app.register(fastifyCors, {
       origin: config.allowedOrigins,
       methods: ['GET', 'POST', 'DELETE'],
-      allowedHeaders: ['authorization', 'content-type', 'idempotency-key', 'last-event-id', 'x-request-id'],
-      exposedHeaders: ['x-request-id', 'etag', 'location', 'retry-after', 'content-disposition'],
+      // Which headers a client's library adds is its own matter (OpenAI's adds a dozen): they are allowed as asked for.
+      exposedHeaders: [
+        'x-request-id',
+        'etag',
+        'location',
+        'retry-after',
+        'content-disposition',
+        'content-range',
+        'idempotent-replayed',
+        ...['requests', 'tokens'].flatMap((kind) =>
+          ['limit', 'remaining', 'reset'].map((what) => `x-ratelimit-${what}-${kind}`),
+        ),
+      ],
       maxAge: 600,
       strictPreflight: false,
     });
+};
+
+/** Text of some length, but no event stream, whose events must leave at once, and nothing that is compact already. */
+const installCompression = async (app: FastifyInstance): Promise<void> => {
+  await app.register(fastifyCompress, {
+    globalDecompression: false,
+    threshold: 2048,
+    encodings: ['br', 'gzip'],
+    customTypes:
+      /^(?:application\/(?:[\w.+-]+\+)?json|text\/(?:plain|html|css|javascript)|image\/svg\+xml)\b/,
+    // A higher quality would take longer than it saves on a local network.
+    brotliOptions: { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } },
+  });
 };
 
 /**
@@ -95,7 +121,7 @@ const installSecurity = async (app: FastifyInstance, config: Config): Promise<vo
 export const buildApi = async (options: ApiOptions): Promise<FastifyInstance> => {
   const { config, store, queue } = options;
   await assertGuarded(config, store);
-  const app = createServer(config, options.log ?? createLog(config.logLevel));
+  const app = createServer(config, options.log ?? createLog(config));
   const closing = new AbortController();
   // Every stream and every waiting request listens.
   setMaxListeners(0, closing.signal);
@@ -129,9 +155,10 @@ export const buildApi = async (options: ApiOptions): Promise<FastifyInstance> =>
   app.addHook('onClose', stop);
 
   await installSecurity(app, config);
+  await installCompression(app);
   await installWebSockets(app, context.sockets);
   await app.register(fastifyMultipart, { throwFileSizeLimit: false });
-  await installAdmission(app, config, context.gate);
+  installAdmission(app, context);
   await installOpenApi(app);
   await app.register(async (routes) => registerRoutes(routes, context));
   return app;

@@ -1,11 +1,12 @@
 import type { Config } from '@unfold/config';
-import type { KeyScope } from '@unfold/contracts';
+import type { KeyLimits, KeyScope } from '@unfold/contracts';
 import type { Queue } from '@unfold/queue';
 import type { Store } from '@unfold/store';
 import type { FastifyBaseLogger } from 'fastify';
 import type { DataChecks } from './inference/data-checks.ts';
 import type { InferencePool } from './inference/inference-pool.ts';
 import type { ModelDirectory } from './inference/model-directory.ts';
+import type { RateLimits } from './limits/rate-limits.ts';
 import type { FollowerHub } from './live/follower-hub.ts';
 import type { OpenSockets } from './live/open-sockets.ts';
 import type { ProjectWatchers } from './live/project-watchers.ts';
@@ -50,6 +51,7 @@ export interface ApiContext {
   dataChecks: DataChecks;
   gate: KeyGate;
   webhooks: Pick<Sender, 'wake'>;
+  rates: RateLimits;
   timings: Timings;
   /** Aborted when the server begins to stop: streams and waiting requests end then. */
   closing: AbortSignal;
@@ -61,6 +63,8 @@ export interface Identity {
   id: string;
   project: string;
   scopes: readonly KeyScope[];
+  /** What it may use, the configuration's limits filled in. Null: no limit. */
+  limits: Omit<KeyLimits, 'requests_per_minute'> & { requests_per_minute: number };
 }
 
 declare module 'fastify' {

@@ -3,6 +3,7 @@ import { createDataChecks } from './inference/data-checks.ts';
 import { createInferencePool } from './inference/inference-pool.ts';
 import { createModelDirectory } from './inference/model-directory.ts';
 import { startReconciler } from './jobs/reconciler.ts';
+import { createRateLimits } from './limits/rate-limits.ts';
 import { createFollowerHub } from './live/follower-hub.ts';
 import { createOpenSockets } from './live/open-sockets.ts';
 import { createProjectWatchers } from './live/project-watchers.ts';
@@ -53,7 +54,9 @@ export const createContext = (
     firstRetryMs: timings.webhookRetryMs,
     patienceMs: timings.patienceMs,
   });
+  const rates = createRateLimits({ redisUrl: config.redisUrl, log });
   const stop = async (): Promise<void> => {
+    rates.close();
     watchers.close();
     hub.close();
     // What was streamed until now is committed before the threads that know the state end.
@@ -78,6 +81,7 @@ export const createContext = (
     sessionLeases,
     dataChecks: createDataChecks((task) => inference.check(task, given.closing)),
     gate: createKeyGate(config, store),
+    rates,
   };
   return { context, stop };
 };

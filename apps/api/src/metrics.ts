@@ -4,7 +4,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 export interface ApiMetrics {
   registry: Registry;
   requestSeconds: Histogram<'method' | 'route' | 'status'>;
-  errors: Counter<'status'>;
+  errors: Counter<'status' | 'code'>;
   sockets: Gauge<'route'>;
   followers: Gauge<'state'>;
   eventLagSeconds: Histogram;
@@ -36,8 +36,8 @@ export const createMetrics = (): ApiMetrics => {
     }),
     errors: new Counter({
       name: 'unfold_http_errors_total',
-      help: 'Answers with a status of 400 or above.',
-      labelNames: ['status'],
+      help: 'Refusals, by status and by the code in the envelope.',
+      labelNames: ['status', 'code'],
       registers,
     }),
     sockets: new Gauge({

@@ -73,6 +73,7 @@ export const outcomeOfError = (error: unknown): ErrorOutcome => {
     case 'unavailable':
     case 'overloaded':
     case 'rate_limited':
+    case 'quota_exceeded':
     case 'queue_full':
     case 'session_limit':
     case 'worker_lost':
@@ -87,6 +88,7 @@ export const outcomeOfError = (error: unknown): ErrorOutcome => {
     case 'artifact_corrupt':
     case 'attempts_exhausted':
     case 'internal':
+    case 'range_not_satisfiable':
     case 'session_busy':
     case 'snapshot_limit':
     case 'empty_file':

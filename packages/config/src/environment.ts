@@ -169,7 +169,22 @@ export const environment = z.object({
     1,
     100_000_000,
     6000,
-    'Requests per client and minute, per API process.',
+    'Requests per client and minute, unless its key says otherwise: of all API processes together with Redis, of each without.',
+  ),
+  UNFOLD_MAX_TOKENS_PER_MINUTE: optionalInteger(
+    1,
+    1_000_000_000_000,
+    'Tokens per key and minute that inference reads and writes, unless the key says otherwise. Unset: no limit.',
+  ),
+  UNFOLD_MAX_CONCURRENT_JOBS: optionalInteger(
+    1,
+    10_000_000,
+    'Jobs of one key that may be queued or running at once, unless the key says otherwise. Unset: no limit.',
+  ),
+  UNFOLD_MAX_STORED_BYTES: optionalInteger(
+    1,
+    9_007_199_254_740_991,
+    'Bytes of files, models and checkpoints of one key, unless the key says otherwise. Unset: no limit.',
   ),
   UNFOLD_MAX_INFERENCE_QUEUE: integer(1, 1_000_000, 256, 'Inference calls that may wait, per API process.'),
   UNFOLD_MAX_MODEL_MEMORY_BYTES: integer(

@@ -62,6 +62,12 @@ export interface Config {
   storagePatienceSeconds: number;
   inferenceThreads: number;
   webhooks: WebhookConfig;
+  /** What holds for keys that say nothing else; null: no limit. */
+  keyLimits: {
+    tokensPerMinute: number | null;
+    concurrentJobs: number | null;
+    storedBytes: number | null;
+  };
   limits: Limits;
 }
 
@@ -158,6 +164,11 @@ const toConfig = (values: Environment): Config => ({
     attempts: values.UNFOLD_WEBHOOK_ATTEMPTS,
     concurrency: values.UNFOLD_WEBHOOK_CONCURRENCY,
     logDays: values.UNFOLD_WEBHOOK_LOG_DAYS,
+  },
+  keyLimits: {
+    tokensPerMinute: values.UNFOLD_MAX_TOKENS_PER_MINUTE,
+    concurrentJobs: values.UNFOLD_MAX_CONCURRENT_JOBS,
+    storedBytes: values.UNFOLD_MAX_STORED_BYTES,
   },
   limits: {
     uploadBytes: values.UNFOLD_MAX_UPLOAD_BYTES,

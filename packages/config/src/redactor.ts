@@ -27,7 +27,12 @@ const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\
  * Replaces secrets by `[redacted]` wherever they stand in a text: those of the configuration, and whatever has the shape of one. For the last
  * step before a log is written, so that no caller has to think of it.
  */
-export const createRedactor = ({ adminKey, databaseUrl, redisUrl, encryptionKey }: Secrets): ((text: string) => string) => {
+export const createRedactor = ({
+  adminKey,
+  databaseUrl,
+  redisUrl,
+  encryptionKey,
+}: Secrets): ((text: string) => string) => {
   const known = [adminKey ?? '', encryptionKey ?? '', ...passwordsOf(databaseUrl), ...passwordsOf(redisUrl)]
     .filter((secret) => secret.length >= shortest)
     // In a log's JSON a quote or a backslash is escaped.

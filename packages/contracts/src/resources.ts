@@ -17,6 +17,10 @@ export interface Page<T> {
   has_more: boolean;
 }
 
+/** Which end of a list comes first. */
+export const pageOrders = ['asc', 'desc'] as const;
+export type PageOrder = (typeof pageOrders)[number];
+
 /** What asks for a page. @param limits how many items a page may have, and has when nothing is said */
 const pageOf = (limits: { max: number; default: number }) =>
   z.strictObject({
@@ -26,9 +30,10 @@ const pageOf = (limits: { max: number; default: number }) =>
       .max(100)
       .optional()
       .meta({ description: 'The id of the last item of the page before.' }),
+    order: z.enum(pageOrders).default('desc').meta({ description: 'Oldest or newest first.' }),
   });
 export const pageQuery = pageOf({ max: 100, default: 20 });
-export type PageQuery = z.output<typeof pageQuery>;
+export type PageQuery = Omit<z.output<typeof pageQuery>, 'order'> & { order?: PageOrder | undefined };
 
 /** What a file is for: ours, and OpenAI's, which its clients send. A label: any file may be used for anything. */
 export const filePurposes = [
@@ -50,7 +55,6 @@ export const fileListQuery = pageOf({ max: 10_000, default: 10_000 }).extend({
     .enum([...filePurposes, 'assistants_output', 'batch_output', 'fine-tune-results'])
     .optional()
     .meta({ description: 'Only files of this purpose.' }),
-  order: z.enum(['asc', 'desc']).default('desc').meta({ description: 'Oldest or newest first.' }),
 });
 
 /** `GET /v1/models`. OpenAI's has no pages, so that its clients read the first one only: it is a large one. */
@@ -197,6 +201,23 @@ export const keyScopes = ['read', 'train', 'infer', 'admin'] as const;
 export const keyScope = z.enum(keyScopes);
 export type KeyScope = z.infer<typeof keyScope>;
 
+const keyLimit = (maximum: number, description: string) =>
+  z.int().min(0).max(maximum).nullable().default(null).meta({ description });
+
+/** What the holder of a key may use. Null: what the configuration says, which may be no limit. */
+export const keyLimits = z
+  .strictObject({
+    requests_per_minute: keyLimit(100_000_000, 'Requests a minute.'),
+    tokens_per_minute: keyLimit(1_000_000_000_000, 'Tokens read and written by inference, a minute.'),
+    concurrent_jobs: keyLimit(10_000_000, 'Jobs that are queued or running at once.'),
+    stored_bytes: keyLimit(
+      Number.MAX_SAFE_INTEGER,
+      'Bytes of files, models and checkpoints at once. A job that runs may pass it; the next upload or job may not.',
+    ),
+  })
+  .meta({ id: 'KeyLimits' });
+export type KeyLimits = z.output<typeof keyLimits>;
+
 export const keyResource = z
   .object({
     id: keyId,
@@ -204,6 +225,7 @@ export const keyResource = z
     name: z.string(),
     project: z.string(),
     scopes: z.array(keyScope),
+    limits: keyLimits,
     created_at: isoTime,
     last_used_at: isoTime.nullable(),
     key: z.string().optional().meta({ description: 'The secret, only in the answer that created it.' }),
@@ -223,6 +245,7 @@ export const keyRequest = z
     name: z.string().min(1).max(100),
     project: projectName.default('default'),
     scopes: z.array(keyScope).min(1).default(['read', 'train', 'infer']),
+    limits: keyLimits.prefault({}),
   })
   .meta({ id: 'ApiKeyRequest' });
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { contextInput } from './completions.ts';
 import { checkpointId, modelId, modelReference, sessionId, snapshotId } from './ids.ts';
-import { listOf, pageQuery } from './resources.ts';
+import { listOf, type PageQuery, pageQuery } from './resources.ts';
 import { metadata } from './text.ts';
 
 /** How long a session lives after its last use, unless it says so itself. */
@@ -60,7 +60,7 @@ export const sessionListQuery = pageQuery.extend({
     description: 'Only sessions of this model: by its id, or of all models that have this name.',
   }),
 });
-export type SessionListQuery = z.output<typeof sessionListQuery>;
+export type SessionListQuery = PageQuery & { model?: string | undefined };
 
 /** `POST /v1/sessions/:id/fork`. */
 export const forkRequest = z

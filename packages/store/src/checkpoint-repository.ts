@@ -4,7 +4,7 @@ import type { Database, Queries } from './database.ts';
 import type { Checkpoint } from './generated/client.ts';
 import { appendLocked, lockClaimed } from './jobs/job-changes.ts';
 import { newId } from './new-id.ts';
-import { notFound, toPage, unknownAfter } from './pages.ts';
+import { behind, notFound, toPage, unknownAfter } from './pages.ts';
 import type { CheckpointRepository } from './repositories.ts';
 
 type Values = Record<string, number | null>;
@@ -69,15 +69,15 @@ export const createCheckpointRepository = (
     return toResource(recorded.row);
   },
 
-  list: (project, job_id, { limit, after }) =>
+  list: (project, job_id, { limit, after, order = 'desc' }) =>
     database.run(async (queries) => {
       const job = await queries.job.findFirst({ where: { id: job_id, project }, select: { id: true } });
       if (!job) throw notFound('job', job_id);
       const from = after ? await queries.checkpoint.findFirst({ where: { id: after, job_id } }) : null;
       if (after && !from) throw unknownAfter('the id of a checkpoint of this job', after);
       const rows = await queries.checkpoint.findMany({
-        where: { job_id, ...(from ? { seq: { lt: from.seq } } : {}) },
-        orderBy: { seq: 'desc' },
+        where: { job_id, ...(from ? { seq: behind(from.seq, order) } : {}) },
+        orderBy: { seq: order },
         take: limit + 1,
       });
       return toPage(rows, limit, toResource);

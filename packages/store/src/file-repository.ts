@@ -5,7 +5,8 @@ import type { Database } from './database.ts';
 import type { File } from './generated/client.ts';
 import { createOnce } from './idempotency.ts';
 import { newId } from './new-id.ts';
-import { checkAfter, notFound, toPage, unixSeconds } from './pages.ts';
+import { behind, checkAfter, notFound, toPage, unixSeconds } from './pages.ts';
+import { requireStorage } from './quotas.ts';
 import type { FileRepository, FileUpload } from './repositories.ts';
 import { createUtf8Scan, type TextStatistics } from './utf8-scan.ts';
 
@@ -78,16 +79,20 @@ export const createFileRepository = (database: Database, artifacts: ArtifactStor
     async create(project, file) {
       const id = newId('file');
       const path = `files/${id}`;
-      const { filename, idempotency } = file;
+      const { filename, idempotency, quota = null } = file;
       const stored = await store(file, path);
       // Read late, since in a form the purpose may follow the file.
       const { purpose } = file;
       const request_hash = hashOf([filename, purpose, stored.sha256]);
       try {
         const created = await database.transaction((queries) =>
-          createOnce(queries, project, idempotency && { ...idempotency, request_hash }, async () =>
-            toResource(await queries.file.create({ data: { id, project, filename, purpose, ...stored } })),
-          ),
+          createOnce(queries, project, idempotency && { ...idempotency, request_hash }, async () => {
+            await requireStorage(queries, quota, stored.bytes);
+            const key_id = quota?.key_id ?? null;
+            return toResource(
+              await queries.file.create({ data: { id, project, filename, purpose, key_id, ...stored } }),
+            );
+          }),
         );
         if (created.replayed) await removeArtifacts(artifacts, [path]);
         return created;
@@ -101,12 +106,11 @@ export const createFileRepository = (database: Database, artifacts: ArtifactStor
 
     get: async (project, id) => toResource(await find(id, project)),
 
-    list: (project, { limit, after, purpose, order = 'desc' }) =>
+    list: (project, { limit, after, order = 'desc', purpose }) =>
       database.run(async (queries) => {
         checkAfter('file', after);
-        const behind = after && { id: order === 'desc' ? { lt: after } : { gt: after } };
         const rows = await queries.file.findMany({
-          where: { project, ...behind, ...(purpose ? { purpose } : {}) },
+          where: { project, ...(after ? { id: behind(after, order) } : {}), ...(purpose ? { purpose } : {}) },
           orderBy: { id: order },
           take: limit + 1,
         });

@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { type KeyResource, type KeyScope, keyScopes } from '@unfold/contracts';
+import { type KeyLimits, type KeyResource, type KeyScope, keyScopes } from '@unfold/contracts';
 import type { Database } from './database.ts';
 import type { ApiKey } from './generated/client.ts';
 import { createOnce } from './idempotency.ts';
 import { newId } from './new-id.ts';
-import { checkAfter, notFound, toPage } from './pages.ts';
+import { behind, checkAfter, notFound, toPage } from './pages.ts';
 import type { KeyRepository } from './repositories.ts';
 
 /**
@@ -15,12 +15,22 @@ const hashOf = (secret: string): string => createHash('sha256').update(secret).d
 
 const newSecret = (): string => `unfold-${randomBytes(32).toString('base64url')}`;
 
+const noLimits: KeyLimits = {
+  requests_per_minute: null,
+  tokens_per_minute: null,
+  concurrent_jobs: null,
+  stored_bytes: null,
+};
+
+const limitsOf = ({ limits }: ApiKey): KeyLimits => ({ ...noLimits, ...(limits as Partial<KeyLimits>) });
+
 const toResource = (row: ApiKey): KeyResource => ({
   id: row.id,
   object: 'api_key',
   name: row.name,
   project: row.project,
   scopes: row.scopes as KeyScope[],
+  limits: limitsOf(row),
   created_at: row.created_at.toISOString(),
   last_used_at: row.last_used_at?.toISOString() ?? null,
 });
@@ -28,7 +38,7 @@ const toResource = (row: ApiKey): KeyResource => ({
 const withoutSecret = ({ key: _, ...resource }: KeyResource): KeyResource => resource;
 
 export const createKeyRepository = (database: Database): KeyRepository => ({
-  create: ({ name, project, scopes }, idempotency) =>
+  create: ({ name, project, scopes, limits = noLimits }, idempotency) =>
     database.transaction((queries) =>
       createOnce(
         queries,
@@ -36,20 +46,27 @@ export const createKeyRepository = (database: Database): KeyRepository => ({
         idempotency,
         async () => {
           const key = newSecret();
-          const data = { id: newId('key'), name, project, scopes: [...new Set(scopes)], hash: hashOf(key) };
+          const data = {
+            id: newId('key'),
+            name,
+            project,
+            scopes: [...new Set(scopes)],
+            hash: hashOf(key),
+            limits: { ...limits },
+          };
           return { ...toResource(await queries.apiKey.create({ data })), key };
         },
         withoutSecret,
       ),
     ),
 
-  list: (project, { limit, after }) =>
+  list: (project, { limit, after, order = 'desc' }) =>
     database.run(async (queries) => {
       const within = project === null ? {} : { project };
       checkAfter('key', after);
       const rows = await queries.apiKey.findMany({
-        where: { ...within, ...(after ? { id: { lt: after } } : {}) },
-        orderBy: { id: 'desc' },
+        where: { ...within, ...(after ? { id: behind(after, order) } : {}) },
+        orderBy: { id: order },
         take: limit + 1,
       });
       return toPage(rows, limit, toResource);
@@ -74,7 +91,13 @@ export const createKeyRepository = (database: Database): KeyRepository => ({
         await queries.$executeRaw`
           UPDATE api_keys SET last_used_at = now()
           WHERE id = ${row.id} AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')`;
-      return { id: row.id, name: row.name, project: row.project, scopes: row.scopes as KeyScope[] };
+      return {
+        id: row.id,
+        name: row.name,
+        project: row.project,
+        scopes: row.scopes as KeyScope[],
+        limits: limitsOf(row),
+      };
     }),
 
   any: () =>

@@ -4,7 +4,8 @@ import { type Database, Prisma, type Queries } from './database.ts';
 import type { Checkpoint, Job, Model } from './generated/client.ts';
 import { createOnce } from './idempotency.ts';
 import { newId } from './new-id.ts';
-import { checkAfter, toPage, unixSeconds } from './pages.ts';
+import { behind, checkAfter, toPage, unixSeconds } from './pages.ts';
+import { requireStorage } from './quotas.ts';
 import type { ModelRepository } from './repositories.ts';
 
 type CheckpointOfJob = Checkpoint & { job: Job };
@@ -71,13 +72,17 @@ export const createModelRepository = (database: Database, artifacts: ArtifactSto
   };
 
   return {
-    async create(project, { id = newId('model'), spec, ...model }, idempotency) {
+    async create(project, { id = newId('model'), spec, quota = null, ...model }, idempotency) {
       const { created, unused } = await database.transaction(async (queries) => {
-        const created = await createOnce(queries, project, idempotency, async () =>
-          fromModel(
-            await queries.model.create({ data: { ...model, id, project, spec: spec ?? Prisma.DbNull } }),
-          ),
-        );
+        const created = await createOnce(queries, project, idempotency, async () => {
+          await requireStorage(queries, quota, model.bytes);
+          const key_id = quota?.key_id ?? null;
+          return fromModel(
+            await queries.model.create({
+              data: { ...model, id, project, key_id, spec: spec ?? Prisma.DbNull },
+            }),
+          );
+        });
         const user = created.replayed ? await queries.model.findFirst({ where: { path: model.path } }) : null;
         return { created, unused: created.replayed && !user };
       });
@@ -90,12 +95,12 @@ export const createModelRepository = (database: Database, artifacts: ArtifactSto
       return found.kind === 'model' ? fromModel(found.row) : fromCheckpoint(found.row);
     },
 
-    list: (project, { limit, after }) =>
+    list: (project, { limit, after, order = 'desc' }) =>
       database.run(async (queries) => {
         checkAfter('model', after);
         const rows = await queries.model.findMany({
-          where: { project, ...(after ? { id: { lt: after } } : {}) },
-          orderBy: { id: 'desc' },
+          where: { project, ...(after ? { id: behind(after, order) } : {}) },
+          orderBy: { id: order },
           take: limit + 1,
         });
         return toPage(rows, limit, fromModel);

@@ -1,4 +1,5 @@
-import { type IdPrefix, isId, type Page, UnfoldError } from '@unfold/contracts';
+import { type IdPrefix, isId, type Page, type PageOrder, UnfoldError } from '@unfold/contracts';
+import { Prisma } from './database.ts';
 
 /** A page from `limit + 1` rows: the one too many says that there is more. */
 export const toPage = <R, T>(rows: readonly R[], limit: number, toResource: (row: R) => T): Page<T> => ({
@@ -6,6 +7,16 @@ export const toPage = <R, T>(rows: readonly R[], limit: number, toResource: (row
   data: rows.slice(0, limit).map(toResource),
   has_more: rows.length > limit,
 });
+
+/** Prisma's condition for what comes after a cursor in the order of a list. */
+export const behind = <T>(cursor: T, order: PageOrder = 'desc'): { lt: T } | { gt: T } =>
+  order === 'asc' ? { gt: cursor } : { lt: cursor };
+
+/** The same in SQL: the condition, and the direction of `ORDER BY`. */
+export const behindSql = (column: Prisma.Sql, cursor: string, order: PageOrder): Prisma.Sql =>
+  order === 'asc' ? Prisma.sql`${column} > ${cursor}` : Prisma.sql`${column} < ${cursor}`;
+export const directionSql = (order: PageOrder): Prisma.Sql =>
+  order === 'asc' ? Prisma.sql`ASC` : Prisma.sql`DESC`;
 
 export const notFound = (what: string, id: string, param: string | null = null): UnfoldError =>
   new UnfoldError('not_found', `No ${what} has the id ${JSON.stringify(id.slice(0, 100))}.`, { param });

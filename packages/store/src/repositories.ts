@@ -10,6 +10,7 @@ import type {
   JobResource,
   JobSpec,
   JobStatus,
+  KeyLimits,
   KeyResource,
   KeyScope,
   MetricsResource,
@@ -32,6 +33,14 @@ export interface Idempotency {
   request_hash: string;
 }
 
+/** What a key may have at once; null: no limit. What it creates counts against it, also after its limits changed. */
+export interface Quota {
+  key_id: string;
+  concurrent_jobs: number | null;
+  /** Files, models and checkpoints. */
+  stored_bytes: number | null;
+}
+
 export interface Created<T> {
   resource: T;
   /** The resource is the stored answer of an earlier request; nothing was created. */
@@ -47,6 +56,7 @@ export interface FileUpload {
   limit_bytes: number;
   /** The store hashes the content itself, so no `request_hash`. */
   idempotency?: Omit<Idempotency, 'request_hash'>;
+  quota?: Quota | null;
 }
 
 /** Where a file of the artifact store is and what it must hash to. */
@@ -63,15 +73,12 @@ export interface LocatedFile extends ArtifactRecord {
 export interface FileRepository {
   /**
    * Streams an upload into the artifact store, then creates its row. An upload that breaks off leaves neither.
-   * Errors: `upload_interrupted`, `payload_too_large`, `storage_full`, and those of {@link Idempotency}.
+   * Errors: `upload_interrupted`, `payload_too_large`, `storage_full`, `quota_exceeded`, and those of {@link Idempotency}.
    */
   create(project: string, file: FileUpload): Promise<Created<FileResource>>;
   get(project: string, id: string): Promise<FileResource>;
   /** Newest first, unless `order` is `asc`. An `after` that is no file's id is `invalid_value`. */
-  list(
-    project: string,
-    page: PageQuery & { purpose?: string | undefined; order?: 'asc' | 'desc' },
-  ): Promise<Page<FileResource>>;
+  list(project: string, page: PageQuery & { purpose?: string | undefined }): Promise<Page<FileResource>>;
   /** `in_use`, naming the job, while an unfinished job reads the file. */
   remove(project: string, id: string): Promise<DeletedResource>;
   /** For a worker, which acts for every project. `not_found` if it was deleted. */
@@ -87,7 +94,7 @@ export interface JobListQuery extends PageQuery {
 export interface JobRepository {
   /**
    * Stores a queued job, its head and its first frame in one transaction. `not_found` (param `file` or
-   * `validation_file`), `queue_full`, and the errors of {@link Idempotency}. `enqueue` is null when replayed.
+   * `validation_file`), `queue_full`, `quota_exceeded`, and the errors of {@link Idempotency}. `enqueue` is null when replayed.
    * @param start what `spec.start_from` names: the job gets a copy of its weights
    */
   create(
@@ -95,6 +102,7 @@ export interface JobRepository {
     spec: JobSpec,
     idempotency?: Idempotency,
     start?: LocatedModel | null,
+    quota?: Quota | null,
   ): Promise<Created<JobResource> & { enqueue: EnqueueTicket | null }>;
   get(project: string, id: string): Promise<JobResource>;
   /** Newest first. */
@@ -215,6 +223,7 @@ export interface NewModel extends ArtifactRecord {
   spec: JobSpec | null;
   parameters: number;
   vocabulary_size: number;
+  quota?: Quota | null;
 }
 
 /** The file that a model reference stands for. A `checkpoint` also holds optimizer state. */
@@ -238,6 +247,7 @@ export interface NewKey {
   name: string;
   project: string;
   scopes: readonly KeyScope[];
+  limits?: KeyLimits;
 }
 
 /** Who a request comes from. */
@@ -246,6 +256,7 @@ export interface Identity {
   name: string;
   project: string;
   scopes: KeyScope[];
+  limits: KeyLimits;
 }
 
 export interface KeyRepository {

@@ -144,7 +144,11 @@ export const defineRoute = <P extends z.ZodType, Q extends z.ZodType, B extends 
     method: route.method,
     url: route.url,
     schema: routeSchema(route),
-    config: { scope: route.scope, docs: route.docs },
+    config: {
+      scope: route.scope,
+      docs: route.docs,
+      idempotent: route.errors?.includes('idempotency_mismatch') ?? false,
+    },
     exposeHeadRoute: route.method === 'GET' && route.head !== false,
     onRequest: async (request) => {
       if (route.upload && !multipart.test(request.headers['content-type'] ?? '')) {
@@ -183,5 +187,7 @@ export const defineRoute = <P extends z.ZodType, Q extends z.ZodType, B extends 
 declare module 'fastify' {
   interface FastifyContextConfig {
     docs?: RouteDocs | undefined;
+    /** Whether an `Idempotency-Key` is heard. */
+    idempotent?: boolean;
   }
 }

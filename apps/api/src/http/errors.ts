@@ -101,12 +101,16 @@ export const toUnfoldError = (error: unknown): UnfoldError => {
 const isLasting = (code: ErrorCode): boolean =>
   code === 'wrong_state' || code === 'in_use' || errorCatalogue[code].type === 'training_error';
 
+/** When to try again, for all that is refused only for now. A rate says it by itself, to the second. */
 const retryAfterSeconds: Partial<Record<ErrorCode, number>> = {
+  idempotency_in_progress: 1,
+  session_busy: 1,
+  rate_limited: 60,
+  quota_exceeded: 60,
+  session_limit: 60,
   unavailable: 5,
   queue_full: 5,
   overloaded: 1,
-  session_busy: 1,
-  session_limit: 60,
   storage_full: 60,
 };
 
@@ -126,6 +130,7 @@ const isBrokenOff = (known: UnfoldError, error: unknown): boolean =>
 /** Answers with the envelope: status, type and code from the catalogue, the request's id beside them. */
 export const sendError = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
   const known = naming(toUnfoldError(error), request);
+  request.errorCode = known.code;
   // Whoever goes away in the middle of a request is no failure of this side, and no stack says more about it.
   if (known.status >= 500 && request.raw.socket.destroyed && isBrokenOff(known, error))
     request.log.info('the client went away before it was answered');

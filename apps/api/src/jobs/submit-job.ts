@@ -1,5 +1,5 @@
 import type { JobResource, JobSpec } from '@unfold/contracts';
-import type { Created, Idempotency } from '@unfold/store';
+import type { Created, Idempotency, Quota } from '@unfold/store';
 import type { ApiContext } from '../context.ts';
 import { admitJob } from './admission.ts';
 import { announceHead, enqueueSoon } from './carry.ts';
@@ -14,6 +14,7 @@ export const submitJob = async (
   project: string,
   idempotency: Idempotency | undefined,
   specOf: () => JobSpec | Promise<JobSpec>,
+  quota: Quota | null,
 ): Promise<Created<JobResource>> => {
   const { store } = context;
   const answer = idempotency && (await store.replay<JobResource>(project, idempotency));
@@ -22,7 +23,7 @@ export const submitJob = async (
   const { start } = await admitJob(context, project, asked);
   // A name may belong to another model by the time the job runs.
   const spec = start ? { ...asked, start_from: { ...asked.start_from!, model: start.id } } : asked;
-  const created = await store.jobs.create(project, spec, idempotency, start);
+  const created = await store.jobs.create(project, spec, idempotency, start, quota);
   await enqueueSoon(context, created.enqueue);
   if (!created.replayed) await announceHead(context, created.resource.id);
   return created;

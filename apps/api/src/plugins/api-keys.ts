@@ -1,14 +1,31 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type Config, isLoopback } from '@unfold/config';
-import { keyScopes, socketKeyProtocolPrefix, UnfoldError } from '@unfold/contracts';
+import { type KeyLimits, keyScopes, socketKeyProtocolPrefix, UnfoldError } from '@unfold/contracts';
 import type { Store } from '@unfold/store';
 import type { FastifyRequest } from 'fastify';
 import type { Identity } from '../context.ts';
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-const local: Identity = { id: 'local', project: 'default', scopes: keyScopes };
-const admin: Identity = { id: 'admin', project: 'default', scopes: keyScopes };
+/** Whoever owns the machine or the configuration: no quota holds for them, only the rate of requests. */
+const owner = (id: 'local' | 'admin', config: Config): Identity => ({
+  id,
+  project: 'default',
+  scopes: keyScopes,
+  limits: {
+    requests_per_minute: config.limits.requestsPerMinute,
+    tokens_per_minute: null,
+    concurrent_jobs: null,
+    stored_bytes: null,
+  },
+});
+
+const limitsOf = (own: KeyLimits, { limits, keyLimits }: Config): Identity['limits'] => ({
+  requests_per_minute: own.requests_per_minute ?? limits.requestsPerMinute,
+  tokens_per_minute: own.tokens_per_minute ?? keyLimits.tokensPerMinute,
+  concurrent_jobs: own.concurrent_jobs ?? keyLimits.concurrentJobs,
+  stored_bytes: own.stored_bytes ?? keyLimits.storedBytes,
+});
 
 /** How long another process's first key may stay unnoticed. */
 const rememberMs = 1000;
@@ -35,6 +52,8 @@ export interface KeyGate {
  * on any other address a key is needed always, even after the last one was revoked.
  */
 export const createKeyGate = (config: Config, store: Store): KeyGate => {
+  const local = owner('local', config);
+  const admin = owner('admin', config);
   const adminDigest = config.adminKey === null ? null : digest(config.adminKey);
   const always = adminDigest !== null || !isLoopback(config.host);
   let known: { value: boolean; until: number } | null = null;
@@ -58,7 +77,12 @@ export const createKeyGate = (config: Config, store: Store): KeyGate => {
     const key =
       secret.length > 200 || secret.includes('\u0000') ? null : await store.keys.authenticate(secret);
     if (key === null) throw new UnfoldError('invalid_api_key', 'This API key is unknown or was revoked.');
-    return { id: key.id, project: key.project, scopes: key.scopes };
+    return {
+      id: key.id,
+      project: key.project,
+      scopes: key.scopes,
+      limits: limitsOf(key.limits, config),
+    };
   };
 
   return { identify, forget: () => (known = null) };

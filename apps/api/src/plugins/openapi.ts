@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { isUnchanged } from '../http/conditional.ts';
 import type { RouteDocs } from '../http/define-route.ts';
 
 interface Media {
@@ -46,17 +48,6 @@ const addDocs = (operation: Operation, docs: RouteDocs): void => {
   if (answer && docs.response !== undefined) answer.example = docs.response;
 };
 
-const idempotent = new Set([
-  '/v1/files',
-  '/v1/jobs',
-  '/v1/fine_tuning/jobs',
-  '/v1/models',
-  '/v1/keys',
-  '/v1/webhook_endpoints',
-  '/v1/sessions',
-  '/v1/sessions/{id}/fork',
-  '/v1/sessions/{id}/snapshots',
-]);
 const idempotencyParameter = {
   name: 'Idempotency-Key',
   in: 'header',
@@ -65,11 +56,10 @@ const idempotencyParameter = {
   schema: { type: 'string', minLength: 1, maxLength: 255 },
 };
 
-const refine = (path: string, method: string, operation: Operation): void => {
+const refine = (operation: Operation, idempotent: boolean): void => {
   for (const parameter of operation.parameters ?? [])
     if (parameter.name === 'metadata') Object.assign(parameter, { style: 'deepObject', explode: true });
-  if (method === 'post' && idempotent.has(path))
-    operation.parameters = [...(operation.parameters ?? []), idempotencyParameter];
+  if (idempotent) operation.parameters = [...(operation.parameters ?? []), idempotencyParameter];
 };
 
 /** Names of the components that a value refers to. */
@@ -94,9 +84,12 @@ const prune = (document: Document): void => {
 /** The OpenAPI 3.1 document at `/openapi.json` and a page at `/docs`, both made from the routes' schemas. */
 export const installOpenApi = async (app: FastifyInstance): Promise<void> => {
   const docs = new Map<string, RouteDocs>();
+  const idempotent = new Set<string>();
   app.addHook('onRoute', (route) => {
     const path = route.url.replace(/:(\w+)/g, '{$1}');
-    if (route.config?.docs) docs.set(`${String(route.method).toLowerCase()} ${path}`, route.config.docs);
+    const name = `${String(route.method).toLowerCase()} ${path}`;
+    if (route.config?.docs) docs.set(name, route.config.docs);
+    if (route.config?.idempotent) idempotent.add(name);
     // The page and what it loads are open; everything else says itself what it needs.
     if (route.url === '/docs' || route.url.startsWith('/docs/'))
       route.config = { ...route.config, scope: null };
@@ -107,7 +100,7 @@ export const installOpenApi = async (app: FastifyInstance): Promise<void> => {
     for (const [path, operations] of Object.entries(document.paths))
       for (const [method, operation] of Object.entries(operations)) {
         addDocs(operation, docs.get(`${method} ${path}`) ?? {});
-        refine(path, method, operation);
+        refine(operation, idempotent.has(`${method} ${path}`));
       }
     prune(document);
     return document as never;
@@ -149,11 +142,15 @@ export const installOpenApi = async (app: FastifyInstance): Promise<void> => {
     uiConfig: { deepLinking: true, tryItOutEnabled: true, persistAuthorization: false, validatorUrl: null },
     theme: { title: 'Unfold API' },
   });
+  let served: string | undefined;
   app.get(
     '/openapi.json',
-    { schema: { hide: true }, config: { scope: 'read' } },
-    async function getOpenApi() {
-      return app.swagger();
+    { schema: { hide: true }, config: { scope: 'read' }, exposeHeadRoute: true },
+    async function getOpenApi(request, reply) {
+      served ??= JSON.stringify(app.swagger());
+      const hash = createHash('sha256').update(served).digest('hex');
+      if (isUnchanged(request, reply, hash, { weak: true })) return reply.send();
+      return reply.type('application/json; charset=utf-8').send(served);
     },
   );
 };

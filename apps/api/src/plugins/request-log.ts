@@ -1,8 +1,17 @@
+import type { ErrorCode } from '@unfold/contracts';
 import type { FastifyInstance } from 'fastify';
 import type { ApiMetrics } from '../metrics.ts';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Why it was refused, once it was. */
+    errorCode: ErrorCode | null;
+  }
+}
+
 /** One log line and one measurement per request; the request's id on every answer. */
 export const installRequestLog = (app: FastifyInstance, metrics: ApiMetrics): void => {
+  app.decorateRequest('errorCode', null);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
   });
@@ -11,7 +20,8 @@ export const installRequestLog = (app: FastifyInstance, metrics: ApiMetrics): vo
     const seconds = reply.elapsedTime / 1000;
     const status = String(reply.statusCode);
     metrics.requestSeconds.observe({ method: request.method, route, status }, seconds);
-    if (reply.statusCode >= 400) metrics.errors.inc({ status });
+    const code = request.errorCode;
+    if (reply.statusCode >= 400) metrics.errors.inc({ status, code: code ?? 'none' });
     const quiet = request.routeOptions.config?.scope === null && reply.statusCode < 400;
     request.log[quiet ? 'debug' : 'info'](
       {
@@ -19,6 +29,8 @@ export const installRequestLog = (app: FastifyInstance, metrics: ApiMetrics): vo
         route,
         path: request.url.split('?', 1)[0],
         status: reply.statusCode,
+        ...(code !== null && { code }),
+        ...(request.identity !== null && { key_id: request.identity.id, project: request.identity.project }),
         ms: Math.round(reply.elapsedTime),
       },
       'answered',

@@ -9,6 +9,8 @@ import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
 import type { CompletionOptions } from '../inference/protocol.ts';
+import { reserveTokens } from '../limits/quota.ts';
+import { mostTokens, settledTokens } from '../limits/settled-tokens.ts';
 import { completeInSession } from '../sessions/complete-in-session.ts';
 import { findSessionModel, ownerOf } from '../sessions/session-call.ts';
 import { completionExample, completionRequestExample } from './examples.ts';
@@ -25,13 +27,16 @@ const complete = async ({ context, project, body, request, reply }: CompletionCa
       ? await models.find(project, body.model, 'model')
       : await findSessionModel(context, owner, session, body.model);
   const options = completionOptions(body, project);
+  const settle = await reserveTokens(context, request, reply, mostTokens(options));
   const signal = goneSignal(reply, closing);
   const run = (from: Partial<CompletionOptions> = {}) =>
     inference.complete(model.source, { ...options, ...from }, signal);
+  const chunks =
+    session === null ? run() : completeInSession({ leases, owner, session, signal, streamed, run });
   return {
     head: completionHead(model.id, session),
     choices: options.prompts.length * options.n,
-    chunks: session === null ? run() : completeInSession({ leases, owner, session, signal, streamed, run }),
+    chunks: settle === null ? chunks : settledTokens(chunks, settle),
   };
 };
 

@@ -238,7 +238,11 @@ export const predictExample = {
   ],
 };
 
-export const keyRequestExample = { name: 'owner', scopes: ['admin'] };
+export const keyRequestExample = {
+  name: 'owner',
+  scopes: ['admin'],
+  limits: { requests_per_minute: 600, concurrent_jobs: 2, stored_bytes: 10_000_000_000 },
+};
 
 export const keyExample = {
   id: ids.key,
@@ -246,6 +250,12 @@ export const keyExample = {
   name: 'owner',
   project: 'default',
   scopes: ['admin'],
+  limits: {
+    requests_per_minute: 600,
+    tokens_per_minute: null,
+    concurrent_jobs: 2,
+    stored_bytes: 10_000_000_000,
+  },
   created_at: '2026-11-22T20:00:00.000Z',
   last_used_at: null,
 };

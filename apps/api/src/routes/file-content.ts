@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { ApiContext } from '../context.ts';
-import { attachment, isUnchanged } from '../http/conditional.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
+import { sendDownload } from '../http/download.ts';
 import { fileParams, requireId } from '../http/parameters.ts';
 import { fileExample } from './examples.ts';
 
@@ -29,14 +29,14 @@ const bytesPerCharacter = 4;
 const getFileContent = async ({ context, project, params, request, reply }: Call<Params>) => {
   const id = requireId('file', params.id);
   const file = await context.store.files.get(project, id);
-  if (isUnchanged(request, reply, file.sha256)) return reply.send();
-  const { path } = await context.store.files.locate(id);
-  const content = await context.store.artifacts.stream(path);
-  return reply
-    .header('content-type', 'application/octet-stream')
-    .header('content-length', file.bytes)
-    .header('content-disposition', attachment(file.filename))
-    .send(content);
+  return sendDownload(request, reply, {
+    ...file,
+    type: 'application/octet-stream',
+    open: async (range) => {
+      const { path } = await context.store.files.locate(id);
+      return context.store.artifacts.stream(path, range);
+    },
+  });
 };
 
 const readStart = async (context: ApiContext, id: string, bytes: number): Promise<Buffer> => {
@@ -77,17 +77,17 @@ export const registerFileContentRoutes = (app: FastifyInstance, context: ApiCont
   defineRoute(app, context, {
     method: 'GET',
     url: '/v1/files/:id/content',
-    head: false,
     scope: 'read',
     tag: 'Files',
     summary: 'Download a file',
-    description: 'The bytes as they were uploaded. The ETag is the sha256.',
+    description: 'The bytes as they were uploaded, or one range of them. The ETag is the sha256.',
     params: fileParams,
     response: {
       200: { description: 'The bytes.', content: octets },
+      206: { description: 'The range that was asked for.', content: octets },
       304: { description: 'The client has them already.' },
     },
-    errors: ['not_found', 'data_missing'],
+    errors: ['not_found', 'data_missing', 'range_not_satisfiable'],
     handler: getFileContent,
   });
   defineRoute(app, context, {

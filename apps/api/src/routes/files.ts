@@ -13,6 +13,7 @@ import { type Call, defineRoute } from '../http/define-route.ts';
 import { idempotencyKey } from '../http/idempotency.ts';
 import { fileParams, noBody, requireId } from '../http/parameters.ts';
 import { abandonBody, openUpload } from '../http/upload.ts';
+import { quotaOf } from '../limits/quota.ts';
 import { fileExample, uploadBody } from './examples.ts';
 
 type Params = { params: z.output<typeof fileParams> };
@@ -36,6 +37,7 @@ const createFile = async ({ context, project, request, reply }: Call): Promise<F
       },
       upload: upload.content,
       limit_bytes: limit,
+      quota: quotaOf(request),
       ...(idempotency && { idempotency }),
     });
     if (replayed) reply.header('idempotent-replayed', 'true');
@@ -78,6 +80,7 @@ export const registerFileRoutes = (app: FastifyInstance, context: ApiContext): v
       'idempotency_mismatch',
       'idempotency_in_progress',
       'storage_full',
+      'quota_exceeded',
     ],
     docs: { requestBody: uploadBody, response: fileExample },
     handler: createFile,

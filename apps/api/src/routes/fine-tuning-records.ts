@@ -16,7 +16,11 @@ import { type Call, defineRoute } from '../http/define-route.ts';
 import { jobParams, requireId } from '../http/parameters.ts';
 import { fineTuningCheckpointExample, fineTuningEventExample } from './examples.ts';
 
+/** As OpenAI lists them: newest first only. */
+const eventsQuery = pageQuery.omit({ order: true });
+
 type ListCall = Call<{ params: z.output<typeof jobParams>; query: z.output<typeof pageQuery> }>;
+type EventsCall = Call<{ params: z.output<typeof jobParams>; query: z.output<typeof eventsQuery> }>;
 
 /** The sequence number that a page ends before. */
 const readAfter = async ({ store }: ApiContext, jobId: string, after: string): Promise<number> => {
@@ -30,7 +34,12 @@ const readAfter = async ({ store }: ApiContext, jobId: string, after: string): P
   );
 };
 
-const listEvents = async ({ context, project, params, query }: ListCall): Promise<Page<FineTuningEvent>> => {
+const listEvents = async ({
+  context,
+  project,
+  params,
+  query,
+}: EventsCall): Promise<Page<FineTuningEvent>> => {
   const { id } = await context.store.jobs.get(project, requireId('job', params.id));
   const frames = await context.store.events.read(id, {
     order: 'newest_first',
@@ -63,12 +72,12 @@ export const registerFineTuningRecordRoutes = (app: FastifyInstance, context: Ap
     scope: 'read' as const,
     tag: 'Fine-tuning',
     params: jobParams,
-    query: pageQuery,
     errors: ['not_found' as const],
   };
   defineRoute(app, context, {
     ...common,
     url: '/v1/fine_tuning/jobs/:id/events',
+    query: eventsQuery,
     summary: 'List the events of a fine-tuning job',
     description: 'Newest first. The event log of `/v1/jobs/{id}/events`, told in sentences.',
     response: { 200: fineTuningEventList },
@@ -78,6 +87,7 @@ export const registerFineTuningRecordRoutes = (app: FastifyInstance, context: Ap
   defineRoute(app, context, {
     ...common,
     url: '/v1/fine_tuning/jobs/:id/checkpoints',
+    query: pageQuery,
     summary: 'List the checkpoints of a fine-tuning job',
     description: 'Newest first. `fine_tuned_model_checkpoint` can be used wherever a model can.',
     response: { 200: fineTuningCheckpointList },

@@ -19,6 +19,7 @@ import { idempotencyOf } from '../http/idempotency.ts';
 import { jobParams, noBody, requireId } from '../http/parameters.ts';
 import { askOfJob, resumeJob } from '../jobs/job-actions.ts';
 import { submitJob } from '../jobs/submit-job.ts';
+import { quotaOf } from '../limits/quota.ts';
 import { fineTuningJobExample, fineTuningRequestExample } from './examples.ts';
 
 type Params = { params: z.output<typeof jobParams> };
@@ -37,8 +38,12 @@ const toView = async (context: ApiContext, project: string, job: JobResource): P
 
 const createJob = async ({ context, project, body, request, reply }: Call<{ body: FineTuningRequest }>) => {
   const idempotency = idempotencyOf(request, body);
-  const { resource, replayed } = await submitJob(context, project, idempotency, () =>
-    specOfRequest(context, project, body),
+  const { resource, replayed } = await submitJob(
+    context,
+    project,
+    idempotency,
+    () => specOfRequest(context, project, body),
+    quotaOf(request),
   ).catch((error: unknown) => {
     throw inRequestsNames(error);
   });

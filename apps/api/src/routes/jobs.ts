@@ -19,6 +19,7 @@ import { idempotencyOf } from '../http/idempotency.ts';
 import { jobParams, noBody, requireId } from '../http/parameters.ts';
 import { admitJob } from '../jobs/admission.ts';
 import { submitJob } from '../jobs/submit-job.ts';
+import { quotaOf } from '../limits/quota.ts';
 import { waitForStatus } from '../live/status-wait.ts';
 import { estimateExample, jobExample, jobRequestExample } from './examples.ts';
 
@@ -41,7 +42,13 @@ const createJob = async ({
   request,
   reply,
 }: Call<{ body: JobSpec }>): Promise<JobResource> => {
-  const { resource, replayed } = await submitJob(context, project, idempotencyOf(request, body), () => body);
+  const { resource, replayed } = await submitJob(
+    context,
+    project,
+    idempotencyOf(request, body),
+    () => body,
+    quotaOf(request),
+  );
   if (replayed) reply.header('idempotent-replayed', 'true');
   reply.code(201).header('location', `/v1/jobs/${resource.id}`);
   return resource;

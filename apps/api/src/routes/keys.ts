@@ -23,7 +23,8 @@ const requireAdminFirst = ({ body, request }: CreateCall): void => {
 const createKey = async (call: CreateCall) => {
   requireAdminFirst(call);
   const { context, body, request, reply } = call;
-  const { resource } = await context.store.keys.create(body, idempotencyOf(request, body));
+  const { resource, replayed } = await context.store.keys.create(body, idempotencyOf(request, body));
+  if (replayed) reply.header('idempotent-replayed', 'true');
   context.gate.forget();
   reply.code(201).header('location', `/v1/keys/${resource.id}`).header('cache-control', 'no-store');
   return resource;
@@ -47,10 +48,10 @@ export const registerKeyRoutes = (app: FastifyInstance, context: ApiContext): vo
     tag: 'Keys',
     summary: 'Create an API key',
     description:
-      'The secret is in this answer and never again. Once a key exists, every request needs one, so the first must have the scope `admin`, which includes the others.',
+      'The secret is in this answer and never again. Once a key exists, every request needs one, so the first must have the scope `admin`, which includes the others. `limits` are what its holder may use; null is what the configuration says. Takes an `Idempotency-Key`; a repeated answer lacks the secret.',
     body: keyRequest,
     response: { 201: keyResource },
-    errors: ['wrong_state'],
+    errors: ['wrong_state', 'idempotency_mismatch', 'idempotency_in_progress'],
     docs: { request: keyRequestExample, response: { ...keyExample, key: 'unfold-…' } },
     handler: createKey,
   });

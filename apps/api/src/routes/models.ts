@@ -16,6 +16,7 @@ import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
 import { idempotencyOf } from '../http/idempotency.ts';
 import { modelParams, noBody, requireId, unknown } from '../http/parameters.ts';
+import { quotaOf } from '../limits/quota.ts';
 import { modelExample, modelImportExample } from './examples.ts';
 
 type Params = { params: z.output<typeof modelParams> };
@@ -72,7 +73,7 @@ const importOnce = async (call: ImportCall): Promise<Created<ModelResource>> => 
   try {
     const created = await store.models.create(
       project,
-      { ...found, ...weights, id, name: body.name },
+      { ...found, ...weights, id, name: body.name, quota: quotaOf(request) },
       idempotency,
     );
     kept = !created.replayed;

@@ -5,19 +5,25 @@ import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
 import { modelParams, requireId } from '../http/parameters.ts';
+import type { ScoredText } from '../inference/protocol.ts';
+import { reserveTokens } from '../limits/quota.ts';
+import { settling } from '../limits/settled-tokens.ts';
 import { scoreExample, scoreRequestExample } from './examples.ts';
 
 type ScoreCall = Call<{ params: z.output<typeof modelParams>; body: z.output<typeof scoreRequest> }>;
 
-const scoreTexts = async ({ context, project, params, body, reply }: ScoreCall) => {
+const scoreTexts = async ({ context, project, params, body, request, reply }: ScoreCall) => {
   const model = await context.models.find(project, requireId('model', params.id), 'id');
   const signal = goneSignal(reply, context.closing);
-  const data = await context.inference.score(
-    model.source,
-    { texts: [body.input].flat(), context: body.context },
-    signal,
+  const texts = [body.input].flat();
+  const most = texts.reduce((total, text) => total + text.length, 0);
+  const tokensOf = (scores: ScoredText[]) => scores.reduce((total, { tokens }) => total + tokens.length, 0);
+  const data = await settling(
+    await reserveTokens(context, request, reply, most),
+    () => context.inference.score(model.source, { texts, context: body.context }, signal),
+    tokensOf,
   );
-  const tokens = data.reduce((total, scored) => total + scored.tokens.length, 0);
+  const tokens = tokensOf(data);
   context.metrics.inferenceTokens.inc({ kind: 'prompt' }, tokens);
   return { object: 'list', data };
 };

@@ -108,6 +108,7 @@ const publish = async (queries: Queries, job: JobRow, outcome: Succeeded): Promi
       path: weights.path,
       bytes: weights.bytes,
       sha256: weights.sha256,
+      key_id: job.key_id,
     },
   });
   return model.id;

@@ -4,7 +4,8 @@ import { toJson } from '../clean-json.ts';
 import { type Database, Prisma, type Queries } from '../database.ts';
 import { createOnce } from '../idempotency.ts';
 import { newId } from '../new-id.ts';
-import { checkAfter, notFound, toPage } from '../pages.ts';
+import { behindSql, checkAfter, directionSql, notFound, toPage } from '../pages.ts';
+import { requireJobRoom, requireStorage } from '../quotas.ts';
 import type { JobRepository } from '../repositories.ts';
 import { createClaim, createFinish } from './job-attempts.ts';
 import { appendLocked, lockJob, statusFrame } from './job-changes.ts';
@@ -36,12 +37,18 @@ const checkDepth = async (queries: Queries, queueDepth: number): Promise<void> =
     );
 };
 
-const insertJob = async (queries: Queries, project: string, id: string, spec: JobSpec): Promise<JobRow> => {
+const insertJob = async (
+  queries: Queries,
+  project: string,
+  id: string,
+  spec: JobSpec,
+  keyId: string | null,
+): Promise<JobRow> => {
   // `queued_at` is told by the clock, not by the transaction's begin: who waited for a lock comes later.
   await queries.$executeRaw`
-    INSERT INTO jobs (id, project, name, status, spec, metadata, priority, file, validation_file, queued_at)
+    INSERT INTO jobs (id, project, name, status, spec, metadata, priority, file, validation_file, key_id, queued_at)
     VALUES (${id}, ${project}, ${spec.name}, 'queued', ${toJson(spec)}::json, ${toJson(spec.metadata)}::jsonb,
-      ${spec.priority}::int, ${spec.file}, ${spec.validation_file}, clock_timestamp())`;
+      ${spec.priority}::int, ${spec.file}, ${spec.validation_file}, ${keyId}, clock_timestamp())`;
   await queries.jobHead.create({ data: { job_id: id, progress: noProgress } });
   await appendLocked(queries, id, [statusFrame('queued', 0)]);
   return (await findJob(queries, id)) as JobRow;
@@ -62,7 +69,7 @@ export const createJobRepository = (
   artifacts: ArtifactStore,
   queueDepth: number,
 ): JobRepository => ({
-  async create(project, spec, idempotency, start = null) {
+  async create(project, spec, idempotency, start = null, quota = null) {
     const id = newId('job');
     if (start) await copyStartWeights(artifacts, id, start);
     let created = false;
@@ -72,7 +79,9 @@ export const createJobRepository = (
         const once = await createOnce(queries, project, idempotency, async () => {
           await lockFiles(queries, project, spec);
           await checkDepth(queries, queueDepth);
-          row = await insertJob(queries, project, id, spec);
+          await requireJobRoom(queries, quota);
+          await requireStorage(queries, quota, 0);
+          row = await insertJob(queries, project, id, spec, quota?.key_id ?? null);
           return toJobResource(row);
         });
         return { ...once, enqueue: row && toTicket(row) };
@@ -94,18 +103,18 @@ export const createJobRepository = (
     return toJobResource(job);
   },
 
-  list: (project, { limit, after, status, metadata }) =>
+  list: (project, { limit, after, order = 'desc', status, metadata }) =>
     database.run(async (queries) => {
       checkAfter('job', after);
       const conditions = [Prisma.sql`j.project = ${project}`];
-      if (after) conditions.push(Prisma.sql`j.id < ${after}`);
+      if (after) conditions.push(behindSql(Prisma.sql`j.id`, after, order));
       if (status) conditions.push(Prisma.sql`j.status = ${status}`);
       if (metadata === null) conditions.push(Prisma.sql`j.metadata = '{}'::jsonb`);
       else if (metadata && Object.keys(metadata).length > 0)
         conditions.push(Prisma.sql`j.metadata @> ${toJson(metadata)}::jsonb`);
       const rows = await selectJobs(
         queries,
-        Prisma.sql`WHERE ${Prisma.join(conditions, ' AND ')} ORDER BY j.id DESC LIMIT ${limit + 1}`,
+        Prisma.sql`WHERE ${Prisma.join(conditions, ' AND ')} ORDER BY j.id ${directionSql(order)} LIMIT ${limit + 1}`,
       );
       return toPage(rows, limit, toJobResource);
     }),

@@ -25,6 +25,7 @@ export interface JobRow {
   error: JobError | null;
   engine: string | null;
   device: string | null;
+  key_id: string | null;
   created_at: Date;
   started_at: Date | null;
   ended_at: Date | null;
@@ -42,7 +43,7 @@ export interface JobRow {
 export const selectJobs = (queries: Queries, rest: Prisma.Sql): Promise<JobRow[]> =>
   queries.$queryRaw<JobRow[]>`
     SELECT j.id, j.project, j.name, j.status, j.spec, j.metadata, j.priority, j.file, j.validation_file, j.model_id,
-           j.error, j.engine, j.device, j.created_at, j.started_at, j.ended_at,
+           j.error, j.engine, j.device, j.key_id, j.created_at, j.started_at, j.ended_at,
            h.attempt, h.owned, h.next_seq, h.requested, h.attempts_without_checkpoint, h.enqueue_count, h.progress,
            CASE WHEN j.status = 'queued' THEN
              (SELECT count(*)::int + 1 FROM jobs q

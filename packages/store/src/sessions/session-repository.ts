@@ -3,7 +3,7 @@ import { toJson } from '../clean-json.ts';
 import { type Database, Prisma, type Queries } from '../database.ts';
 import { createOnce } from '../idempotency.ts';
 import { newId } from '../new-id.ts';
-import { checkAfter, notFound, toPage } from '../pages.ts';
+import { behindSql, checkAfter, directionSql, notFound, toPage } from '../pages.ts';
 import { createLeases } from './session-leases.ts';
 import { findSession, type SessionRow, sessionColumns, toSessionResource, visibleTo } from './session-row.ts';
 import { createSnapshots, findSnapshot } from './session-snapshots.ts';
@@ -56,15 +56,15 @@ export const createSessionRepository = (database: Database, limits: SessionLimit
   get: (owner, id) =>
     database.run(async (queries) => toSessionResource(await findSession(queries, owner, id))),
 
-  list: (owner, { limit, after, model }) =>
+  list: (owner, { limit, after, order = 'desc', model }) =>
     database.run(async (queries) => {
       checkAfter('sess', after);
       const conditions = [visibleTo(owner)];
-      if (after) conditions.push(Prisma.sql`id < ${after}`);
+      if (after) conditions.push(behindSql(Prisma.sql`id`, after, order));
       if (model !== undefined) conditions.push(ofModel(owner.project, model));
       const rows = await queries.$queryRaw<SessionRow[]>`
         SELECT ${sessionColumns} FROM sessions WHERE ${Prisma.join(conditions, ' AND ')}
-        ORDER BY id DESC LIMIT ${limit + 1}`;
+        ORDER BY id ${directionSql(order)} LIMIT ${limit + 1}`;
       return toPage(rows, limit, toSessionResource);
     }),
 

@@ -2,7 +2,7 @@ import { UnfoldError } from '@unfold/contracts';
 import { type Database, Prisma, type Queries } from '../database.ts';
 import { createOnce } from '../idempotency.ts';
 import { newId } from '../new-id.ts';
-import { checkAfter, notFound, toPage } from '../pages.ts';
+import { behindSql, checkAfter, directionSql, notFound, toPage } from '../pages.ts';
 import { busy, isFree } from './session-leases.ts';
 import {
   findSession,
@@ -51,14 +51,14 @@ export const createSnapshots = (
       }),
     ),
 
-  snapshots: (owner, id, { limit, after }) =>
+  snapshots: (owner, id, { limit, after, order = 'desc' }) =>
     database.run(async (queries) => {
       await findSession(queries, owner, id);
       checkAfter('snap', after);
       const rows = await queries.$queryRaw<SnapshotRow[]>`
         SELECT ${snapshotColumns} FROM session_snapshots
-        WHERE session_id = ${id} ${after ? Prisma.sql`AND id < ${after}` : Prisma.empty}
-        ORDER BY id DESC LIMIT ${limit + 1}`;
+        WHERE session_id = ${id} ${after ? Prisma.sql`AND ${behindSql(Prisma.sql`id`, after, order)}` : Prisma.empty}
+        ORDER BY id ${directionSql(order)} LIMIT ${limit + 1}`;
       return toPage(rows, limit, toSnapshotResource);
     }),
 

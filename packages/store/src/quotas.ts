@@ -1,0 +1,44 @@
+import { UnfoldError } from '@unfold/contracts';
+import type { Queries } from './database.ts';
+import type { Quota } from './repositories.ts';
+
+/** Held until the transaction ends, so that two requests with one key cannot both take the last of it. */
+const lockKey = (queries: Queries, { key_id }: Quota): Promise<unknown> =>
+  queries.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`quota ${key_id}`}, 0))`;
+
+const storedBytes = async (queries: Queries, keyId: string): Promise<number> => {
+  const [row] = await queries.$queryRaw<{ bytes: bigint }[]>`
+    SELECT (
+      (SELECT coalesce(sum(bytes), 0) FROM files WHERE key_id = ${keyId})
+      + (SELECT coalesce(sum(bytes), 0) FROM models WHERE key_id = ${keyId})
+      + (SELECT coalesce(sum(c.bytes), 0) FROM checkpoints c JOIN jobs j ON j.id = c.job_id WHERE j.key_id = ${keyId})
+    )::bigint AS bytes`;
+  return Number(row?.bytes ?? 0);
+};
+
+/** Refuses `more` bytes that a key has no room for; with 0, whatever would add to a quota that is used up. */
+export const requireStorage = async (queries: Queries, quota: Quota | null, more: number): Promise<void> => {
+  if (quota === null || quota.stored_bytes === null) return;
+  await lockKey(queries, quota);
+  const used = await storedBytes(queries, quota.key_id);
+  const fits = more === 0 ? used < quota.stored_bytes : used + more <= quota.stored_bytes;
+  if (fits) return;
+  throw new UnfoldError(
+    'quota_exceeded',
+    `This API key may store ${quota.stored_bytes} bytes and stores ${used}${more === 0 ? '' : `: ${more} more do not fit`}. Delete files, models or jobs.`,
+  );
+};
+
+/** Refuses a job when as many of the key's are queued or running as may be. */
+export const requireJobRoom = async (queries: Queries, quota: Quota | null): Promise<void> => {
+  if (quota === null || quota.concurrent_jobs === null) return;
+  await lockKey(queries, quota);
+  const busy = await queries.job.count({
+    where: { key_id: quota.key_id, status: { in: ['queued', 'running'] } },
+  });
+  if (busy < quota.concurrent_jobs) return;
+  throw new UnfoldError(
+    'quota_exceeded',
+    `This API key may have ${quota.concurrent_jobs} jobs queued or running, and has ${busy}: wait until one has ended, or cancel it.`,
+  );
+};
