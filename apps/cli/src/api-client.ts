@@ -17,6 +17,13 @@ import { CommandError } from './command-error.ts';
 
 const reconnectMs = 500;
 
+/** Options by the names of the API, which says what is wrong with them. */
+export interface CompletionRequest {
+  model: string;
+  prompt: string;
+  [option: string]: unknown;
+}
+
 /** What the commands need of the API. Errors are `CommandError`s with the text of the API. */
 export interface ApiClient {
   readonly url: string;
@@ -26,8 +33,9 @@ export interface ApiClient {
   cancel(id: string): Promise<void>;
   /** Every frame once, in order, across lost connections, until the job has ended. */
   follow(id: string): AsyncGenerator<Frame>;
-  /** Text as it is generated. */
-  complete(request: { model: string; prompt: string; [option: string]: unknown }): AsyncGenerator<string>;
+  complete(request: CompletionRequest): Promise<CompletionResource>;
+  /** The text of the one choice as it is generated. */
+  stream(request: CompletionRequest): AsyncGenerator<string>;
   /** @param input one sequence or a list of them; the API says what is wrong with it */
   predict(model: string, input: unknown): Promise<PredictResource>;
   createSession(model: string): Promise<SessionResource>;
@@ -143,7 +151,8 @@ export const createApiClient = (url: string, key: string | null): ApiClient => {
         query.set('after', last.id);
       }
     },
-    complete: async function* (request) {
+    complete: (request) => answered(post('/v1/completions', request)),
+    stream: async function* (request) {
       const answer = await post('/v1/completions', { ...request, stream: true });
       const lines = createInterface({ input: Readable.fromWeb(answer.body as ReadableStream) });
       for await (const line of lines) {

@@ -1,4 +1,4 @@
-import { type ApiClient, createApiClient } from './api-client.ts';
+import { type ApiClient, type CompletionRequest, createApiClient } from './api-client.ts';
 import { CommandError } from './command-error.ts';
 import { configFor, type PlaceOptions } from './up-command.ts';
 import { findUp } from './up-file.ts';
@@ -11,8 +11,19 @@ export interface GenerateOptions extends AddressOptions {
   context?: string;
   maxTokens?: number;
   temperature?: number;
+  topP?: number;
+  topK?: number;
   seed?: number;
   session?: string;
+  stop?: string[];
+  n?: number;
+  bestOf?: number;
+  beamWidth?: number;
+  frequencyPenalty?: number;
+  presencePenalty?: number;
+  logprobs?: number;
+  echo?: boolean;
+  json?: boolean;
 }
 
 /** The service that was named, or the one that runs in the data folder. */
@@ -35,25 +46,47 @@ const listOrText = (text: string, what: string): unknown => {
   }
 };
 
-/** `unfold generate`: prints text as it is generated. */
+const completionRequest = (model: string, prompt: string, options: GenerateOptions): CompletionRequest => ({
+  model,
+  prompt,
+  context: options.context === undefined ? null : listOrText(options.context, '--context'),
+  max_tokens: options.maxTokens,
+  temperature: options.temperature,
+  top_p: options.topP,
+  top_k: options.topK,
+  seed: options.seed,
+  session: options.session,
+  stop: options.stop,
+  n: options.n,
+  best_of: options.bestOf,
+  beam_width: options.beamWidth,
+  frequency_penalty: options.frequencyPenalty,
+  presence_penalty: options.presencePenalty,
+  logprobs: options.logprobs,
+  echo: options.echo,
+});
+
+/** What is chosen among others is known at its end, and several texts at once would be mixed. */
+const needsTheWhole = ({ json, n = 1, bestOf = 1, beamWidth }: GenerateOptions): boolean =>
+  json === true || n > 1 || bestOf > 1 || beamWidth !== undefined;
+
+/** `unfold generate`: prints text as it is generated; several texts one after another, a line with their number before each. */
 export const generate = async (
   model: string,
   prompt: string | undefined,
   options: GenerateOptions,
 ): Promise<void> => {
-  const { context, maxTokens, temperature, seed, session } = options;
   const api = await findService(options);
-  const request = {
-    model,
-    prompt: prompt ?? '',
-    context: context === undefined ? null : listOrText(context, '--context'),
-    max_tokens: maxTokens,
-    temperature,
-    seed,
-    session,
-  };
-  for await (const text of api.complete(request)) process.stdout.write(text);
-  process.stdout.write('\n');
+  const request = completionRequest(model, prompt ?? '', options);
+  if (!needsTheWhole(options)) {
+    for await (const text of api.stream(request)) process.stdout.write(text);
+    process.stdout.write('\n');
+    return;
+  }
+  const answer = await api.complete(request);
+  if (options.json) return console.log(JSON.stringify(answer));
+  for (const { index, text } of answer.choices)
+    console.log(answer.choices.length > 1 ? `--- ${index + 1}\n${text}` : text);
 };
 
 /** `unfold predict`: prints one answer a line, as JSON. */

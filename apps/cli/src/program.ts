@@ -83,16 +83,32 @@ Examples:
     .argument('[prompt]', 'the text to go on from')
     .description('Prints text that a model writes.')
     .option('--context <label or numbers>', 'what the text is conditioned on: a label, or numbers as [1, 2]')
-    .option('--max-tokens <number>', 'most tokens', integer(1, 100_000))
+    .option('--max-tokens <number>', 'most tokens', integer(0, 100_000))
     .option('--temperature <number>', '0 takes the likeliest token', decimal(0, 10))
+    .option('--top-p <number>', 'only the likeliest tokens with so much probability together', decimal(0, 1))
+    .option('--top-k <number>', 'only so many of the likeliest tokens', integer(1, 1_000_000_000))
     .option('--seed <number>', 'the same seed gives the same text', integer(0, 4_294_967_295))
     .option('--session <id>', 'go on from what a session remembers, and leave it behind the text')
+    .option('--stop <text...>', 'up to four texts before which to end')
+    .option('-n, --n <number>', 'so many texts', integer(1, 128))
+    .option('--best-of <number>', 'the best of so many texts', integer(1, 128))
+    .option('--beam-width <number>', 'search for the likeliest text with a beam so wide', integer(1, 64))
+    .option('--frequency-penalty <number>', 'against what was often written before', decimal(-2, 2))
+    .option('--presence-penalty <number>', 'against what was written before', decimal(-2, 2))
+    .option(
+      '--logprobs <number>',
+      'log-probabilities of so many tokens in each place; with --json',
+      integer(0, 5),
+    )
+    .option('--echo', 'begin with the prompt')
+    .option('--json', 'print the whole answer of the API as JSON')
     .addHelpText(
       'after',
       `
 Examples:
   $ unfold generate moby-dick "Call me " --temperature 0.5
-  $ unfold generate surnames --context Italian
+  $ unfold generate surnames --context Italian -n 5
+  $ unfold generate moby-dick "Call me Ishmael" --max-tokens 0 --echo --logprobs 0 --json
 `,
     )
     .action(generate);

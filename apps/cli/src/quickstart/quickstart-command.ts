@@ -137,7 +137,7 @@ const train = async (api: ApiClient, job: JobResource, title: string): Promise<v
 const write = async (api: ApiClient): Promise<void> => {
   process.stdout.write(`\nIts own words, after "${prompt.trim()}":\n\n${prompt}`);
   const request = { model: modelName, prompt, max_tokens: 500, temperature: 0.5, seed: 1 };
-  for await (const text of api.complete(request)) process.stdout.write(text);
+  for await (const text of api.stream(request)) process.stdout.write(text);
   process.stdout.write('\n');
 };
 
