@@ -170,4 +170,25 @@ describe('fine-tuning through OpenAI’s client, with a worker at work', { timeo
     expect(printed).toMatch(/^training\.job\.running job-/m);
     expect(printed).toMatch(/^fine_tuning\.job\.succeeded job-/m);
   });
+
+  it('shares its service with what apps/api/OPENAI.md says, with curl and in TypeScript', async () => {
+    const document = await readFile(join(root, 'apps/api/OPENAI.md'), 'utf8');
+    const output = await runCurl(document, 'openai');
+    expect(output).toContain('the cat sat on the mat, and the dog lay by the fog.\n');
+    expect(output).toContain('"status":"succeeded"');
+    const answers = output.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []));
+    const completions = answers.filter(({ object }) => object === 'text_completion');
+    expect(completions.map(({ choices }) => choices.length)).toEqual([1, 6, 1, 2, 1, 1]);
+    expect(completions[0].choices[0]).toMatchObject({ finish_reason: 'stop' });
+    expect(completions[4].choices[0].logprobs.tokens).toEqual([...'the cat']);
+    const events = [...output.matchAll(/^data: (.*)$/gm)].map(([, data]) => data!);
+    expect(events.at(-1)).toBe('[DONE]');
+    expect(JSON.parse(events.at(-2)!)).toMatchObject({ choices: [], usage: { completion_tokens: 8 } });
+    const printed = await runTypeScript(programsOf(document).get('openai')!, service.url);
+    expect(printed).toContain('file text.txt 9\n');
+    expect(printed).toContain('content some text\ndeleted true\n');
+    expect(printed.match(/^choice \d .*length$/gm)).toHaveLength(4);
+    expect(printed).toMatch(/^streamed ".{40,}"$/m);
+    expect(printed).toMatch(/error 404 not_found model req-\w+\n$/);
+  });
 });

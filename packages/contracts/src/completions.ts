@@ -121,6 +121,13 @@ const beamRules: Rule[] = [
     beam_width !== null && top_p < 1
       ? ['top_p', 'top_p is an option of sampling, but beam_width searches without it.']
       : null,
+  ...(['frequency_penalty', 'presence_penalty'] as const).map(
+    (penalty): Rule =>
+      (body) =>
+        body.beam_width !== null && body[penalty] !== 0
+          ? [penalty, `${penalty} is an option of sampling, but beam_width searches without it.`]
+          : null,
+  ),
   ({ beam_width, stream }) =>
     beam_width !== null && stream
       ? ['stream', 'What beam_width searches for cannot be streamed: the likeliest text is known at its end.']
