@@ -13,22 +13,21 @@ export const ownerOf = (request: FastifyRequest, project: string): SessionOwner 
   key: request.identity?.id ?? 'local',
 });
 
-const modelGone = (session: string, model: string): UnfoldError =>
-  new UnfoldError('wrong_state', `session: ${session} goes on with ${model}, which was deleted.`, {
-    param: 'session',
-  });
+const orNull = (error: unknown): null => {
+  if (error instanceof UnfoldError && error.code === 'not_found') return null;
+  throw error;
+};
 
-const findPinned = async (
-  models: ApiContext['models'],
+/** Whether a name is the model's, be it the newest of that name or not. */
+const standsFor = async (
+  { store, models }: Pick<ApiContext, 'store' | 'models'>,
   project: string,
-  session: string,
-  model: string,
-): Promise<FoundModel> => {
-  try {
-    return await models.find(project, model, 'session');
-  } catch (error) {
-    throw error instanceof UnfoldError && error.code === 'not_found' ? modelGone(session, model) : error;
-  }
+  name: string,
+  id: string,
+): Promise<boolean> => {
+  // The newest one's place is remembered, so that in the common case nobody is asked.
+  const newest = await models.find(project, name, 'model').catch(orNull);
+  return newest?.id === id || (await store.models.get(project, id).catch(orNull))?.name === name;
 };
 
 /**
@@ -42,14 +41,16 @@ export const findSessionModel = async (
   session: string,
   reference: CompletionRequest['model'],
 ): Promise<FoundModel> => {
-  if (!sessionId.safeParse(session).success) throw unknown('session', session, 'session');
-  const { model: id } = await store.sessions.get(owner, session).catch((error: unknown) => {
-    if (error instanceof UnfoldError && error.code === 'not_found')
-      throw unknown('session', session, 'session');
-    throw error;
-  });
-  const model = await findPinned(models, owner.project, session, id);
-  if (reference === id || reference === (await store.models.get(owner.project, id)).name) return model;
+  const known = sessionId.safeParse(session).success;
+  const found = known ? await store.sessions.get(owner, session).catch(orNull) : null;
+  if (found === null) throw unknown('session', session, 'session');
+  const id = found.model;
+  const model = await models.find(owner.project, id, 'session').catch(orNull);
+  if (model === null)
+    throw new UnfoldError('wrong_state', `session: ${session} goes on with ${id}, which was deleted.`, {
+      param: 'session',
+    });
+  if (reference === id || (await standsFor({ store, models }, owner.project, reference, id))) return model;
   throw new UnfoldError(
     'invalid_value',
     `model: expected ${JSON.stringify(id)}, which session ${session} goes on with, but received ${JSON.stringify(reference)}.`,
