@@ -17,9 +17,10 @@ const timings = { webhookPollMs: 20, webhookRetryMs: 10, patienceMs: 500 };
 const start = (
   change: Partial<Api['config']['webhooks']> = {},
   config: ApiChange['config'] = {},
+  more: ApiChange['timings'] = {},
 ): Promise<Api> =>
   startApi({
-    timings,
+    timings: { ...timings, ...more },
     config: {
       ...config,
       webhooks: { privateHosts: ['127.0.0.1'], attempts: 3, concurrency: 8, logDays: 30, ...change },
@@ -234,6 +235,9 @@ describe('webhooks', () => {
     await api.request.post(`${path}/${other.id}/test`);
     await settled(api, other.id);
     expect(quick.received).toHaveLength(1);
+    // A quarter of the eight places in each of the three processes that may be at it by now.
+    expect(receiver.received.length).toBeLessThanOrEqual(6);
+    expect((await api.request.get('/metrics')).text).toMatch(/^unfold_webhooks_pending (39|40)$/m);
     expect((await deliveries(api, slow.id)).filter(({ status }) => status !== 'pending')).toEqual([]);
     await api.request.delete(`${path}/${slow.id}`);
     await quick.close();
@@ -243,6 +247,63 @@ describe('webhooks', () => {
     const { text } = await api.request.get('/metrics');
     expect(text).toMatch(/^unfold_webhook_attempts_total\{outcome="delivered"\} [1-9]/m);
     expect(text).toMatch(/^unfold_webhook_attempts_total\{outcome="gone"\} 1$/m);
+  });
+});
+
+describe('an attempt', () => {
+  let api: Api;
+  beforeAll(async () => {
+    api = await start({ attempts: 1 }, {}, { webhookTimeoutMs: 200 });
+  });
+  afterAll(() => api.stop());
+
+  it('is over when no answer came in time', async () => {
+    const { id } = await endpoint(api);
+    receiver.answerWith(null);
+    await api.request.post(`${path}/${id}/test`);
+    const [row] = await settled(api, id);
+    expect(row).toMatchObject({ status: 'failed', response_status: null });
+    expect(row!.error).toBe('There was no answer within 0.2 s.');
+  });
+
+  it('reads no more of an answer than a little, however long it is', async () => {
+    let sent = 0;
+    const cut = new Promise<void>((resolve) => {
+      receiver.answerWith((response) => {
+        response.writeHead(200);
+        const send = (): void => {
+          if (response.destroyed) return;
+          sent += 65_536;
+          response.write(Buffer.alloc(65_536), () => setImmediate(send));
+        };
+        response.on('close', resolve);
+        send();
+      });
+    });
+    const { id } = await endpoint(api);
+    await api.request.post(`${path}/${id}/test`);
+    const [row] = await settled(api, id);
+    await cut;
+    expect(row).toMatchObject({ status: 'delivered', response_status: 200 });
+    expect(sent).toBeLessThan(100_000_000);
+  });
+
+  it('counts as delivered once there is a status, even if the answer never ends', async () => {
+    receiver.answerWith((response) => {
+      response.writeHead(202).write('and');
+    });
+    const { id } = await endpoint(api);
+    await api.request.post(`${path}/${id}/test`);
+    expect((await settled(api, id))[0]).toMatchObject({ status: 'delivered', response_status: 202 });
+  });
+
+  it('fails where nobody listens', async () => {
+    await receiver.close();
+    const { id } = await endpoint(api);
+    await api.request.post(`${path}/${id}/test`);
+    const [row] = await settled(api, id);
+    expect(row!.error).toContain('ECONNREFUSED');
+    receiver = await openReceiver();
   });
 });
 
@@ -297,6 +358,13 @@ describe('endpoints', () => {
     expect(first).toMatchObject({ has_more: true, data: [{ id: ids[0] }, { id: ids[1] }] });
     const second = (await api.request.get(`${path}?limit=1&after=${ids[1]}`)).body;
     expect(second.data).toMatchObject([{ id: ids[2] }]);
+    const rising = (await api.request.get(`${path}?order=asc&after=${ids[2]}`)).body;
+    expect(rising.data).toMatchObject([{ id: ids[1] }, { id: ids[0] }]);
+    for (let k = 0; k < 3; k += 1) await api.request.post(`${path}/${ids[0]}/test`);
+    const rows = (await deliveries(api, ids[0]!)).map(({ id }) => id);
+    const log = (await api.request.get(`${path}/${ids[0]}/deliveries?order=asc&limit=1&after=${rows[2]}`))
+      .body;
+    expect(log).toMatchObject({ has_more: true, data: [{ id: rows[1] }] });
     const change = {
       events: ['training.job.paused', 'training.job.paused'],
       description: 'new',

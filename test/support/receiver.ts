@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { WebhookEvent } from '@unfold/contracts';
 import OpenAI from 'openai';
@@ -11,8 +11,12 @@ export interface Received {
   event: WebhookEvent;
 }
 
-/** How the receiver answers: a status, or headers too; null: never. */
-export type Answer = number | { status: number; headers: Record<string, string> } | null;
+/** How the receiver answers: a status, or headers too, or however a function does it; null: never. */
+export type Answer =
+  | number
+  | { status: number; headers: Record<string, string> }
+  | ((response: ServerResponse) => void)
+  | null;
 
 /** Whoever is told of events: a server on a port of its own that remembers what came. */
 export interface Receiver {
@@ -43,7 +47,8 @@ export const openReceiver = async (): Promise<Receiver> => {
     received.push({ path: request.url ?? '', headers, body, event: JSON.parse(body) });
     const answer = answers.length > 0 ? answers.shift()! : 200;
     if (answer === null) return;
-    if (typeof answer === 'number') response.writeHead(answer).end('noted');
+    if (typeof answer === 'function') answer(response);
+    else if (typeof answer === 'number') response.writeHead(answer).end('noted');
     else response.writeHead(answer.status, answer.headers).end();
   });
   server.on('connection', () => {

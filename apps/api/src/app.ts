@@ -43,6 +43,7 @@ const standardTimings: Timings = {
   patienceMs: 5000,
   reconcileMs: 30_000,
   webhookPollMs: 1000,
+  webhookTimeoutMs: 10_000,
   webhookRetryMs: 5000,
   leaseMs: 15_000,
 };

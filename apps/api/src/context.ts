@@ -29,6 +29,8 @@ export interface Timings {
   reconcileMs: number;
   /** Between looks for webhooks that are due. */
   webhookPollMs: number;
+  /** How long a webhook's receiver may take to answer. */
+  webhookTimeoutMs: number;
   /** Before the second attempt to deliver a webhook. */
   webhookRetryMs: number;
   /** After so long without a sign of life from the process that uses it, a session may be used by another. */

@@ -51,6 +51,7 @@ export const createContext = (
     log,
     config: config.webhooks,
     pollMs: timings.webhookPollMs,
+    timeoutMs: timings.webhookTimeoutMs,
     firstRetryMs: timings.webhookRetryMs,
     patienceMs: timings.patienceMs,
   });

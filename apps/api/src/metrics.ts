@@ -17,6 +17,7 @@ export interface ApiMetrics {
   queueJobs: Gauge<'status'>;
   jobs: Gauge<'status'>;
   webhookAttempts: Counter<'outcome'>;
+  webhooksPending: Gauge;
 }
 
 const seconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -99,6 +100,11 @@ export const createMetrics = (): ApiMetrics => {
       name: 'unfold_jobs',
       help: 'Unfinished jobs, by status.',
       labelNames: ['status'],
+      registers,
+    }),
+    webhooksPending: new Gauge({
+      name: 'unfold_webhooks_pending',
+      help: 'Deliveries of webhooks that wait for an attempt, of enabled endpoints, in all processes together.',
       registers,
     }),
     webhookAttempts: new Counter({

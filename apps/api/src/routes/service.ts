@@ -26,16 +26,18 @@ const unfinished: JobStatus[] = ['queued', 'running', 'paused'];
 
 /** Numbers that are asked for and not counted along. A store that is away leaves them at their last value. */
 const refreshGauges = async ({ store, queue, metrics }: ApiContext): Promise<void> => {
-  const [jobs, held, sessions] = await Promise.allSettled([
+  const [jobs, held, sessions, webhooks] = await Promise.allSettled([
     store.jobs.counts(),
     queue.counts(),
     store.sessions.count(),
+    store.webhooks.pending(),
   ]);
   if (jobs.status === 'fulfilled')
     for (const status of unfinished) metrics.jobs.set({ status }, jobs.value[status]);
   if (held.status === 'fulfilled')
     for (const [status, count] of Object.entries(held.value)) metrics.queueJobs.set({ status }, count);
   if (sessions.status === 'fulfilled') metrics.sessions.set(sessions.value);
+  if (webhooks.status === 'fulfilled') metrics.webhooksPending.set(webhooks.value);
 };
 
 const getMetrics = async ({ context, reply }: Call) => {

@@ -7,13 +7,13 @@ export interface AttemptOptions {
   privateHosts: readonly string[];
   /** The attempt that is the last. */
   attempts: number;
+  timeoutMs: number;
   /** Before the second attempt. */
   firstRetryMs: number;
   /** Aborted when the server stops and waits no longer. */
   stopping: AbortSignal;
 }
 
-const timeoutMs = 10_000;
 const longestRetryMs = 6 * 3600 * 1000;
 const errorLength = 300;
 
@@ -23,7 +23,6 @@ export const retryAfterMs = (attempts: number, firstRetryMs: number, random = Ma
 
 const describeFailure = (error: unknown): string => {
   const { name, message, code } = error as Error & { code?: string };
-  if (name === 'TimeoutError') return `There was no answer within ${timeoutMs / 1000} s.`;
   return (message || code || name).slice(0, errorLength);
 };
 
@@ -59,15 +58,36 @@ const outcomeOfError = (
   claimed: ClaimedDelivery,
   error: unknown,
   options: AttemptOptions,
-): DeliveryOutcome => {
-  if (options.stopping.aborted)
-    return {
-      type: 'retry',
-      after_ms: 0,
-      response_status: null,
-      error: 'The server stopped during this attempt.',
-    };
-  return failedToSend(claimed, describeFailure(error), options);
+): DeliveryOutcome =>
+  options.stopping.aborted
+    ? {
+        type: 'retry',
+        after_ms: 0,
+        response_status: null,
+        error: 'The server stopped during this attempt.',
+      }
+    : failedToSend(claimed, describeFailure(error), options);
+
+/** Runs something until it takes too long, or the server stops. */
+const within = async <T>(
+  { timeoutMs, stopping }: AttemptOptions,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> => {
+  const over = new AbortController();
+  const stop = (): void => over.abort();
+  const timer = setTimeout(stop, timeoutMs);
+  stopping.addEventListener('abort', stop);
+  if (stopping.aborted) stop();
+  try {
+    return await work(over.signal);
+  } catch (error) {
+    throw over.signal.aborted
+      ? new Error(`There was no answer within ${timeoutMs / 1000} s.`, { cause: error })
+      : error;
+  } finally {
+    clearTimeout(timer);
+    stopping.removeEventListener('abort', stop);
+  }
 };
 
 /** Makes one attempt and says what becomes of the delivery. Never throws. */
@@ -83,20 +103,16 @@ export const attemptDelivery = async (
     );
   const { event_id, body, secrets } = claimed;
   const timestamp = Math.floor(Date.now() / 1000);
-  const timeout = AbortSignal.timeout(timeoutMs);
+  const headers = {
+    'content-type': 'application/json',
+    'user-agent': 'unfold-webhooks',
+    ...signatureHeaders(event_id, timestamp, body, secrets),
+  };
   try {
-    const status = await post(
-      readTarget(claimed.url, options.privateHosts),
-      {
-        'content-type': 'application/json',
-        'user-agent': 'unfold-webhooks',
-        ...signatureHeaders(event_id, timestamp, body, secrets),
-      },
-      body,
-      AbortSignal.any([timeout, options.stopping]),
-    );
+    const target = readTarget(claimed.url, options.privateHosts);
+    const status = await within(options, (signal) => post(target, headers, body, signal));
     return outcomeOfStatus(claimed, status, options);
   } catch (error) {
-    return outcomeOfError(claimed, timeout.aborted ? timeout.reason : error, options);
+    return outcomeOfError(claimed, error, options);
   }
 };

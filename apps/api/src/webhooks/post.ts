@@ -6,9 +6,9 @@ import type { Target } from './target.ts';
 const answerBytes = 16_384;
 
 /**
- * Posts a body on a connection of its own and resolves with the status of the answer, whose body is thrown away. Node's
- * own client follows no redirect and asks no proxy.
- * @param signal ends everything, the reading of the answer too
+ * Posts a body on a connection of its own and resolves with the status of the answer when that has ended. Its body is
+ * thrown away, and cut where it is long. Node's own client follows no redirect and asks no proxy.
+ * @param signal ends everything; once there is a status, it counts all the same
  */
 export const post = (
   { url, lookup }: Target,
@@ -25,16 +25,18 @@ export const post = (
       signal,
       ...(lookup ? { lookup } : {}),
     });
-    // After the answer has begun this rejects nothing any more.
-    call.on('error', reject);
+    let status: number | null = null;
+    const end = (error: Error): void => (status === null ? reject(error) : resolve(status));
+    call.on('error', end);
     call.on('response', (response) => {
+      const { statusCode = 0 } = response;
+      status = statusCode;
       let received = 0;
-      response.on('error', () => undefined);
+      response.on('error', end).on('close', () => resolve(statusCode));
       response.on('data', (chunk: Buffer) => {
         received += chunk.length;
         if (received > answerBytes) response.destroy();
       });
-      resolve(response.statusCode ?? 0);
     });
     call.end(body);
   });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { WebhookConfig } from '@unfold/config';
 import type { ClaimedDelivery, Store } from '@unfold/store';
 import type { FastifyBaseLogger } from 'fastify';
@@ -12,6 +13,7 @@ export interface SenderOptions {
   log: Pick<FastifyBaseLogger, 'warn'>;
   /** Between looks for what is due. */
   pollMs: number;
+  timeoutMs: number;
   firstRetryMs: number;
   /** How long attempts may take to end once the server stops. */
   patienceMs: number;
@@ -33,12 +35,15 @@ const keptPerEndpoint = 1000;
 export const startSender = ({ store, config, metrics, log, ...times }: SenderOptions): Sender => {
   const perEndpoint = Math.max(1, Math.floor(config.concurrency / 4));
   const stopping = new AbortController();
+  // Every attempt listens.
+  setMaxListeners(0, stopping.signal);
   /** Attempts under way. */
   const running = new Set<{ endpoint: string; done: Promise<void> }>();
 
   const options: AttemptOptions = {
     privateHosts: config.privateHosts,
     attempts: config.attempts,
+    timeoutMs: times.timeoutMs,
     firstRetryMs: times.firstRetryMs,
     stopping: stopping.signal,
   };

@@ -21,6 +21,7 @@ const refuse = (expected: string, received: string): UnfoldError =>
 
 /** Addresses of the whole internet alone: nothing private, local, shared, reserved, multicast, or that carries an IPv4 address within. */
 export const isPublicAddress = (address: string): boolean => {
+  if (!ipaddr.isValid(address)) return false;
   const parsed = ipaddr.process(address);
   if (parsed.range() !== 'unicast') return false;
   // IPv6 assigns global addresses from 2000::/3 alone (RFC 4291, section 2.4).

@@ -1,7 +1,7 @@
 import { UnfoldError, type WebhookDeliveryResource, type WebhookEvent } from '@unfold/contracts';
 import type { Database, Queries } from '../database.ts';
 import type { WebhookDelivery, WebhookEndpoint } from '../generated/client.ts';
-import { checkAfter, notFound, toPage, unixSeconds } from '../pages.ts';
+import { behind, checkAfter, notFound, toPage, unixSeconds } from '../pages.ts';
 import { findEndpoint } from './endpoints.ts';
 import type { SecretBox } from './secret-box.ts';
 import type { ClaimedDelivery, DeliveryOutcome, WebhookRepository } from './webhooks.ts';
@@ -35,7 +35,10 @@ interface ClaimedRow extends Omit<ClaimedDelivery, 'secrets'> {
   previous_secret: string | null;
 }
 
-type Deliveries = Pick<WebhookRepository, 'deliveries' | 'redeliver' | 'test' | 'claim' | 'settle' | 'prune'>;
+type Deliveries = Pick<
+  WebhookRepository,
+  'deliveries' | 'redeliver' | 'test' | 'claim' | 'settle' | 'pending' | 'prune'
+>;
 
 /** What is sent to endpoints, and the log of it. */
 export const createDeliveries = (database: Database, box: SecretBox): Deliveries => {
@@ -45,13 +48,13 @@ export const createDeliveries = (database: Database, box: SecretBox): Deliveries
   };
 
   return {
-    deliveries: (project, endpoint_id, { limit, after }) =>
+    deliveries: (project, endpoint_id, { limit, after, order = 'desc' }) =>
       database.run(async (queries) => {
         await findEndpoint(queries, project, endpoint_id);
         checkAfter('dlv', after);
         const rows = await queries.webhookDelivery.findMany({
-          where: { endpoint_id, ...(after ? { id: { lt: after } } : {}) },
-          orderBy: { id: 'desc' },
+          where: { endpoint_id, ...(after ? { id: behind(after, order) } : {}) },
+          orderBy: { id: order },
           take: limit + 1,
         });
         return toPage(rows, limit, toResource);
@@ -113,6 +116,11 @@ export const createDeliveries = (database: Database, box: SecretBox): Deliveries
             data: { enabled: false },
           });
       }),
+
+    pending: () =>
+      database.run((queries) =>
+        queries.webhookDelivery.count({ where: { status: 'pending', endpoint: { enabled: true } } }),
+      ),
 
     prune: (days, kept) =>
       database.run(

@@ -9,7 +9,7 @@ import type { Database, Queries } from '../database.ts';
 import type { WebhookEndpoint } from '../generated/client.ts';
 import { createOnce } from '../idempotency.ts';
 import { newId } from '../new-id.ts';
-import { checkAfter, notFound, toPage, unixSeconds } from '../pages.ts';
+import { behind, checkAfter, notFound, toPage, unixSeconds } from '../pages.ts';
 import type { SecretBox } from './secret-box.ts';
 import type { WebhookRepository } from './webhooks.ts';
 
@@ -75,12 +75,12 @@ export const createEndpoints = (database: Database, box: SecretBox): Endpoints =
       ),
     ),
 
-  list: (project, { limit, after }) =>
+  list: (project, { limit, after, order = 'desc' }) =>
     database.run(async (queries) => {
       checkAfter('we', after);
       const rows = await queries.webhookEndpoint.findMany({
-        where: { project, ...(after ? { id: { lt: after } } : {}) },
-        orderBy: { id: 'desc' },
+        where: { project, ...(after ? { id: behind(after, order) } : {}) },
+        orderBy: { id: order },
         take: limit + 1,
       });
       return toPage(rows, limit, toResource);

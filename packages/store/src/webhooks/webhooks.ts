@@ -57,6 +57,7 @@ export interface WebhookRepository {
     limit: number,
     idempotency?: Idempotency,
   ): Promise<Created<WebhookEndpointResource>>;
+  /** Newest first unless asked otherwise, as every list. */
   list(project: string, page: PageQuery): Promise<Page<WebhookEndpointResource>>;
   get(project: string, id: string): Promise<WebhookEndpointResource>;
   change(project: string, id: string, change: WebhookEndpointChange): Promise<WebhookEndpointResource>;
@@ -65,7 +66,6 @@ export interface WebhookRepository {
   /** A new `secret`; the one before signs along for 24 hours. */
   rotateSecret(project: string, id: string): Promise<WebhookEndpointResource>;
 
-  /** Newest first. */
   deliveries(project: string, id: string, page: PageQuery): Promise<Page<WebhookDeliveryResource>>;
   /** Makes a delivery due at once, with all of its attempts before it. `wrong_state` if the endpoint is disabled. */
   redeliver(project: string, id: string, delivery: string): Promise<WebhookDeliveryResource>;
@@ -76,6 +76,8 @@ export interface WebhookRepository {
   claim(options: ClaimOptions): Promise<ClaimedDelivery[]>;
   /** Writes down how an attempt ended; nothing if it was taken over. */
   settle(claimed: Pick<ClaimedDelivery, 'id' | 'fence'>, outcome: DeliveryOutcome): Promise<void>;
+  /** Deliveries that wait, of enabled endpoints of all projects. */
+  pending(): Promise<number>;
   /** Forgets deliveries that are older than so many days, and of each endpoint all settled but the newest. */
   prune(days: number, kept_per_endpoint: number): Promise<number>;
 }
