@@ -174,7 +174,8 @@ describe('a client that does not read', () => {
   it('slows nobody else, costs bounded memory, and is cut off in the end', async () => {
     const written = async () =>
       (await readMetric(api, 'unfold_inference_tokens_total'))['kind="completion"'] ?? 0;
-    const sockets = [ask({ ...endless, stream: true }), ask({ ...endless, stream: true })];
+    const large = { ...endless, stream: true, logprobs: 5 };
+    const sockets = [ask(large), ask(large)];
     await waitFor('the streams to be open', async () => (await open()) === 2);
     const before = await written();
     for (let k = 0; k < 3; k += 1) {

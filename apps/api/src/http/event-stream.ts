@@ -25,7 +25,7 @@ const mostWaiting = 64 * 1024;
  * What follows a write within this time goes out with the next: a write costs as much as many tokens do, and nobody reads as fast. What follows
  * later goes out at once.
  */
-const gatherMs = 10;
+const gatherMs = 20;
 
 /**
  * Begins an event stream as the answer. Writes straight to the connection, past Fastify's streams, which would touch
