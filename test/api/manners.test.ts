@@ -179,3 +179,29 @@ describe('a page of a configured origin', () => {
       expect(answer.headers.get('access-control-expose-headers')).toContain(name);
   });
 });
+
+describe('/metrics', () => {
+  it('answers what an operator asks of the queue and of inference, and labels nothing by job or model', async () => {
+    await publish(api, await trainModel(), 'measured');
+    const job = await submit(api);
+    const { body } = await api.request
+      .post('/v1/completions')
+      .send({ model: 'measured', prompt: 'the cat', max_tokens: 5, n: 3, best_of: 3 });
+    expect(body.choices).toHaveLength(3);
+    const { text } = await api.request.get('/metrics');
+    const numberOf = (name: string) =>
+      Number(
+        text
+          .split('\n')
+          .find((line) => line.startsWith(`${name} `))
+          ?.slice(name.length + 1),
+      );
+    expect(numberOf('unfold_longest_wait_seconds')).toBeGreaterThan(0);
+    expect(numberOf('unfold_models_loaded')).toBeGreaterThan(0);
+    expect(numberOf('unfold_model_memory_bytes')).toBeGreaterThan(0);
+    const rows = numberOf('unfold_inference_batch_rows_sum') / numberOf('unfold_inference_batch_rows_count');
+    expect(rows).toBeGreaterThan(1);
+    expect(text).not.toContain(job.id);
+    expect(text).not.toContain(body.model);
+  });
+});

@@ -10,12 +10,17 @@ export interface ApiMetrics {
   eventLagSeconds: Histogram;
   inferenceTokens: Counter<'kind'>;
   inferenceRunning: Gauge;
+  /** Choices that one step of a batch brings text for. */
+  inferenceRows: Histogram;
+  modelMemoryBytes: Gauge;
+  modelsLoaded: Gauge;
   inferenceRestarts: Counter;
   sessions: Gauge;
   sessionsBusy: Counter;
   sessionsExpired: Counter;
   queueJobs: Gauge<'status'>;
   jobs: Gauge<'status'>;
+  longestWaitSeconds: Gauge;
   webhookAttempts: Counter<'outcome'>;
   webhooksPending: Gauge;
 }
@@ -65,6 +70,22 @@ export const createMetrics = (): ApiMetrics => {
       labelNames: ['kind'],
       registers,
     }),
+    inferenceRows: new Histogram({
+      name: 'unfold_inference_batch_rows',
+      help: 'Choices that one step of an inference thread brings text for: what advances together.',
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+      registers,
+    }),
+    modelMemoryBytes: new Gauge({
+      name: 'unfold_model_memory_bytes',
+      help: 'Memory of loaded models, over all inference threads.',
+      registers,
+    }),
+    modelsLoaded: new Gauge({
+      name: 'unfold_models_loaded',
+      help: 'Models that the inference threads hold; one in two threads counts twice.',
+      registers,
+    }),
     inferenceRunning: new Gauge({
       name: 'unfold_inference_running',
       help: 'Inference calls in the threads.',
@@ -94,6 +115,11 @@ export const createMetrics = (): ApiMetrics => {
       name: 'unfold_queue_jobs',
       help: 'Deliveries that the queue holds, by state.',
       labelNames: ['status'],
+      registers,
+    }),
+    longestWaitSeconds: new Gauge({
+      name: 'unfold_longest_wait_seconds',
+      help: 'How long the longest queued job has waited; 0 when none waits.',
       registers,
     }),
     jobs: new Gauge({

@@ -1,10 +1,11 @@
-import { type JobRequest, UnfoldError } from '@unfold/contracts';
+import { type JobProgress, type JobRequest, UnfoldError } from '@unfold/contracts';
 import type { Queue } from '@unfold/queue';
 import type { BackendName } from '@unfold/rnn';
 import type { Claimed, Finished, Outcome, Store } from '@unfold/store';
 import type { Logger } from 'pino';
 import { openDataFile } from './data-files.ts';
 import { type Journal, openJournal } from './journal.ts';
+import type { WorkerMetrics } from './metrics.ts';
 import { Cancelled, FencedOff, outcomeOfError, toUnfoldError } from './outcome-of-error.ts';
 import type { Persist } from './persist.ts';
 import { publishedModel } from './published-model.ts';
@@ -20,6 +21,7 @@ export interface AttemptServices {
   persist: Persist;
   scratch: Scratch;
   log: Logger;
+  metrics: WorkerMetrics;
   /** Which engine `auto` is here. */
   engine: BackendName;
   threads: number | null;
@@ -39,7 +41,7 @@ export interface Attempt {
 }
 
 export const startAttempt = (services: AttemptServices, claimed: Claimed): Attempt => {
-  const { store, persist, scratch } = services;
+  const { store, persist, scratch, metrics } = services;
   const { claim, spec } = claimed;
   const name = `${claim.job_id}-${claim.attempt}`;
   const log = services.log.child({ job_id: claim.job_id, attempt: claim.attempt });
@@ -51,6 +53,18 @@ export const startAttempt = (services: AttemptServices, claimed: Claimed): Attem
   let requested: JobRequest | null = null;
   let stopping = false;
   let training: Training | null = null;
+
+  /** What was counted already: a run that goes on begins with the numbers of the one before. */
+  let counted: Pick<JobProgress, 'step' | 'tokens'> | null =
+    claimed.resume === null ? { step: 0, tokens: 0 } : null;
+  const count = (now: JobProgress): void => {
+    if (counted !== null) {
+      // A roll-back goes back in steps, not in work done.
+      metrics.steps.inc(Math.max(0, now.step - counted.step));
+      metrics.tokens.inc(Math.max(0, now.tokens - counted.tokens));
+    }
+    counted = now;
+  };
 
   /** Settles like `work` unless the attempt is aborted first. */
   const unlessAborted = <T>(work: Promise<T>): Promise<T> => Promise.race([work, aborted]);
@@ -112,8 +126,15 @@ export const startAttempt = (services: AttemptServices, claimed: Claimed): Attem
       },
       {
         onFrame: ({ body }) => journal.frame(body),
-        onProgress: ({ progress }) => journal.progress(progress),
-        onCheckpoint: journal.checkpoint,
+        onProgress: ({ progress }) => {
+          count(progress);
+          journal.progress(progress);
+        },
+        onCheckpoint: (checkpoint) => {
+          metrics.checkpoints.inc();
+          metrics.checkpointBytes.inc(checkpoint.data.length);
+          journal.checkpoint(checkpoint);
+        },
       },
     );
     const outcome = await unlessAborted(training.done);

@@ -6,6 +6,7 @@ import { type BackendName, createBackend, NativeUnavailableError } from '@unfold
 import { openStore } from '@unfold/store';
 import closeWithGrace from 'close-with-grace';
 import { createLogger, queueLog } from './log.ts';
+import { createMetrics, serveMetrics, type WorkerMetrics } from './metrics.ts';
 import { createPersist } from './persist.ts';
 import { startWorker } from './worker.ts';
 
@@ -28,6 +29,19 @@ const readConfigOrExit = () => {
 const config = readConfigOrExit();
 const log = createLogger(config);
 
+/** A worker whose numbers cannot be asked still trains: another one on this machine may have the port. */
+const openMetrics = async (metrics: WorkerMetrics) => {
+  if (config.metricsPort === null) return null;
+  try {
+    const server = await serveMetrics(metrics, { host: config.host, port: config.metricsPort });
+    log.info({ host: config.host, port: server.port }, 'Prometheus can ask for metrics.');
+    return server;
+  } catch (error) {
+    log.warn({ err: error }, `UNFOLD_METRICS_PORT ${config.metricsPort} cannot be listened on.`);
+    return null;
+  }
+};
+
 const givenUp = new AbortController();
 
 const start = async () => {
@@ -44,9 +58,11 @@ const start = async () => {
   const queue = await patiently('open the queue', () =>
     openQueue({ databaseUrl, redisUrl, log: queueLog(log) }),
   );
-  const worker = await startWorker({ config, store, queue, log, engineName: engine });
+  const metrics = createMetrics();
+  const metricsServer = await openMetrics(metrics);
+  const worker = await startWorker({ config, store, queue, log, metrics, engineName: engine });
   log.info({ engine, device: config.device }, 'The worker is ready.');
-  return { store, queue, worker };
+  return { store, queue, worker, metricsServer };
 };
 
 const started = start();
@@ -71,6 +87,7 @@ const shutdown = closeWithGrace(
     await services.worker.stop();
     await services.queue.close();
     await services.store.close();
+    await services.metricsServer?.close();
     log.info('The worker has stopped.');
   },
 );

@@ -6,6 +6,7 @@ import type { BackendName } from '@unfold/rnn';
 import type { EnqueueTicket, Finished, Store } from '@unfold/store';
 import type { Logger } from 'pino';
 import { type Attempt, startAttempt } from './attempt.ts';
+import type { WorkerMetrics } from './metrics.ts';
 import { createPersist } from './persist.ts';
 import { openScratch } from './scratch.ts';
 
@@ -19,6 +20,7 @@ export interface WorkerServices {
   store: Store;
   queue: Queue;
   log: Logger;
+  metrics: WorkerMetrics;
   /** Name of the backend that trains here where a job names none, as job resources show it. */
   engineName: BackendName;
 }
@@ -30,7 +32,7 @@ export interface WorkerHandle {
 
 /** Takes jobs from the queue, one at a time. */
 export const startWorker = async (services: WorkerServices): Promise<WorkerHandle> => {
-  const { config, store, queue, log } = services;
+  const { config, store, queue, log, metrics } = services;
   const stopped = new AbortController();
   const scratch = await openScratch(config.dataDir);
   const persist = createPersist(log);
@@ -47,6 +49,7 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
     persist,
     scratch,
     log,
+    metrics,
     engine: services.engineName,
     threads: config.threads,
     device: config.device,
@@ -96,12 +99,20 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
     if (stopped.signal.aborted) return context.requeue();
     const claimed = await claimJob(job_id);
     if (claimed === null) return log.info({ job_id }, 'A delivery with nothing to do.');
+    if (claimed.waited_seconds !== null) metrics.pickUpSeconds.observe(claimed.waited_seconds);
+    const over = metrics.attemptSeconds.startTimer();
+    let outcome = 'fenced';
+    metrics.busy.set(1);
     current = startAttempt(attemptServices, claimed);
     if (stopped.signal.aborted) current.stop();
     try {
       const finished = await current.done;
+      outcome = finished?.status ?? outcome;
       if (finished) await conclude(delivery, finished, claimed.claim.attempt, context);
     } finally {
+      over({ outcome });
+      metrics.attempts.inc({ outcome });
+      metrics.busy.set(0);
       current = null;
     }
   };

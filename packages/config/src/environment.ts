@@ -123,6 +123,11 @@ export const environment = z.object({
     .regex(/^[a-z0-9][a-z0-9:._-]{0,62}$/, 'a device name, such as cpu')
     .default('cpu')
     .meta({ description: 'Device that a worker process owns.' }),
+  UNFOLD_METRICS_PORT: optionalInteger(
+    0,
+    65_535,
+    'Port on HOST where a worker tells Prometheus its numbers; 0 takes any free one. Unset: it listens on no port.',
+  ),
   UNFOLD_SHUTDOWN_GRACE_SECONDS: integer(
     1,
     3600,

@@ -56,6 +56,8 @@ export interface Config {
   device: string;
   /** Threads that a worker computes with; null: one per processor. */
   threads: number | null;
+  /** Where a worker serves its metrics; null: nowhere. */
+  metricsPort: number | null;
   /** How long a stopping worker may take to write its checkpoint and hand its job back. */
   shutdownGraceSeconds: number;
   /** How long a run waits for room on a full disk before it fails. */
@@ -156,6 +158,7 @@ const toConfig = (values: Environment): Config => ({
   engine: values.UNFOLD_ENGINE,
   device: values.UNFOLD_DEVICE,
   threads: values.UNFOLD_THREADS,
+  metricsPort: values.UNFOLD_METRICS_PORT,
   shutdownGraceSeconds: values.UNFOLD_SHUTDOWN_GRACE_SECONDS,
   storagePatienceSeconds: values.UNFOLD_STORAGE_PATIENCE_SECONDS,
   inferenceThreads: values.UNFOLD_INFERENCE_THREADS,

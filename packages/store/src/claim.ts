@@ -37,6 +37,8 @@ export interface Claimed {
   resume: ResumePoint | null;
   /** Sequence number of the last frame so far, `status running` and `restart` included. */
   head: number;
+  /** Since the job joined the queue; null for one that was taken over from a worker that is gone. */
+  waited_seconds: number | null;
 }
 
 /** What the queue needs to carry a job: the queue's own id is `<job_id>-<enqueue_count>`. */

@@ -134,6 +134,8 @@ export interface JobRepository {
   abandoned(silent_ms: number): Promise<EnqueueTicket[]>;
   /** Jobs by status over all projects, for `/metrics` of the API. */
   counts(): Promise<Record<JobStatus, number>>;
+  /** Seconds that the longest queued job has waited; 0 if none is queued. */
+  longestWait(): Promise<number>;
 
   /**
    * A worker takes a delivered job: attempt + 1 by compare-and-set, frames `status running` and, if it is not the

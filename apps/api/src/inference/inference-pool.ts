@@ -60,14 +60,21 @@ interface Thread {
   calls: Map<number, Call>;
   /** Files it has loaded or was asked to load: where to send the next call. */
   models: Set<string>;
+  /** What it last said that it holds. */
+  loaded: Loaded;
 }
+
+type Loaded = Pick<Extract<FromThread, { type: 'loaded' }>, 'models' | 'bytes'>;
 
 interface Options {
   threads: number;
   /** Calls at once, over all threads. */
   limit: number;
   data: ThreadData;
-  metrics: Pick<ApiMetrics, 'inferenceRunning' | 'inferenceRestarts'>;
+  metrics: Pick<
+    ApiMetrics,
+    'inferenceRunning' | 'inferenceRestarts' | 'inferenceRows' | 'modelMemoryBytes' | 'modelsLoaded'
+  >;
   log: Pick<FastifyBaseLogger, 'error' | 'warn'>;
 }
 
@@ -86,6 +93,7 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
 
   const receiveChunks = ({ calls }: Thread, message: ChunksMessage): void => {
     const { ids, indices, texts, reasons, logprobs } = message;
+    metrics.inferenceRows.observe(ids.length);
     ids.forEach((id, k) => {
       calls.get(id)?.chunks.push({
         index: indices[k]!,
@@ -96,9 +104,19 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
     });
   };
 
+  const noteLoaded = (thread: Thread, { models, bytes }: Loaded): void => {
+    metrics.modelsLoaded.inc(models - thread.loaded.models);
+    metrics.modelMemoryBytes.inc(bytes - thread.loaded.bytes);
+    thread.loaded = { models, bytes };
+  };
+
   const receive = (thread: Thread, message: FromThread): void => {
     if (message.type === 'chunks') {
       receiveChunks(thread, message);
+      return;
+    }
+    if (message.type === 'loaded') {
+      noteLoaded(thread, message);
       return;
     }
     const call = thread.calls.get(message.id);
@@ -116,7 +134,12 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
       workerData: data,
       name: 'inference',
     });
-    const thread: Thread = { worker, calls: new Map(), models: new Set() };
+    const thread: Thread = {
+      worker,
+      calls: new Map(),
+      models: new Set(),
+      loaded: { models: 0, bytes: 0 },
+    };
     worker.on('message', (message: FromThread) => receive(thread, message));
     worker.on('error', (error) => log.error({ err: error }, 'an inference thread died'));
     worker.on('exit', () => replace(thread));
@@ -127,6 +150,7 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
 
   const replace = (thread: Thread): void => {
     threads.splice(threads.indexOf(thread), 1);
+    noteLoaded(thread, { models: 0, bytes: 0 });
     const error = closing
       ? new UnfoldError('unavailable', 'The server is restarting. Try again shortly.')
       : new UnfoldError('unavailable', 'The inference thread stopped in the middle of this call. Try again.');

@@ -34,11 +34,16 @@ export const readVerified = async (file: { path: string; sha256: string }): Prom
 };
 
 /** Models of one thread, by the hash of their file; the least recently used go when memory runs out. */
-export const createLoadedModels = (backend: Backend, limitBytes: number): LoadedModels => {
+export const createLoadedModels = (
+  backend: Backend,
+  limitBytes: number,
+  changed: (held: { models: number; bytes: number }) => void,
+): LoadedModels => {
   const entries = new Map<string, Entry>();
   let clock = 0;
 
   const total = (): number => [...entries.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  const tell = (): void => changed({ models: entries.size, bytes: total() });
 
   const makeRoom = (bytes: number): void => {
     if (bytes > limitBytes)
@@ -74,8 +79,14 @@ export const createLoadedModels = (backend: Backend, limitBytes: number): Loaded
     const entry: Entry = { loading, bytes: source.bytes, users: 0, usedAt: 0 };
     entries.set(source.sha256, entry);
     loading.then(
-      (model) => (entry.bytes = model.parameters * Float32Array.BYTES_PER_ELEMENT),
-      () => entries.delete(source.sha256),
+      (model) => {
+        entry.bytes = model.parameters * Float32Array.BYTES_PER_ELEMENT;
+        tell();
+      },
+      () => {
+        entries.delete(source.sha256);
+        tell();
+      },
     );
     return entry;
   };

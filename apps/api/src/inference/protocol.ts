@@ -94,6 +94,8 @@ export interface ChunksMessage {
 export type FromThread =
   | ChunksMessage
   | { type: 'done'; id: number; result: unknown }
+  /** What the thread holds in memory, whenever that changes. */
+  | { type: 'loaded'; models: number; bytes: number }
   | {
       type: 'failed';
       id: number;

@@ -73,7 +73,11 @@ const score = async (
   return scored;
 };
 
-const models = createLoadedModels(await createBackend(data.engine, { threads: 1 }), data.memory_bytes);
+const models = createLoadedModels(
+  await createBackend(data.engine, { threads: 1 }),
+  data.memory_bytes,
+  (held) => port.postMessage({ type: 'loaded', ...held } satisfies FromThread),
+);
 
 const ofWrongTask = ({ spec }: ServedModel, param: string, can: string, route: string): UnfoldError =>
   new UnfoldError(

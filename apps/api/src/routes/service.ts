@@ -26,9 +26,10 @@ const unfinished: JobStatus[] = ['queued', 'running', 'paused'];
 
 /** Numbers that are asked for and not counted along. A store that is away leaves them at their last value. */
 const refreshGauges = async ({ store, queue, metrics }: ApiContext): Promise<void> => {
-  const [jobs, held, sessions, webhooks] = await Promise.allSettled([
+  const [jobs, held, wait, sessions, webhooks] = await Promise.allSettled([
     store.jobs.counts(),
     queue.counts(),
+    store.jobs.longestWait(),
     store.sessions.count(),
     store.webhooks.pending(),
   ]);
@@ -36,6 +37,7 @@ const refreshGauges = async ({ store, queue, metrics }: ApiContext): Promise<voi
     for (const status of unfinished) metrics.jobs.set({ status }, jobs.value[status]);
   if (held.status === 'fulfilled')
     for (const [status, count] of Object.entries(held.value)) metrics.queueJobs.set({ status }, count);
+  if (wait.status === 'fulfilled') metrics.longestWaitSeconds.set(wait.value);
   if (sessions.status === 'fulfilled') metrics.sessions.set(sessions.value);
   if (webhooks.status === 'fulfilled') metrics.webhooksPending.set(webhooks.value);
 };
@@ -78,7 +80,7 @@ export const registerServiceRoutes = (app: FastifyInstance, context: ApiContext)
     tag: 'Service',
     summary: 'Metrics for Prometheus',
     description:
-      'Request durations, jobs and queue by status, event lag, sockets, followers, inference tokens, sessions, errors.',
+      'What apps/api/METRICS.md lists: requests, refusals, jobs and queue, streams, inference, sessions, webhooks.',
     response: {
       200: { description: "Prometheus's text format.", content: { 'text/plain': { schema: z.string() } } },
     },

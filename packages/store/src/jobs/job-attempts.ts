@@ -49,10 +49,11 @@ const settle = async (queries: Queries, job: JobRow): Promise<boolean> => {
 const begin = async (queries: Queries, job: JobRow, by: ClaimedBy): Promise<Claimed> => {
   const attempt = job.attempt + 1;
   const engine = job.spec.engine === 'auto' ? by.engine : job.spec.engine;
-  await queries.$executeRaw`
+  const [waited] = await queries.$queryRaw<{ seconds: number | null }[]>`
     UPDATE jobs SET status = 'running', error = NULL, engine = ${engine}, device = ${by.device},
       started_at = COALESCE(started_at, now())
-    WHERE id = ${job.id}`;
+    WHERE id = ${job.id}
+    RETURNING extract(epoch FROM clock_timestamp() - queued_at)::float8 AS seconds`;
   await queries.$executeRaw`
     UPDATE job_heads SET attempt = ${attempt}, owned = true, worker = ${by.worker}, heartbeat_at = clock_timestamp(),
       attempts_without_checkpoint = attempts_without_checkpoint + 1
@@ -62,7 +63,14 @@ const begin = async (queries: Queries, job: JobRow, by: ClaimedBy): Promise<Clai
   if (attempt > 1) frames.push({ type: 'restart', attempt, from_step: resume?.step ?? 0, reason: 'resumed' });
   const head = await appendLocked(queries, job.id, frames);
   await writeStatusEvents(queries, job, 'running');
-  return { claim: { job_id: job.id, attempt }, project: job.project, spec: job.spec, resume, head };
+  return {
+    claim: { job_id: job.id, attempt },
+    project: job.project,
+    spec: job.spec,
+    resume,
+    head,
+    waited_seconds: job.status === 'queued' ? (waited?.seconds ?? null) : null,
+  };
 };
 
 export const createClaim =

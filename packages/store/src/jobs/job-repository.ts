@@ -159,6 +159,14 @@ export const createJobRepository = (
     >;
   },
 
+  longestWait: () =>
+    database.run(async (queries) => {
+      const [row] = await queries.$queryRaw<{ seconds: number }[]>`
+        SELECT coalesce(extract(epoch FROM clock_timestamp() - min(queued_at)), 0)::float8 AS seconds
+        FROM jobs WHERE status = 'queued'`;
+      return Math.max(0, row?.seconds ?? 0);
+    }),
+
   claim: createClaim(database),
   finish: createFinish(database),
 });
