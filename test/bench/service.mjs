@@ -3,10 +3,12 @@ import { describeMachine, format } from './measure.mjs';
 import { modelOf } from './model.mjs';
 import { jsonOption, kinds, modelOptions, readOptions } from './options.mjs';
 import { completions } from './service/completions.mjs';
+import { fanout } from './service/fanout.mjs';
+import { jobs } from './service/jobs.mjs';
 import { startService } from './service/server.mjs';
 
 /** { name, help, measure(service, options), print(result) }, one after another over one service. */
-const parts = [completions];
+const parts = [completions, jobs, fanout];
 
 const options = readOptions(
   'bench:service',
@@ -21,6 +23,7 @@ const options = readOptions(
     size: { ...modelOptions.size, default: 'M' },
     streams: { kind: kinds.whole(10_000), default: 64, help: 'requests at once' },
     tokens: { kind: kinds.whole(100_000), default: 256, help: 'tokens of an answer' },
+    subscribers: { kind: kinds.whole(10_000), default: 1000, help: 'sockets that follow one run' },
     seconds: { kind: kinds.seconds, default: 6, help: 'for how long to measure each' },
     ...jsonOption,
   },

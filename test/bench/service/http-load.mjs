@@ -61,7 +61,7 @@ export function postRequest(url, path, body) {
 }
 
 /** Sends a request over and over on so many connections, for about so many seconds: answers a second, and all answers if they are wanted. */
-export async function load(url, { path, body, connections, seconds, keep = () => null }) {
+export async function load(url, { path, body, connections, seconds, status = 200, keep = () => null }) {
   const open = await Promise.all(Array.from({ length: connections }, () => openConnection(url)));
   const requests = open.map((_, k) => postRequest(url, path, typeof body === 'function' ? body(k) : body));
   const kept = [];
@@ -72,7 +72,7 @@ export async function load(url, { path, body, connections, seconds, keep = () =>
     open.map(async (connection, k) => {
       do {
         const answer = await connection.send(requests[k]);
-        if (answer.status !== 200)
+        if (answer.status !== status)
           throw new Error(`${path} answered ${answer.status}: ${answer.body.slice(0, 300)}`);
         answered += 1;
         const value = keep(answer);

@@ -13,7 +13,7 @@ import { startEmbeddedPostgres } from '@unfold/store';
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** A port that was free a moment ago. */
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();
@@ -47,7 +47,7 @@ export async function startServer(script, env = {}) {
 }
 
 /** A database and one API process over it. More processes may be started in the same `env`. */
-export async function startService() {
+export async function startService(more = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'unfold-bench-'));
   // Root's server runs as another user, who must get in.
   await chmod(folder, 0o755);
@@ -57,6 +57,7 @@ export async function startService() {
     UNFOLD_DATA_DIR: folder,
     UNFOLD_MAX_REQUESTS_PER_MINUTE: '100000000',
     REDIS_URL: process.env.REDIS_URL ?? '',
+    ...more,
   };
   const api = await startServer('apps/api/dist/main.js', env);
   return {
