@@ -9,17 +9,10 @@ import {
   type WrittenCheckpoint,
   writePatiently,
 } from './checkpoint-writer.ts';
+import { type CheckpointEntry, dueIn, type Entry, type FrameEntry, takeFrames } from './journal-entries.ts';
 import { FencedOff } from './outcome-of-error.ts';
 import type { Persist } from './persist.ts';
 import type { ProducedCheckpoint } from './thread-messages.ts';
-
-/** How long the first event of a batch waits for company. With the append itself it stays below 100 ms. */
-const batchWindowMs = 50;
-/** Events pass a checkpoint whose file takes longer than this to write: curves stay live on a slow disk. */
-const orderPatienceMs = 100;
-/** At least one append a second, even an empty one: it shows life, and learns what was requested. */
-const heartbeatMs = 800;
-const maxBatch = 1000;
 
 export interface JournalOptions {
   store: Store;
@@ -68,22 +61,6 @@ export interface Journal {
   latest(): CheckpointResource | null;
 }
 
-interface FrameEntry {
-  kind: 'frame';
-  since: number;
-  body: FrameBody | null;
-  progress: JobProgress | null;
-  counted: boolean;
-}
-interface CheckpointEntry {
-  kind: 'checkpoint';
-  since: number;
-  written: WrittenCheckpoint | null;
-  file: Promise<WrittenCheckpoint>;
-  dropped: boolean;
-}
-type Entry = FrameEntry | CheckpointEntry;
-
 interface Waiter {
   resolve: () => void;
   reject: (error: unknown) => void;
@@ -126,41 +103,15 @@ export const openJournal = (options: JournalOptions): Journal => {
     wake();
   };
 
-  /** What the next append may take: everything up to a checkpoint that is ready, or past one that is slow. */
-  const takeFrames = (now: number): FrameEntry[] => {
-    const taken: FrameEntry[] = [];
-    const left: Entry[] = [];
-    let closed = false;
-    for (const entry of entries) {
-      if (entry.kind === 'checkpoint')
-        closed ||= entry.written !== null || now - entry.since < orderPatienceMs;
-      if (entry.kind === 'checkpoint' || closed || taken.length === maxBatch) left.push(entry);
-      else taken.push(entry);
-    }
-    entries.splice(0, entries.length, ...left);
-    return taken;
-  };
-
-  /** Milliseconds until there is something to do; 0 or less: now. */
-  const dueIn = (now: number): number => {
-    const heartbeat = lastAppendAt + heartbeatMs - now;
-    const [first] = entries;
-    if (askers.length > 0) return 0;
-    if (first === undefined) return stopping ? 0 : heartbeat;
-    const slow = first.kind === 'checkpoint' && first.written === null;
-    const frame = slow ? entries.find((entry) => entry.kind === 'frame') : first;
-    if (frame === undefined) return heartbeat;
-    if (slow) {
-      const passed = Math.max(first.since + orderPatienceMs, frame.since + batchWindowMs) - now;
-      return Math.min(passed, heartbeat);
-    }
-    const ready = entries.some((entry) => entry.kind === 'checkpoint' && entry.written !== null);
-    const hurried = stopping || drainers.length > 0 || ready;
-    return hurried ? 0 : Math.min(frame.since + batchWindowMs - now, heartbeat);
-  };
+  const pauseLeft = (): number =>
+    dueIn(entries, performance.now(), lastAppendAt, {
+      asked: askers.length > 0,
+      ending: stopping,
+      drain: drainers.length > 0,
+    });
 
   const nextThing = (): Promise<void> => {
-    const pause = dueIn(performance.now());
+    const pause = pauseLeft();
     if (pause <= 0) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, pause);
@@ -180,7 +131,7 @@ export const openJournal = (options: JournalOptions): Journal => {
   };
 
   const append = async (): Promise<void> => {
-    const taken = takeFrames(performance.now());
+    const taken = takeFrames(entries, performance.now());
     const asking = askers.splice(0);
     const bodies = taken.flatMap((entry) => entry.body ?? []);
     const progress = taken.findLast((entry) => entry.progress !== null)?.progress ?? undefined;
@@ -216,7 +167,7 @@ export const openJournal = (options: JournalOptions): Journal => {
       if (first?.kind === 'checkpoint' && first.written) {
         entries.shift();
         await record(first.written);
-      } else if (dueIn(performance.now()) <= 0) {
+      } else if (pauseLeft() <= 0) {
         if (first === undefined && askers.length === 0 && stopping) return;
         await append();
       } else await nextThing();
