@@ -12,11 +12,11 @@ afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
 const quickstart = (...more: string[]): Program =>
   startProgram('apps/cli/dist/main.js', {
-    arguments: ['quickstart', '--data-dir', dataDir, '--port', '0', '--steps', '60', ...more],
+    arguments: ['quickstart', '--data-dir', dataDir, '--port', '0', '--steps', '20', ...more],
   });
 
 const expectWhole = (output: string): void => {
-  expect(output).toMatch(/step 60 of 60 · loss \d\.\d{3} · validation \d\.\d{3}/);
+  expect(output).toMatch(/step 20 of 20 · loss \d\.\d{3} · validation \d\.\d{3}/);
   expect(output).toMatch(/Call me [\s\S]{400,}Try it yourself/);
   expect(output).toMatch(/http:\/\/127\.0\.0\.1:\d+\/docs/);
 };
