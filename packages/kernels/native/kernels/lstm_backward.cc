@@ -24,55 +24,22 @@ struct LstmBackward {
   }
 };
 
-/**
- * With options: κ' in the place of tanh's slope, m the mask of recurrent dropout; dc += p_o dz_o, dc₋₁ += p_i dz_i + p_f dz_f; dp = Σ dz c. c is
- * made anew, since zoneout may have changed the one that was kept.
- */
+/** With options; c is made anew, since zoneout may have changed the one that was kept. */
 struct LstmOptionsBackward {
   UNFOLD_INLINE static void gradient(const BackwardStep& step, int row, int vector, Vec dh) {
     const ptrdiff_t unit = row * step.padded + vector * kWidth;
-    float* const gates = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(vector) * 4 * kWidth;
+    float* const gate = step.gates + row * step.gates_stride + (static_cast<ptrdiff_t>(vector) * 4 + 3) * kWidth;
     const Vec one = broadcast(1.0f);
-    Vec dc = load(step.carried_cell + unit);
-    Vec kept = broadcast(0.0f);
-    if (step.zoneout_hidden != nullptr) {
-      const Vec share = load(step.zoneout_hidden + unit);
-      store(step.carried_hidden + unit, mul(share, dh));
-      dh = mul(sub(one, share), dh);
-    }
-    if (step.zoneout_cell != nullptr) {
-      const Vec share = load(step.zoneout_cell + unit);
-      kept = mul(share, dc);
-      dc = mul(sub(one, share), dc);
-    }
-    const Vec i = load(gates);
-    const Vec f = load(gates + kWidth);
-    const Vec g = load(gates + 2 * kWidth);
-    const Vec o = load(gates + 3 * kWidth);
-    const Vec mask = step.dropout == nullptr ? one : load(step.dropout + unit);
-    const Vec before = load(step.cells_before + unit);
-    const Vec cell = fma(f, before, mul(i, mul(mask, g)));
-    const Vec tanh_c = hyperbolic_tangent(cell);
+    Vec kept;
+    dh = through_zoneout(step.zoneout_hidden, unit, dh, kept);
+    if (step.zoneout_hidden != nullptr) store(step.carried_hidden + unit, kept);
+    const Vec dc = through_zoneout(step.zoneout_cell, unit, load(step.carried_cell + unit), kept);
+    const LstmValues at = lstm_values(step, row, vector);
+    const Vec o = load(gate);
+    const Vec tanh_c = hyperbolic_tangent(at.cell());
     const Vec dz_o = mul(mul(dh, tanh_c), fnma(o, o, o));
-    dc = fma(mul(dh, o), fnma(tanh_c, tanh_c, one), dc);
-    const float* const peephole = step.peephole == nullptr ? nullptr : step.peephole + vector * kWidth;
-    if (peephole != nullptr) dc = fma(load(peephole + 2 * step.padded), dz_o, dc);
-    const Vec masked = mul(dc, mask);
-    const Vec dz_i = mul(mul(masked, g), fnma(i, i, i));
-    const Vec dz_f = mul(mul(dc, before), fnma(f, f, f));
-    store(gates, dz_i);
-    store(gates + kWidth, dz_f);
-    store(gates + 2 * kWidth, mul(mul(masked, i), squash_slope(step.activation, g)));
-    store(gates + 3 * kWidth, dz_o);
-    Vec passed = fma(dc, f, kept);
-    if (peephole != nullptr) {
-      passed = fma(load(peephole), dz_i, fma(load(peephole + step.padded), dz_f, passed));
-      float* const sums = step.peephole_sums + row * 3 * step.padded + vector * kWidth;
-      store(sums, fma(dz_i, before, load(sums)));
-      store(sums + step.padded, fma(dz_f, before, load(sums + step.padded)));
-      store(sums + 2 * step.padded, fma(dz_o, cell, load(sums + 2 * step.padded)));
-    }
-    store(step.carried_cell + unit, passed);
+    store(gate, dz_o);
+    lstm_gates_gradient(step, row, vector, at, fma(mul(dh, o), fnma(tanh_c, tanh_c, one), dc), kept, dz_o);
   }
 };
 

@@ -43,6 +43,54 @@ void lstm_gradient(const BackwardStep& step, int row, int vector, Vec dh);
 void gru_gradient(const BackwardStep& step, int row, int vector, Vec dh);
 void elman_gradient(const BackwardStep& step, int row, int vector, Vec dh);
 
+/** What zoneout keeps of a gradient flows on as `kept`; the rest, which is returned, goes through the cell. @param shares null: no zoneout */
+UNFOLD_INLINE Vec through_zoneout(const float* shares, ptrdiff_t unit, Vec d, Vec& kept) {
+  kept = broadcast(0.0f);
+  if (shares == nullptr) return d;
+  const Vec share = load(shares + unit);
+  kept = mul(share, d);
+  return mul(sub(broadcast(1.0f), share), d);
+}
+
+/** An LSTM's gates as they were, m the mask of recurrent dropout, and c₋₁. */
+struct LstmValues {
+  Vec i, f, g, mask, before;
+
+  Vec cell() const { return fma(f, before, mul(i, mul(mask, g))); }
+};
+
+UNFOLD_INLINE LstmValues lstm_values(const BackwardStep& step, int row, int vector) {
+  const ptrdiff_t unit = row * step.padded + vector * kWidth;
+  const float* const gates = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(vector) * 4 * kWidth;
+  return {load(gates), load(gates + kWidth), load(gates + 2 * kWidth), step.dropout == nullptr ? broadcast(1.0f) : load(step.dropout + unit),
+          load(step.cells_before + unit)};
+}
+
+/**
+ * i, f, g and c₋₁ of an LSTM with options, from dc, to which the peephole of o still adds, and dz_o: di = dc m g; df = dc c₋₁; dg = dc m i, each
+ * times its own slope; dc₋₁ = dc f + kept + p_i dz_i + p_f dz_f; dp = Σ dz c.
+ */
+UNFOLD_INLINE void lstm_gates_gradient(const BackwardStep& step, int row, int vector, const LstmValues& at, Vec dc, Vec kept, Vec dz_o) {
+  float* const gates = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(vector) * 4 * kWidth;
+  const float* const peephole = step.peephole == nullptr ? nullptr : step.peephole + vector * kWidth;
+  if (peephole != nullptr) dc = fma(load(peephole + 2 * step.padded), dz_o, dc);
+  const Vec masked = mul(dc, at.mask);
+  const Vec dz_i = mul(mul(masked, at.g), fnma(at.i, at.i, at.i));
+  const Vec dz_f = mul(mul(dc, at.before), fnma(at.f, at.f, at.f));
+  store(gates, dz_i);
+  store(gates + kWidth, dz_f);
+  store(gates + 2 * kWidth, mul(mul(masked, at.i), squash_slope(step.activation, at.g)));
+  Vec passed = fma(dc, at.f, kept);
+  if (peephole != nullptr) {
+    passed = fma(load(peephole), dz_i, fma(load(peephole + step.padded), dz_f, passed));
+    float* const sums = step.peephole_sums + row * 3 * step.padded + vector * kWidth;
+    store(sums, fma(dz_i, at.before, load(sums)));
+    store(sums + step.padded, fma(dz_f, at.before, load(sums + step.padded)));
+    store(sums + 2 * step.padded, fma(dz_o, at.cell(), load(sums + 2 * step.padded)));
+  }
+  store(step.carried_cell + row * step.padded + vector * kWidth, passed);
+}
+
 struct BackwardPass {
   const BackwardCall& call;
   Gates gates;

@@ -1,40 +1,16 @@
-#include "recurrent_backward.h"
-#include "staged.h"
+#include "staged_norm_backward.h"
 
 namespace unfold {
 namespace UNFOLD_SET {
 namespace {
 
-/** Sums of parameters' gradients: each sequence's own, or with batch normalisation one row for all. */
-struct StagedSums {
-  int rows;
-  ptrdiff_t stride;
-  float* gain_ih;
-  float* gain_hh;
-  float* gain_cell;
-  float* bias_cell;
-  float* peephole;
-};
-
-struct StagedBackward {
-  const Context& context;
-  const BackwardCall& call;
-  StagedLayer layer;
+struct StagedBackward : StagedNormBackward {
   Masks masks;
   const float* peephole;
   float* carried_cell;
   float* carried_hidden;
-  /** ∂L/∂h_t, later ∂L/∂(gain ĉ + bias); and ∂L/∂(r h₋₁). [N, padded]. */
-  float* dh;
+  /** ∂L/∂(r h₋₁), [N, padded]. */
   float* d_source;
-  StagedSums sums;
-  int32_t* present;
-
-  const RecurrentSizes& sizes() const { return call.sizes; }
-  ptrdiff_t row_of(int t, int n) const { return static_cast<ptrdiff_t>(t) * sizes().N + n; }
-  int blocks() const { return layer.gates.unit_vectors(); }
-  ptrdiff_t padded() const { return layer.gates.padded(); }
-  float* gates_of(int t, int n) const { return call.saved.gates + row_of(t, n) * layer.gates.columns(); }
 
   BackwardStep step_of(int t, int start) const {
     const RecurrentSizes& s = sizes();
@@ -92,20 +68,13 @@ struct StagedBackward {
     }
   }
 
-  /** Calls body(row) for the rows that have a step t. */
-  template <class Body>
-  void for_living(int t, int start, int rows, const Body& body) const {
-    for (int r = 0; r < rows; r++)
-      if (!has_ended(call.lengths, start + r, t)) body(r);
-  }
-
   void cells(int t, int start, int rows) const {
     const BackwardStep step = step_of(t, start);
     for_living(t, start, rows, [&](int r) {
       for (int block = 0; block < blocks(); block++) {
         float* const arriving = dh + (start + r) * padded() + block * kWidth;
         if (layer.room.inner != nullptr)
-          through_output(step, r, block, arriving, layer.room.inner + row_of(t, start + r) * padded());
+          through_output(step, layer, r, block, arriving, layer.room.inner + row_of(t, start + r) * padded());
         else if (layer.lstm())
           lstm_gradient(step, r, block, load(arriving));
         else if (call.options.reset_before)
@@ -118,89 +87,13 @@ struct StagedBackward {
     });
   }
 
-  /** Back through h = o tanh(gain ĉ + bias): o's gradient into its place, that of the sum inside into `arriving`. */
-  void through_output(const BackwardStep& step, int row, int block, float* arriving, const float* inner) const {
-    const int place = block * kWidth;
-    const ptrdiff_t unit = row * step.padded + place;
-    float* const gate = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(block) * 4 * kWidth + 3 * kWidth;
-    const Vec one = broadcast(1.0f);
-    Vec dh = load(arriving);
-    if (step.zoneout_hidden != nullptr) {
-      const Vec share = load(step.zoneout_hidden + unit);
-      store(step.carried_hidden + unit, mul(share, dh));
-      dh = mul(sub(one, share), dh);
-    }
-    const Vec o = load(gate);
-    const Vec value = hyperbolic_tangent(fma(load(layer.gain_cell + place), load(inner + place), load(layer.bias_cell + place)));
-    store(gate, mul(mul(dh, value), fnma(o, o, o)));
-    store(arriving, mul(mul(dh, o), fnma(value, value, one)));
-  }
-
   /** The rest of a normalised LSTM, once `inner` holds what reaches c through h. */
   void inner_cells(int t, int start, int rows) const {
     const BackwardStep step = step_of(t, start);
-    const Vec one = broadcast(1.0f);
     for_living(t, start, rows, [&](int r) {
-      for (int block = 0; block < blocks(); block++) {
-        const int place = block * kWidth;
-        const ptrdiff_t unit = r * step.padded + place;
-        float* const gates = step.gates + r * step.gates_stride + static_cast<ptrdiff_t>(block) * 4 * kWidth;
-        Vec dc = load(step.carried_cell + unit);
-        Vec kept = broadcast(0.0f);
-        if (step.zoneout_cell != nullptr) {
-          const Vec share = load(step.zoneout_cell + unit);
-          kept = mul(share, dc);
-          dc = mul(sub(one, share), dc);
-        }
-        const Vec i = load(gates);
-        const Vec f = load(gates + kWidth);
-        const Vec g = load(gates + 2 * kWidth);
-        const Vec dz_o = load(gates + 3 * kWidth);
-        const Vec mask = step.dropout == nullptr ? one : load(step.dropout + unit);
-        const Vec before = load(step.cells_before + unit);
-        dc = add(dc, load(layer.room.inner + row_of(t, start + r) * padded() + place));
-        const float* const seen = step.peephole == nullptr ? nullptr : step.peephole + place;
-        if (seen != nullptr) dc = fma(load(seen + 2 * step.padded), dz_o, dc);
-        const Vec masked = mul(dc, mask);
-        const Vec dz_i = mul(mul(masked, g), fnma(i, i, i));
-        const Vec dz_f = mul(mul(dc, before), fnma(f, f, f));
-        store(gates, dz_i);
-        store(gates + kWidth, dz_f);
-        store(gates + 2 * kWidth, mul(mul(masked, i), squash_slope(step.activation, g)));
-        Vec passed = fma(dc, f, kept);
-        if (seen != nullptr) {
-          const Vec cell = fma(f, before, mul(i, mul(mask, g)));
-          passed = fma(load(seen), dz_i, fma(load(seen + step.padded), dz_f, passed));
-          float* const total = step.peephole_sums + r * 3 * step.padded + place;
-          store(total, fma(dz_i, before, load(total)));
-          store(total + step.padded, fma(dz_f, before, load(total + step.padded)));
-          store(total + 2 * step.padded, fma(dz_o, cell, load(total + 2 * step.padded)));
-        }
-        store(step.carried_cell + unit, passed);
-      }
+      const float* const arriving = layer.room.inner + row_of(t, start + r) * padded();
+      for (int block = 0; block < blocks(); block++) inner_gradient(step, r, block, load(arriving + block * kWidth));
     });
-  }
-
-  /** A GRU with the reset before the product; r waits for `through_reset`. n's gradient stands twice, for the input and for the product. */
-  void late_gru_gradient(const BackwardStep& step, int row, int block, Vec dh) const {
-    float* const gates = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(block) * 4 * kWidth;
-    const ptrdiff_t unit = row * step.padded + block * kWidth;
-    const Vec one = broadcast(1.0f);
-    Vec kept = broadcast(0.0f);
-    if (step.zoneout_hidden != nullptr) {
-      const Vec share = load(step.zoneout_hidden + unit);
-      kept = mul(share, dh);
-      dh = mul(sub(one, share), dh);
-    }
-    const Vec n = load(gates);
-    const Vec z = load(gates + 2 * kWidth);
-    const Vec mask = step.dropout == nullptr ? one : load(step.dropout + unit);
-    const Vec previous = load_units(step.previous + static_cast<ptrdiff_t>(row) * step.H, block, step.H);
-    const Vec dn = mul(mul(mul(dh, sub(one, z)), mask), fnma(n, n, one));
-    store(gates, dn);
-    store(gates + 2 * kWidth, mul(mul(dh, sub(previous, mul(mask, n))), fnma(z, z, z)));
-    store(gates + 3 * kWidth, dn);
-    store(step.carried_hidden + unit, fma(dh, z, kept));
   }
 
   void through_reset(int t, int start, int rows) const {
@@ -234,73 +127,6 @@ struct StagedBackward {
       if (layer.segments > 0) copy_or_zero(nullptr, width, layer.room.hidden + row_of(t, n) * layer.width);
       const float* const dc = call.dcT == nullptr ? nullptr : call.dcT + static_cast<ptrdiff_t>(n) * sizes().H;
       if (carried_cell != nullptr) pad_rows(dc, 1, layer.gates, carried_cell + n * padded());
-    });
-  }
-
-  // Normalised products back; `which` as in the forward pass.
-
-  float* values_of(int which, int t) const {
-    const ptrdiff_t first = row_of(t, 0);
-    if (which == 3) return layer.room.inner + first * padded();
-    return (which == 0 ? layer.room.input : layer.room.hidden) + first * layer.width;
-  }
-  ptrdiff_t stride_of(int which) const { return which == 3 ? padded() : layer.width; }
-  float* sums_of(int which) const { return which == 0 ? sums.gain_ih : which == 3 ? sums.gain_cell : sums.gain_hh; }
-  const float* gain_of(int which) const { return which == 0 ? layer.gain_ih : which == 3 ? layer.gain_cell : layer.gain_hh; }
-
-  void rows_back(const Segment& segment, int which, int t, int start, int rows) const {
-    for_living(t, start, rows, [&](int r) {
-      const int n = start + r;
-      float* const row = values_of(which, t) + n * stride_of(which);
-      const float* const from = which == 3 ? dh + n * padded() : gates_of(t, n);
-      if (which == 3) add_to_bias(n, from);
-      if (!layer.normalized()) {
-        for_vectors(layer, segment, [&](int place, int gate, int, int) { store(row + place, load(from + gate)); });
-        return;
-      }
-      normalize_row_backward(layer, segment, gain_of(which), layer.room.inverses[row_of(t, n) * 4 + which], row,
-                             sums_of(which) + n * sums.stride, [&](int place, int gate) { return from + (which == 3 ? place : gate); });
-    });
-  }
-
-  void add_to_bias(int n, const float* from) const {
-    float* const total = sums.bias_cell + n * sums.stride;
-    for (int block = 0; block < blocks(); block++)
-      store(total + block * kWidth, add(load(total + block * kWidth), load(from + block * kWidth)));
-  }
-
-  /** As over rows, but column by column; moments that are running ones are constants. */
-  void columns_back(const Segment& segment, int which, int t, int count) const {
-    const ptrdiff_t stride = stride_of(which);
-    float* const values = values_of(which, t);
-    const float* const inverses =
-        layer.room.inverses + static_cast<ptrdiff_t>(t) * layer.inverses_per_step() + (which == 0 ? 0 : which == 3 ? 2 * layer.width : layer.width);
-    const int slots = layer.gates.slots();
-    const Vec share = broadcast(call.key.training && count > 0 ? 1.0f / static_cast<float>(count) : 0.0f);
-    run_parts(context.pool, blocks(), [&](int block) {
-      for (int j = 0; j < segment.count; j++) {
-        const int place = (segment.first + block * segment.count + j) * kWidth;
-        const int gate = (block * slots + segment.slot + j) * kWidth;
-        const auto from = [&](int r) { return which == 3 ? dh + present[r] * padded() + place : gates_of(t, present[r]) + gate; };
-        Vec sum = broadcast(0.0f);
-        Vec product = broadcast(0.0f);
-        for (int r = 0; r < count; r++) {
-          const Vec dy = load(from(r));
-          sum = add(sum, dy);
-          product = fma(dy, load(values + present[r] * stride + place), product);
-        }
-        float* const total = sums_of(which) + place;
-        store(total, add(load(total), product));
-        if (which == 3) store(sums.bias_cell + place, add(load(sums.bias_cell + place), sum));
-        const Vec mean = mul(sum, share);
-        const Vec slope = mul(product, share);
-        const Vec scale = mul(load(gain_of(which) + place), load(inverses + place));
-        for (int r = 0; r < count; r++) {
-          float* const value = values + present[r] * stride + place;
-          const Vec dx = mul(fnma(load(value), slope, sub(load(from(r)), mean)), scale);
-          store(value, block == blocks() - 1 ? mul(dx, layer.tail) : dx);
-        }
-      }
     });
   }
 
@@ -396,17 +222,13 @@ void staged_backward(const Context& context, const BackwardCall& call) {
   copy_or_zero(nullptr, unit, carried + unit);
   StagedLayer layer = staged_layer(context, s, call.options, call.weights, call.saved.extra, s.T);
   set_hidden_weights(context, layer, call.weights.hh, true);
-  const StagedBackward pass{context,
-                            call,
-                            layer,
+  const StagedBackward pass{{context, call, layer, context.scratch.floats(Scratch::d_hidden, unit), prepare_sums(context, call, layer),
+                             reinterpret_cast<int32_t*>(context.scratch.words(Scratch::present, static_cast<size_t>(s.N)))},
                             prepare_masks(context, call.options, call.key, s.N, gates),
                             padded_peephole(context, call.weights, gates),
                             lstm ? carried : nullptr,
                             carries_hidden ? carried + unit : nullptr,
-                            context.scratch.floats(Scratch::d_hidden, unit),
-                            context.scratch.floats(Scratch::d_source, unit),
-                            prepare_sums(context, call, layer),
-                            reinterpret_cast<int32_t*>(context.scratch.words(Scratch::present, static_cast<size_t>(s.N)))};
+                            context.scratch.floats(Scratch::d_source, unit)};
   const int parts = sequence_parts(context.pool, s.N, tile_rows(kPanel));
   const auto in_part = [&](int part, const auto& body) {
     const int first = part_start(s.N, part, parts, 1);

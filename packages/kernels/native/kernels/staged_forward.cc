@@ -1,29 +1,19 @@
-#include "staged.h"
+#include "staged_norm_forward.h"
 
 namespace unfold {
 namespace UNFOLD_SET {
 namespace {
 
-struct StagedForward {
-  const Context& context;
-  const ForwardCall& call;
-  StagedLayer layer;
+struct StagedForward : StagedNorm {
   ForwardMemory memory;
   const float* bias;
   Masks masks;
   const float* peephole;
   /** The gates of the steps that are kept: all of them, or one. */
   float* gates;
-  bool keep;
   /** Whether U x stands in the room for all steps already. */
   bool projected;
   PairedProduct input_pairs;
-  int32_t* present;
-  /** Inference: the last step that has seen a batch. */
-  int last_seen;
-
-  const RecurrentSizes& sizes() const { return call.sizes; }
-  ptrdiff_t row_of(int t, int n) const { return static_cast<ptrdiff_t>(keep ? t : 0) * sizes().N + n; }
 
   ForwardStep step_of(int t, int start) const {
     const RecurrentSizes& s = sizes();
@@ -121,42 +111,6 @@ struct StagedForward {
       }
   }
 
-  /** h of a GRU whose r is in its place already. */
-  void late_gru_cell(const ForwardStep& step, int row, int block) const {
-    float* const gates = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(block) * 4 * kWidth;
-    const ptrdiff_t at = static_cast<ptrdiff_t>(row) * step.H;
-    const ptrdiff_t unit = row * step.padded + block * kWidth;
-    const Vec n = hyperbolic_tangent(add(load(gates), load(gates + 3 * kWidth)));
-    const Vec z = sigmoid(load(gates + 2 * kWidth));
-    store(gates, n);
-    store(gates + 2 * kWidth, z);
-    const Vec previous = load_units(step.previous + at, block, step.H);
-    const Vec candidate = step.dropout == nullptr ? n : mul(load(step.dropout + unit), n);
-    Vec h = fma(z, previous, mul(sub(broadcast(1.0f), z), candidate));
-    if (step.zoneout_hidden != nullptr) h = zoned(load(step.zoneout_hidden + unit), previous, h);
-    store_units(step.output + at, block, step.H, h);
-  }
-
-  /** All of an LSTM whose cell is normalised but h; c before zoneout goes to `inner`. */
-  void inner_cell(const ForwardStep& step, int row, int block, float* inner) const {
-    const ptrdiff_t unit = row * step.padded + block * kWidth;
-    float* const gates = step.gates + row * step.gates_stride + static_cast<ptrdiff_t>(block) * 4 * kWidth;
-    const auto see = [&](int gate, Vec sum, Vec cell) {
-      return step.peephole == nullptr ? sum : fma(load(step.peephole + gate * step.padded + block * kWidth), cell, sum);
-    };
-    const Vec before = load(step.cells_before + unit);
-    const Vec i = sigmoid(see(0, load(gates), before));
-    const Vec f = sigmoid(see(1, load(gates + kWidth), before));
-    const Vec g = squash(step.activation, load(gates + 2 * kWidth));
-    const Vec cell = fma(f, before, mul(i, step.dropout == nullptr ? g : mul(load(step.dropout + unit), g)));
-    store(gates, i);
-    store(gates + kWidth, f);
-    store(gates + 2 * kWidth, g);
-    store(gates + 3 * kWidth, sigmoid(see(2, load(gates + 3 * kWidth), cell)));
-    store(inner + block * kWidth, cell);
-    store(step.cells_after + unit, step.zoneout_cell == nullptr ? cell : zoned(load(step.zoneout_cell + unit), before, cell));
-  }
-
   void cells(int t, int start, int rows) const {
     const ForwardStep step = step_of(t, start);
     const bool inner = layer.room.inner != nullptr;
@@ -202,118 +156,6 @@ struct StagedForward {
     });
   }
 
-  // Normalisation of a segment: `which` is 0 for U x, 1 and 2 for the recurrent segments, 3 for c. `offset` in the moments, in columns of PyTorch's order.
-
-  float* values_of(int which, int t) const {
-    const ptrdiff_t first = row_of(t, 0);
-    if (which == 3) return layer.room.inner + first * layer.gates.padded();
-    return (which == 0 ? layer.room.input : layer.room.hidden) + first * layer.width;
-  }
-  ptrdiff_t stride_of(int which) const { return which == 3 ? layer.gates.padded() : layer.width; }
-  ptrdiff_t moments_of(int which) const {
-    const ptrdiff_t all = static_cast<ptrdiff_t>(layer.gates.gates()) * sizes().H;
-    return which == 0 ? 0 : which == 3 ? (call.options.recurrent ? 2 : 1) * all : all;
-  }
-  ptrdiff_t moment_columns() const {
-    const ptrdiff_t all = static_cast<ptrdiff_t>(layer.gates.gates()) * sizes().H;
-    return (call.options.recurrent ? 2 : 1) * all + (layer.lstm() ? sizes().H : 0);
-  }
-  float* batch_inverses(int which, int t) const {
-    float* const of_step = layer.room.inverses + static_cast<ptrdiff_t>(keep ? t : 0) * layer.inverses_per_step();
-    return of_step + (which == 0 ? 0 : which == 3 ? 2 * layer.width : layer.width);
-  }
-
-  void normalize_rows(const Segment& segment, int which, int t, int start, int rows) const {
-    for (int n = start; n < start + rows; n++) {
-      float* const row = values_of(which, t) + n * stride_of(which);
-      if (call.options.norm == Norm::layer)
-        layer.room.inverses[row_of(t, n) * 4 + which] = normalize_row(layer, segment, row);
-      else
-        normalize_by_running(segment, which, t, n, row);
-    }
-  }
-
-  /** The place of step t of this call within its sequences. */
-  int time_of(int t) const { return static_cast<int>(lesser<uint32_t>(call.key.first_step, 1u << 30)) + t; }
-  int seen_step(int t) const { return lesser(t, last_seen); }
-
-  void normalize_by_running(const Segment& segment, int which, int t, int n, float* row) const {
-    const StatisticsCall& moments = call.statistics;
-    const int place_in_time = moments.positions == nullptr ? time_of(t) : moments.positions[n];
-    const ptrdiff_t from = seen_step(place_in_time) * moment_columns() + moments_of(which);
-    const int H = sizes().H;
-    for_vectors(layer, segment, [&](int place, int, int block, int j) {
-      const ptrdiff_t column = from + static_cast<ptrdiff_t>(segment.gates[j]) * H;
-      const Vec inverse = inverse_root(load_units(moments.variance + column, block, H));
-      const Vec value = mul(sub(load(row + place), load_units(moments.mean + column, block, H)), inverse);
-      store(row + place, block == layer.gates.unit_vectors() - 1 ? mul(value, layer.tail) : value);
-    });
-  }
-
-  /** What backward will want of running moments, at every step. */
-  void keep_running_inverses() const {
-    const auto keep_segment = [&](const Segment& segment, int which, int t) {
-      const ptrdiff_t from = seen_step(time_of(t)) * moment_columns() + moments_of(which);
-      for_vectors(layer, segment, [&](int place, int, int block, int j) {
-        const ptrdiff_t column = from + static_cast<ptrdiff_t>(segment.gates[j]) * sizes().H;
-        store(batch_inverses(which, t) + place, inverse_root(load_units(call.statistics.variance + column, block, sizes().H)));
-      });
-    };
-    run_parts(context.pool, sizes().T, [&](int t) {
-      keep_segment(layer.input, 0, t);
-      for (int i = 0; i < layer.segments; i++) keep_segment(layer.hidden[i], 1 + i, t);
-      if (layer.room.inner != nullptr) keep_segment(layer.cells(), 3, t);
-    });
-  }
-
-  void normalize_columns(const Segment& segment, int which, int t, const BatchStep& batch) const {
-    float* const values = values_of(which, t);
-    const ptrdiff_t stride = stride_of(which);
-    const ptrdiff_t from = batch.step * moment_columns() + moments_of(which);
-    const Vec share = broadcast(1.0f / static_cast<float>(batch.count));
-    const int H = sizes().H;
-    run_parts(context.pool, layer.gates.unit_vectors(), [&](int block) {
-      for (int j = 0; j < segment.count; j++) {
-        const int place = (segment.first + block * segment.count + j) * kWidth;
-        Vec sum = broadcast(0.0f);
-        for (int r = 0; r < batch.count; r++) sum = add(sum, load(values + batch.rows[r] * stride + place));
-        const Vec mean = mul(sum, share);
-        Vec squares = broadcast(0.0f);
-        for (int r = 0; r < batch.count; r++) {
-          const Vec apart = sub(load(values + batch.rows[r] * stride + place), mean);
-          squares = fma(apart, apart, squares);
-        }
-        const Vec variance = mul(squares, share);
-        const Vec inverse = inverse_root(variance);
-        for (int r = 0; r < batch.count; r++) {
-          float* const value = values + batch.rows[r] * stride + place;
-          const Vec own = mul(sub(load(value), mean), inverse);
-          store(value, block == layer.gates.unit_vectors() - 1 ? mul(own, layer.tail) : own);
-        }
-        store(batch_inverses(which, t) + place, inverse);
-        if (batch.share == 0.0f) continue;
-        const ptrdiff_t column = from + static_cast<ptrdiff_t>(segment.gates[j]) * H;
-        const Vec moved = broadcast(batch.share);
-        const Vec unbiased = mul(variance, broadcast(static_cast<float>(batch.count) / static_cast<float>(batch.count - 1)));
-        store_units(call.statistics.mean + column, block, H, zoned(moved, mean, load_units(call.statistics.mean + column, block, H)));
-        store_units(call.statistics.variance + column, block, H,
-                    zoned(moved, unbiased, load_units(call.statistics.variance + column, block, H)));
-      }
-    });
-  }
-
-  BatchStep batch_of(int t) const {
-    BatchStep batch{present, 0, lesser(time_of(t), call.statistics.steps - 1), 0.0f};
-    for (int n = 0; n < sizes().N; n++)
-      if (!has_ended(call.lengths, n, t)) present[batch.count++] = n;
-    // One row says nothing about a variance.
-    if (batch.count < 2) return batch;
-    float& seen = call.statistics.batches[batch.step];
-    seen += 1.0f;
-    batch.share = seen > 10.0f ? 0.1f : 1.0f / seen;
-    return batch;
-  }
-
   /** `each` calls a body with rows of the step; `normalize` takes a segment and what it is. */
   template <class Each, class Normalize>
   void step(int t, const Each& each, const Normalize& normalize) const {
@@ -355,19 +197,15 @@ void staged_forward(const Context& context, const ForwardCall& call) {
   const RecurrentSizes& s = call.sizes;
   const Gates gates{s.cell, s.H};
   const bool keep = call.saved.gates != nullptr;
-  StagedForward pass{context,
-                     call,
-                     staged_layer(context, s, call.options, call.weights, keep ? call.saved.extra : nullptr, keep ? s.T : 1),
+  StagedForward pass{{context, call, staged_layer(context, s, call.options, call.weights, keep ? call.saved.extra : nullptr, keep ? s.T : 1),
+                      keep, reinterpret_cast<int32_t*>(context.scratch.words(Scratch::present, static_cast<size_t>(s.N))), 0},
                      prepare_forward(context, call, gates),
                      combined_bias(context, call.weights, gates),
                      prepare_masks(context, call.options, call.key, s.N, gates),
                      padded_peephole(context, call.weights, gates),
                      call.saved.gates,
-                     keep,
                      keep && !s.tokens,
-                     in_float32,
-                     reinterpret_cast<int32_t*>(context.scratch.words(Scratch::present, static_cast<size_t>(s.N))),
-                     0};
+                     in_float32};
   if (!keep) pass.gates = context.scratch.floats(Scratch::step_gates, static_cast<size_t>(s.N) * gates.columns());
   for (int step = 0; step < call.statistics.steps; step++)
     if (call.statistics.batches[step] > 0) pass.last_seen = step;
