@@ -184,6 +184,24 @@ describe('completions in a session', () => {
     expect((await get(other)).tokens).toBe((await get(session)).tokens);
   });
 
+  it('take the same room after any length of text, and share the reading of what they begin with', async () => {
+    const prompt = 'the dog sat on the fog, and the mat lay by the cat.\n'.repeat(100);
+    const [first, second] = [await open(), await open()];
+    const cached: number[] = [];
+    for (const session of [first, second]) {
+      const { usage } = (await complete({ session, prompt, max_tokens: 30, ...greedy })).body;
+      cached.push(usage.prompt_tokens_details.cached_tokens);
+    }
+    expect(cached[0]).toBeLessThan(100);
+    expect(cached[1]).toBeGreaterThan(prompt.length / 2);
+    expect((await get(second)).tokens).toBe(prompt.length + 30);
+    const { bytes } = await get(first);
+    await write({ session: first, prompt: prompt.repeat(5), max_tokens: 30, ...greedy });
+    expect((await get(first)).bytes).toBeLessThan(bytes * 1.5);
+    const third = await write({ session: first, prompt: '', max_tokens: 20, ...greedy });
+    expect(third).toHaveLength(20);
+  });
+
   it('stop before a stop text, wherever the borders of tokens are, and go on from there', async () => {
     const whole = await write({ prompt: 'the cat', max_tokens: 60, ...greedy });
     const stop = whole.slice(17, 20);

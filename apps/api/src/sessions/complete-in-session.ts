@@ -22,16 +22,18 @@ const kept = (call: SessionCall, { session }: CompletionResult): KeptState | nul
   call.signal.aborted && !call.streamed ? null : session;
 
 async function* write(call: SessionCall, held: HeldSession): Chunks {
-  const chunks = call.run({ session: { state: held.state }, context: held.context });
+  // From the very beginning, prompts that were read before need not be read again.
+  const state = held.tokens === 0 ? null : held.state;
+  const chunks = call.run({ session: { state }, context: held.context });
   let last: CompletionChunk | null = null;
   try {
     let step = await chunks.next();
     for (; !step.done; step = await chunks.next())
       if (step.value.finish_reason === null) yield step.value;
       else last = step.value;
-    const state = kept(call, step.value);
-    if (state === null) throw new UnfoldError('unavailable', 'The call was cancelled.');
-    await held.commit(state);
+    const reached = kept(call, step.value);
+    if (reached === null) throw new UnfoldError('unavailable', 'The call was cancelled.');
+    await held.commit(reached);
     if (last !== null) yield last;
     return step.value;
   } finally {

@@ -68,24 +68,20 @@ const optionsToOpen = (
   ...from,
 });
 
-/**
- * The state that a new session begins with.
- * @param state one that this model gave before, or null for the beginning
- * @throws UnfoldError `invalid_value` for a state that is not this model's, a context that it cannot take, or a model that writes no text
- */
-export const openState = async (
+/** @throws UnfoldError with the field of a new session */
+const open = async (
   { inference }: Pick<ApiContext, 'inference'>,
   model: { id: string; source: ModelSource },
   project: string,
-  from: { state: Uint8Array | null; context: CompletionOptions['context'] },
+  { state, context }: { state: Uint8Array | null; context: CompletionOptions['context'] },
   signal: AbortSignal,
 ): Promise<KeptState> => {
-  const options = optionsToOpen(model.id, project, { session: { state: from.state }, context: from.context });
+  const options = optionsToOpen(model.id, project, { session: { state }, context });
   const chunks = inference.complete(model.source, options, signal);
   try {
     let step = await chunks.next();
     while (!step.done) step = await chunks.next();
-    if (step.value.session === null) throw new Error('inference gave no state back');
+    if (step.value.session === null) throw new UnfoldError('unavailable', 'The call was cancelled.');
     return step.value.session;
   } catch (error) {
     // The field of a completion that holds a state is another one.
@@ -96,4 +92,22 @@ export const openState = async (
       });
     throw error;
   }
+};
+
+/**
+ * The state that a new session begins with.
+ * @param from a state that this model gave before, or null for the beginning
+ * @throws UnfoldError `invalid_value` for a state that is not this model's, a context that it cannot take, or a model that writes no text
+ */
+export const openState = async (
+  context: Pick<ApiContext, 'inference'>,
+  model: { id: string; source: ModelSource },
+  project: string,
+  from: { state: Uint8Array | null; context: CompletionOptions['context'] },
+  signal: AbortSignal,
+): Promise<KeptState> => {
+  const kept = await open(context, model, project, from, signal);
+  // A state that has read nothing is the beginning, whatever its numbers say.
+  if (from.state === null || kept.tokens > 0) return kept;
+  return open(context, model, project, { ...from, state: null }, signal);
 };

@@ -4,7 +4,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { ApiMetrics } from '../metrics.ts';
 
 /** A session that one call uses, and no other, until it commits or releases. */
-export interface HeldSession extends Pick<LeasedSession, 'state' | 'context'> {
+export interface HeldSession extends Pick<LeasedSession, 'state' | 'tokens' | 'context'> {
   /**
    * Keeps the state that the call has reached, which ends its use. A session that was deleted meanwhile keeps nothing, silently.
    * @throws UnfoldError `session_busy` if this process was so slow that another call took the session over: then that one's state counts
@@ -68,6 +68,7 @@ export const createSessionLeases = ({ store, metrics, log, leaseMs }: Options): 
       };
       return {
         state: session.state,
+        tokens: session.tokens,
         context: session.context,
         async commit(kept) {
           try {
