@@ -10,6 +10,7 @@ COPY packages/kernels/package.json packages/kernels/
 COPY packages/queue/package.json packages/queue/
 COPY packages/rnn/package.json packages/rnn/
 COPY packages/store/package.json packages/store/
+COPY packages/telemetry/package.json packages/telemetry/
 COPY apps/api/package.json apps/api/
 COPY apps/cli/package.json apps/cli/
 COPY apps/worker/package.json apps/worker/

@@ -12,9 +12,10 @@ const mayImport: Record<string, readonly string[]> = {
   rnn: ['kernels', 'contracts'],
   store: ['contracts'],
   queue: ['contracts'],
+  telemetry: [],
   client: ['contracts'],
-  api: ['contracts', 'config', 'store', 'queue', 'rnn'],
-  worker: ['contracts', 'config', 'store', 'queue', 'rnn'],
+  api: ['contracts', 'config', 'store', 'queue', 'rnn', 'telemetry'],
+  worker: ['contracts', 'config', 'store', 'queue', 'rnn', 'telemetry'],
   dashboard: ['client', 'contracts'],
   cli: ['client', 'contracts', 'config', 'store', 'kernels'],
 };

@@ -8,6 +8,7 @@ import type { Config } from '@unfold/config';
 import { UnfoldError } from '@unfold/contracts';
 import type { Queue } from '@unfold/queue';
 import type { Store } from '@unfold/store';
+import { noTracing, type Tracing } from '@unfold/telemetry';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Timings } from './context.ts';
 import { createContext } from './create-context.ts';
@@ -23,6 +24,7 @@ import { answerClientError, answerFrameworkError, installErrorAnswers } from './
 import { installHostAndOriginCheck } from './plugins/host-and-origin.ts';
 import { installOpenApi } from './plugins/openapi.ts';
 import { installRequestLog } from './plugins/request-log.ts';
+import { installRequestSpan } from './plugins/request-span.ts';
 import { installWebSockets } from './plugins/websockets.ts';
 import { registerRoutes } from './routes/register-routes.ts';
 
@@ -34,6 +36,8 @@ export interface ApiOptions {
   queue: Queue;
   log?: FastifyBaseLogger;
   timings?: Partial<Timings>;
+  /** Stays open when the server closes. */
+  tracing?: Tracing;
 }
 
 const standardTimings: Timings = {
@@ -120,7 +124,7 @@ const installCompression = async (app: FastifyInstance): Promise<void> => {
  * @throws if the host is not loopback and there is no API key, or the configured engine is missing
  */
 export const buildApi = async (options: ApiOptions): Promise<FastifyInstance> => {
-  const { config, store, queue } = options;
+  const { config, store, queue, tracing = noTracing } = options;
   await assertGuarded(config, store);
   const app = createServer(config, options.log ?? createLog(config));
   const closing = new AbortController();
@@ -133,6 +137,7 @@ export const buildApi = async (options: ApiOptions): Promise<FastifyInstance> =>
     log: app.log,
     timings: { ...standardTimings, ...options.timings },
     closing: closing.signal,
+    tracing,
   };
   const { context, stop } = createContext(given, await findEngine(config.engine, app.log));
 
@@ -144,6 +149,7 @@ export const buildApi = async (options: ApiOptions): Promise<FastifyInstance> =>
   installBodyParser(app);
   installErrorAnswers(app);
   installRequestLog(app, context.metrics);
+  if (tracing !== noTracing) installRequestSpan(app, tracing);
   app.addHook('onRequest', async (_request, reply) => {
     if (!closing.signal.aborted) return;
     reply.header('connection', 'close');

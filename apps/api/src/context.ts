@@ -2,6 +2,7 @@ import type { Config } from '@unfold/config';
 import type { KeyLimits, KeyScope } from '@unfold/contracts';
 import type { Queue } from '@unfold/queue';
 import type { Store } from '@unfold/store';
+import type { Tracing } from '@unfold/telemetry';
 import type { FastifyBaseLogger } from 'fastify';
 import type { DataChecks } from './inference/data-checks.ts';
 import type { InferencePool } from './inference/inference-pool.ts';
@@ -54,6 +55,7 @@ export interface ApiContext {
   gate: KeyGate;
   webhooks: Pick<Sender, 'wake'>;
   rates: RateLimits;
+  tracing: Tracing;
   timings: Timings;
   /** Aborted when the server begins to stop: streams and waiting requests end then. */
   closing: AbortSignal;

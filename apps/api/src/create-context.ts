@@ -13,7 +13,7 @@ import { createKeyGate } from './plugins/api-keys.ts';
 import { createSessionLeases } from './sessions/session-leases.ts';
 import { startSender } from './webhooks/sender.ts';
 
-type Given = Pick<ApiContext, 'config' | 'store' | 'queue' | 'log' | 'timings' | 'closing'>;
+type Given = Pick<ApiContext, 'config' | 'store' | 'queue' | 'log' | 'timings' | 'closing' | 'tracing'>;
 type Engine = Parameters<typeof createInferencePool>[0]['data']['engine'];
 
 /** Makes the parts that routes share, and starts those that work by themselves. `stop` ends them. */
@@ -21,7 +21,7 @@ export const createContext = (
   given: Given,
   engine: Engine,
 ): { context: ApiContext; stop: () => Promise<void> } => {
-  const { config, store, queue, log, timings } = given;
+  const { config, store, queue, log, timings, tracing } = given;
   const metrics = createMetrics();
   const hub = createFollowerHub({ store, queue, metrics, log, headsMs: timings.headsMs });
   const watchers = createProjectWatchers({ store, hub, log, listMs: 2 * timings.headsMs });
@@ -35,6 +35,7 @@ export const createContext = (
       cache_bytes: Math.floor(config.limits.prefixCacheBytes / config.inferenceThreads),
     },
     metrics,
+    tracing,
     log,
   });
   const sessionLeases = createSessionLeases({ store, metrics, log, leaseMs: timings.leaseMs });

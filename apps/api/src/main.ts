@@ -1,6 +1,7 @@
 import { ConfigError, faultSignals, readConfig } from '@unfold/config';
 import { openQueue } from '@unfold/queue';
 import { openStore } from '@unfold/store';
+import { openTracing } from '@unfold/telemetry';
 import closeWithGrace from 'close-with-grace';
 import { buildApi } from './app.ts';
 import { createLog } from './log.ts';
@@ -34,7 +35,8 @@ const run = async (): Promise<void> => {
     databaseUrl,
     log: (level, message, error) => log[level]({ err: error }, message),
   });
-  const app = await buildApi({ config, store, queue, log });
+  const tracing = await openTracing({ exporter: config.tracing, service: 'unfold-api' });
+  const app = await buildApi({ config, store, queue, log, tracing });
 
   let stopping = false;
   const shutdown = closeWithGrace(
@@ -46,6 +48,7 @@ const run = async (): Promise<void> => {
       await app.close();
       await queue.close();
       await store.close();
+      await tracing.close();
       log.info('stopped');
     },
   );

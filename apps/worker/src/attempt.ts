@@ -2,6 +2,7 @@ import { type JobProgress, type JobRequest, UnfoldError } from '@unfold/contract
 import type { Queue } from '@unfold/queue';
 import type { BackendName } from '@unfold/rnn';
 import type { Claimed, Finished, Outcome, Store } from '@unfold/store';
+import type { Span, Tracing } from '@unfold/telemetry';
 import type { Logger } from 'pino';
 import { openDataFile } from './data-files.ts';
 import { type Journal, openJournal } from './journal.ts';
@@ -22,6 +23,7 @@ export interface AttemptServices {
   scratch: Scratch;
   log: Logger;
   metrics: WorkerMetrics;
+  tracing: Tracing;
   /** Which engine `auto` is here. */
   engine: BackendName;
   threads: number | null;
@@ -40,8 +42,9 @@ export interface Attempt {
   stop(): void;
 }
 
-export const startAttempt = (services: AttemptServices, claimed: Claimed): Attempt => {
-  const { store, persist, scratch, metrics } = services;
+/** @param parent the span of the attempt, for those of its checkpoints */
+export const startAttempt = (services: AttemptServices, claimed: Claimed, parent: string | null): Attempt => {
+  const { store, persist, scratch, metrics, tracing } = services;
   const { claim, spec } = claimed;
   const name = `${claim.job_id}-${claim.attempt}`;
   const log = services.log.child({ job_id: claim.job_id, attempt: claim.attempt });
@@ -50,6 +53,8 @@ export const startAttempt = (services: AttemptServices, claimed: Claimed): Attem
     abort.signal.addEventListener('abort', () => reject(abort.signal.reason));
   });
   aborted.catch(() => undefined);
+  /** Written one at a time. */
+  let checkpointSpan: Span | null = null;
   let requested: JobRequest | null = null;
   let stopping = false;
   let training: Training | null = null;
@@ -84,7 +89,11 @@ export const startAttempt = (services: AttemptServices, claimed: Claimed): Attem
       else steer();
     },
     onWritten: (entries) => training?.entriesWritten(entries),
-    onCheckpointSettled: () => training?.checkpointSettled(),
+    onCheckpointSettled: () => {
+      checkpointSpan?.end();
+      checkpointSpan = null;
+      training?.checkpointSettled();
+    },
     onFailure: (error) => abort.abort(error),
   });
 
@@ -131,6 +140,10 @@ export const startAttempt = (services: AttemptServices, claimed: Claimed): Attem
           journal.progress(progress);
         },
         onCheckpoint: (checkpoint) => {
+          checkpointSpan = tracing.start('checkpoint', {
+            parent,
+            attributes: { 'unfold.bytes': checkpoint.data.length },
+          });
           metrics.checkpoints.inc();
           metrics.checkpointBytes.inc(checkpoint.data.length);
           journal.checkpoint(checkpoint);

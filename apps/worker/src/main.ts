@@ -4,6 +4,7 @@ import { UnfoldError } from '@unfold/contracts';
 import { openQueue } from '@unfold/queue';
 import { type BackendName, createBackend, NativeUnavailableError } from '@unfold/rnn';
 import { openStore } from '@unfold/store';
+import { openTracing } from '@unfold/telemetry';
 import closeWithGrace from 'close-with-grace';
 import { createLogger, queueLog } from './log.ts';
 import { createMetrics, serveMetrics, type WorkerMetrics } from './metrics.ts';
@@ -58,11 +59,12 @@ const start = async () => {
   const queue = await patiently('open the queue', () =>
     openQueue({ databaseUrl, redisUrl, log: queueLog(log) }),
   );
+  const tracing = await openTracing({ exporter: config.tracing, service: 'unfold-worker' });
   const metrics = createMetrics();
   const metricsServer = await openMetrics(metrics);
-  const worker = await startWorker({ config, store, queue, log, metrics, engineName: engine });
+  const worker = await startWorker({ config, store, queue, log, metrics, tracing, engineName: engine });
   log.info({ engine, device: config.device }, 'The worker is ready.');
-  return { store, queue, worker, metricsServer };
+  return { store, queue, worker, metricsServer, tracing };
 };
 
 const started = start();
@@ -88,6 +90,7 @@ const shutdown = closeWithGrace(
     await services.queue.close();
     await services.store.close();
     await services.metricsServer?.close();
+    await services.tracing.close();
     log.info('The worker has stopped.');
   },
 );

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Config } from '@unfold/config';
-import type { Delivery, DeliveryContext, Queue } from '@unfold/queue';
+import type { Delivery, DeliveryContext, Queue, Ticket } from '@unfold/queue';
 import type { BackendName } from '@unfold/rnn';
-import type { EnqueueTicket, Finished, Store } from '@unfold/store';
+import type { Finished, Store } from '@unfold/store';
+import type { Tracing } from '@unfold/telemetry';
 import type { Logger } from 'pino';
 import { type Attempt, startAttempt } from './attempt.ts';
 import type { WorkerMetrics } from './metrics.ts';
@@ -21,6 +22,7 @@ export interface WorkerServices {
   queue: Queue;
   log: Logger;
   metrics: WorkerMetrics;
+  tracing: Tracing;
   /** Name of the backend that trains here where a job names none, as job resources show it. */
   engineName: BackendName;
 }
@@ -32,7 +34,7 @@ export interface WorkerHandle {
 
 /** Takes jobs from the queue, one at a time. */
 export const startWorker = async (services: WorkerServices): Promise<WorkerHandle> => {
-  const { config, store, queue, log, metrics } = services;
+  const { config, store, queue, log, metrics, tracing } = services;
   const stopped = new AbortController();
   const scratch = await openScratch(config.dataDir);
   const persist = createPersist(log);
@@ -50,6 +52,7 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
     scratch,
     log,
     metrics,
+    tracing,
     engine: services.engineName,
     threads: config.threads,
     device: config.device,
@@ -57,17 +60,17 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
   };
   let current: Attempt | null = null;
   /** Tickets of failed attempts that wait for their time. */
-  const resting = new Map<NodeJS.Timeout, EnqueueTicket>();
+  const resting = new Map<NodeJS.Timeout, Ticket>();
 
   // The table says that the job is queued, so the reconciler enqueues it if this cannot.
-  const enqueue = (ticket: EnqueueTicket): Promise<void> =>
+  const enqueue = (ticket: Ticket): Promise<void> =>
     queue
       .enqueue(ticket)
       .catch((error) =>
         log.warn({ err: error, ...ticket }, 'The job waits for the reconciler to enqueue it.'),
       );
 
-  const enqueueLater = (ticket: EnqueueTicket, attempt: number): void => {
+  const enqueueLater = (ticket: Ticket, attempt: number): void => {
     const pause = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10));
     const timer = setTimeout(() => {
       resting.delete(timer);
@@ -83,7 +86,7 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
     );
 
   const conclude = async (
-    { job_id, enqueue_count }: Delivery,
+    { job_id, enqueue_count, traceparent }: Delivery,
     { head, enqueue: ticket }: Finished,
     attempt: number,
     context: DeliveryContext,
@@ -91,19 +94,28 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
     void queue.announce({ job_id, seq: head });
     if (ticket === null) return;
     if (ticket.enqueue_count === enqueue_count) return context.requeue();
-    enqueueLater(ticket, attempt);
+    enqueueLater({ ...ticket, traceparent }, attempt);
   };
 
   const handle = async (delivery: Delivery, context: DeliveryContext): Promise<void> => {
     const { job_id } = delivery;
     if (stopped.signal.aborted) return context.requeue();
-    const claimed = await claimJob(job_id);
+    const attributes = { 'unfold.job.id': job_id };
+    const parent = delivery.traceparent;
+    const claimed = await tracing.traced('claim', { parent, kind: 'consumer', attributes }, () =>
+      claimJob(job_id),
+    );
     if (claimed === null) return log.info({ job_id }, 'A delivery with nothing to do.');
     if (claimed.waited_seconds !== null) metrics.pickUpSeconds.observe(claimed.waited_seconds);
     const over = metrics.attemptSeconds.startTimer();
     let outcome = 'fenced';
     metrics.busy.set(1);
-    current = startAttempt(attemptServices, claimed);
+    const span = tracing.start('attempt', {
+      parent,
+      kind: 'consumer',
+      attributes: { ...attributes, 'unfold.attempt': claimed.claim.attempt },
+    });
+    current = startAttempt(attemptServices, claimed, span.traceparent);
     if (stopped.signal.aborted) current.stop();
     try {
       const finished = await current.done;
@@ -111,6 +123,8 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
       if (finished) await conclude(delivery, finished, claimed.claim.attempt, context);
     } finally {
       over({ outcome });
+      span.set({ 'unfold.outcome': outcome });
+      span.end();
       metrics.attempts.inc({ outcome });
       metrics.busy.set(0);
       current = null;

@@ -123,6 +123,17 @@ export const environment = z.object({
     .regex(/^[a-z0-9][a-z0-9:._-]{0,62}$/, 'a device name, such as cpu')
     .default('cpu')
     .meta({ description: 'Device that a worker process owns.' }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(
+    ['http:', 'https:'],
+    'http://127.0.0.1:4318',
+    'Where traces are sent by OTLP over HTTP (`/v1/traces` is added). Unset: nothing is traced.',
+  ),
+  OTEL_EXPORTER_OTLP_HEADERS: z
+    .string()
+    .regex(/^[^=,\s]+=[^,]*(,[^=,\s]+=[^,]*)*$/, 'headers such as api-key=secret,other=value')
+    .nullable()
+    .default(null)
+    .meta({ description: 'Headers that go with the traces: name=value, separated by commas.' }),
   UNFOLD_METRICS_PORT: optionalInteger(
     0,
     65_535,
@@ -240,6 +251,7 @@ export type VariableName = keyof Environment;
 export const secretVariables: readonly VariableName[] = [
   'UNFOLD_ADMIN_KEY',
   'UNFOLD_ENCRYPTION_KEY',
+  'OTEL_EXPORTER_OTLP_HEADERS',
   'DATABASE_URL',
   'REDIS_URL',
 ];

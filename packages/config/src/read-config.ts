@@ -56,6 +56,8 @@ export interface Config {
   device: string;
   /** Threads that a worker computes with; null: one per processor. */
   threads: number | null;
+  /** Where traces are sent; null: nowhere. */
+  tracing: { endpoint: string; headers: Record<string, string> } | null;
   /** Where a worker serves its metrics; null: nowhere. */
   metricsPort: number | null;
   /** How long a stopping worker may take to write its checkpoint and hand its job back. */
@@ -143,6 +145,9 @@ const findUnknown = (given: Given): ConfigProblem[] => {
     }));
 };
 
+const toHeaders = (text: string | null): Record<string, string> =>
+  Object.fromEntries((text?.split(',') ?? []).map((entry) => entry.split(/=(.*)/s).slice(0, 2)));
+
 const toConfig = (values: Environment): Config => ({
   host: values.HOST,
   port: values.PORT,
@@ -158,6 +163,13 @@ const toConfig = (values: Environment): Config => ({
   engine: values.UNFOLD_ENGINE,
   device: values.UNFOLD_DEVICE,
   threads: values.UNFOLD_THREADS,
+  tracing:
+    values.OTEL_EXPORTER_OTLP_ENDPOINT === null
+      ? null
+      : {
+          endpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
+          headers: toHeaders(values.OTEL_EXPORTER_OTLP_HEADERS),
+        },
   metricsPort: values.UNFOLD_METRICS_PORT,
   shutdownGraceSeconds: values.UNFOLD_SHUTDOWN_GRACE_SECONDS,
   storagePatienceSeconds: values.UNFOLD_STORAGE_PATIENCE_SECONDS,

@@ -8,6 +8,8 @@ export interface Delivery {
   job_id: string;
   /** Which enqueueing of the job this is: the job table tells a stale one from it. */
   enqueue_count: number;
+  /** The span of its enqueueing; null if that was not traced. */
+  traceparent: string | null;
 }
 
 export interface DeliveryContext {
@@ -60,7 +62,8 @@ export const openConsumer = async (datastore: Datastore, handler: Handler, log: 
       throw new WaitingError();
     };
     try {
-      await handler({ job_id: job.data.job_id, enqueue_count: readTicketId(job.id) }, { signal, requeue });
+      const { job_id, traceparent = null } = job.data;
+      await handler({ job_id, enqueue_count: readTicketId(job.id), traceparent }, { signal, requeue });
     } catch (error) {
       if (error instanceof WaitingError) throw error;
       log('error', `The handler of delivery ${job.id} failed; it comes again`, error);

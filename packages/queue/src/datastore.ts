@@ -16,6 +16,7 @@ import { checkRedis } from './redis-check.ts';
 /** What BullMQ carries. The job table holds everything else. */
 export interface Payload {
   job_id: string;
+  traceparent?: string;
 }
 
 export type Settings<T> = Omit<T, 'connection'>;

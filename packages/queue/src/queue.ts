@@ -93,7 +93,8 @@ export const openQueue = async (o: {
     enqueue: (ticket) =>
       reach('enqueue', async () => {
         const options = { jobId: ticketId(ticket), priority: bullPriority(ticket.priority) };
-        await queue.add('train', { job_id: ticket.job_id }, options);
+        const { job_id, traceparent } = ticket;
+        await queue.add('train', { job_id, ...(traceparent && { traceparent }) }, options);
       }),
     holds: (ticket) => reach('look up', async () => (await queue.getJob(ticketId(ticket))) !== undefined),
     remove: (ticket) => reach('remove', async () => void (await queue.remove(ticketId(ticket)))),

@@ -4,6 +4,8 @@ export interface Ticket {
   enqueue_count: number;
   /** −100 … 100, higher first. */
   priority: number;
+  /** The span (W3C Trace Context) that this enqueueing belongs to, if it is traced. */
+  traceparent?: string | null;
 }
 
 export const queueName = 'jobs';

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { UnfoldError } from '@unfold/contracts';
 import type { DataSummary, Prediction } from '@unfold/rnn';
+import type { Tracing } from '@unfold/telemetry';
 import type { FastifyBaseLogger } from 'fastify';
 import type { ApiMetrics } from '../metrics.ts';
 import { type ChunkQueue, createChunkQueue } from './chunk-queue.ts';
@@ -76,6 +77,7 @@ interface Options {
     'inferenceRunning' | 'inferenceRestarts' | 'inferenceRows' | 'modelMemoryBytes' | 'modelsLoaded'
   >;
   log: Pick<FastifyBaseLogger, 'error' | 'warn'>;
+  tracing: Tracing;
 }
 
 const restartMs = 100;
@@ -84,7 +86,14 @@ const restartMs = 100;
 const loadedModel = (task: Task): string | null =>
   task.type === 'complete' || task.type === 'score' || task.type === 'predict' ? task.model.sha256 : null;
 
-export const createInferencePool = ({ threads: size, limit, data, metrics, log }: Options): InferencePool => {
+export const createInferencePool = ({
+  threads: size,
+  limit,
+  data,
+  metrics,
+  log,
+  tracing,
+}: Options): InferencePool => {
   const threads: Thread[] = [];
   let closing = false;
   let nextId = 1;
@@ -187,8 +196,12 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
     const id = nextId++;
     const post = (message: ToThread): void => thread.worker.postMessage(message);
     const chunks = createChunkQueue((count) => post({ type: 'credit', id, chunks: count }));
+    const span = tracing.start(`inference ${task.type}`);
     const leave = (): void => {
-      if (thread.calls.delete(id)) metrics.inferenceRunning.dec();
+      if (thread.calls.delete(id)) {
+        metrics.inferenceRunning.dec();
+        span.end();
+      }
       signal.removeEventListener('abort', cancel);
     };
     const cancel = (): void => {
@@ -208,6 +221,7 @@ export const createInferencePool = ({ threads: size, limit, data, metrics, log }
           resolve(value);
         },
         fail(error) {
+          span.fail(error);
           leave();
           chunks.fail(error);
           reject(error);

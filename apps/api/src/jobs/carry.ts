@@ -1,21 +1,30 @@
 import type { Queue } from '@unfold/queue';
 import type { EnqueueTicket, Store } from '@unfold/store';
+import type { Tracing } from '@unfold/telemetry';
 import type { FastifyBaseLogger } from 'fastify';
 
 interface Parts {
   store: Pick<Store, 'events'>;
   queue: Queue;
   log: Pick<FastifyBaseLogger, 'warn'>;
+  tracing: Tracing;
 }
 
 /**
  * Hands a ticket to the queue. The job table has decided already, so a queue that is away is no error for the client:
  * the reconciler enqueues the job later.
  */
-export const enqueueSoon = async ({ queue, log }: Parts, ticket: EnqueueTicket | null): Promise<void> => {
+export const enqueueSoon = async (
+  { queue, log, tracing }: Parts,
+  ticket: EnqueueTicket | null,
+): Promise<void> => {
   if (ticket === null) return;
   try {
-    await queue.enqueue(ticket);
+    await tracing.traced(
+      'enqueue',
+      { kind: 'producer', attributes: { 'unfold.job.id': ticket.job_id } },
+      ({ traceparent }) => queue.enqueue({ ...ticket, traceparent }),
+    );
   } catch (error) {
     log.warn(
       { err: error, job_id: ticket.job_id },
