@@ -68,6 +68,19 @@ describe('a stream', () => {
     expect(parts.every((part) => part.usage === null && part.choices.length === 1)).toBe(true);
   });
 
+  it('of no tokens still says why each choice ended, and is counted like any other answer', async () => {
+    const answered = async () =>
+      (await readMetric(api, 'unfold_http_request_seconds_count'))[
+        'method="POST",route="/v1/completions",status="200"'
+      ] ?? 0;
+    const before = await answered();
+    const nothing = { model: 'cats', prompt: ['the', 'a'], max_tokens: 0 };
+    const parts = await partsOf(await client.completions.create({ ...nothing, stream: true }));
+    const ends = parts.flatMap(({ choices }) => choices).filter((choice) => choice.finish_reason);
+    expect(ends.map(({ index, text }) => `${index}${text}`).sort()).toEqual(['0', '1']);
+    await waitFor('the answer to be counted', async () => (await answered()) === before + 1);
+  });
+
   it('can be split in two readers', async () => {
     const stream = await client.completions.create({
       model: 'cats',
