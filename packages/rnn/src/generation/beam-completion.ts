@@ -247,10 +247,10 @@ const grow = (
   const searched = (node?.tail ?? '') + textOf(tokenizer, token);
   const stopped = stops.some((stop) => searched.includes(asText(stop)));
   const longest = Math.max(0, ...stops.map((stop) => asText(stop).length));
+  const own = { token, log_probability: logSoftmaxAt(logits, token) + beside };
   const score: TokenScore = {
-    token,
-    log_probability: logSoftmaxAt(logits, token) + beside,
-    alternatives: alternatives === null ? null : alternativesOf(logits, alternatives, token, beside),
+    ...own,
+    alternatives: alternatives === null ? null : alternativesOf(logits, alternatives, own, beside),
   };
   return {
     node: { parent: node, score, tail: longest > 0 ? searched.slice(-longest) : '' },

@@ -228,7 +228,7 @@ export class Completion implements Owner {
     const token = text.all[t]!;
     if (t < text.lead) return;
     const log_probability = logSoftmaxAt(logits, token) + beside;
-    const alternatives = alternativesOf(logits, this.#options.logprobs!, token, beside);
+    const alternatives = alternativesOf(logits, this.#options.logprobs!, { token, log_probability }, beside);
     scores.push({ token, log_probability, alternatives });
   }
 

@@ -58,17 +58,23 @@ export interface SampledStreamOptions {
 /** Layer word of the draws that end sequences. */
 const endingLayer = 2;
 
-/** The likeliest tokens, and `token` if it is none of them, with `offset` added to their log-probabilities. */
+/**
+ * The likeliest tokens, and the one that is there if it is none of them.
+ * @param beside what decides on the end beside each of them, in nats
+ */
 export const alternativesOf = (
   logits: ArrayLike<number>,
   count: number,
-  token: number,
-  offset: number,
+  { token, log_probability }: { token: number; log_probability: number },
+  beside: number,
 ): NonNullable<TokenScore['alternatives']> => {
   const sum = logSum(logits);
   const best = likeliestTokens(logits, count);
   if (!best.includes(token)) best.push(token);
-  return best.map((id) => ({ token: id, log_probability: logits[id]! - sum + offset }));
+  return best.map((id) => ({
+    token: id,
+    log_probability: id === token ? log_probability : logits[id]! - sum + beside,
+  }));
 };
 
 /** Ancestral sampling: draws a token from what the network says, has it read, and so on. */
@@ -206,8 +212,8 @@ export class SampledStream implements Stream {
   /** @param beside what decided on the end, which all alternatives share */
   #score(logits: StateValues, token: number, log_probability: number, beside: number): TokenScore | null {
     const { alternatives } = this.#options;
-    return alternatives === null
-      ? null
-      : { token, log_probability, alternatives: alternativesOf(logits, alternatives, token, beside) };
+    if (alternatives === null) return null;
+    const score = { token, log_probability };
+    return { ...score, alternatives: alternativesOf(logits, alternatives, score, beside) };
   }
 }
