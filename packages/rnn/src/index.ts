@@ -27,7 +27,7 @@ export {
   type LanguageModelOptions as GenerateOptions,
 } from './language-model.ts';
 export { loadModel } from './load-model.ts';
-export type { PredictionInput } from './prediction-input.ts';
+export { atInput, type PredictionInput } from './prediction-input.ts';
 export { type Prediction, type PredictionOptions, Predictor } from './predictor.ts';
 export { createTokenizer } from './text/create-tokenizer.ts';
 export type { TokenDecoder, TokenEncoder, Tokenizer, TokenizerData, TokenLevel } from './text/tokenizer.ts';

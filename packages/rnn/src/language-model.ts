@@ -8,7 +8,7 @@ import { Completion } from './generation/completion.ts';
 import type { CompletionChunk, CompletionOptions } from './generation/completion-options.ts';
 import { type GeneratedToken, type GenerateOptions, generateTokens } from './generation/generate.ts';
 import type { PrefixCache } from './generation/prefix-cache.ts';
-import { type Score, scoreText } from './generation/score.ts';
+import { type Score, scoreTexts } from './generation/score.ts';
 import { StreamBatch } from './generation/stream-batch.ts';
 import { type Network, releaseNetwork } from './model/network.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
@@ -172,8 +172,15 @@ export class LanguageModel {
   }
 
   /** The log-probability of a text, token by token and in total. */
-  score(text: string, context?: ContextValue): Promise<Score> {
-    return scoreText(this.#network, this.tokenizer, text, encodeContext(this.#context, context));
+  async score(text: string, context?: ContextValue): Promise<Score> {
+    const [score] = await this.scoreAll([text], context);
+    return score!;
+  }
+
+  /** The same of many texts of one context, which are read side by side. @param signal once it aborts, nobody reads the answer */
+  scoreAll(texts: readonly string[], context?: ContextValue, signal?: AbortSignal): Promise<Score[]> {
+    const encoded = encodeContext(this.#context, context);
+    return scoreTexts(this.#network, this.tokenizer, texts, encoded, signal);
   }
 
   countTokens(text: string): number {

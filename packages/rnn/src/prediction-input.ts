@@ -16,6 +16,15 @@ export const refuseInput = (expected: string, received: string): never => {
   });
 };
 
+/** An error of the k-th of many inputs, its places those of the whole list. */
+export const atInput = (k: number, error: unknown): unknown =>
+  error instanceof UnfoldError && error.param === 'input'
+    ? new UnfoldError(error.code, error.message.replaceAll('input[', `input[${k}][`), {
+        param: `input[${k}]`,
+        cause: error,
+      })
+    : error;
+
 const isList = <T>(
   value: PredictionInput,
   of: (each: unknown) => each is T,

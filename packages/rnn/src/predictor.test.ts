@@ -1,5 +1,6 @@
 import { createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
+import { engines } from '../test-support/completions.ts';
 import { finalOf, resumedRun } from '../test-support/resumes.ts';
 import { checkpointsOf, metricsOf, record, textFile, tinySpec } from '../test-support/runs.ts';
 import { Predictor } from './predictor.ts';
@@ -57,6 +58,22 @@ describe('a network that answers for a sequence', () => {
     else expect(Object.values(found)[0]).toHaveLength(input.length);
     await expect(model.predict(7 as never)).rejects.toThrow('for input');
     model.close();
+  });
+
+  test.each(cases)('answers many inputs as it answers each alone: %s', async (_, fields) => {
+    const { data: records, training, ...rest } = fields;
+    const spec = tinySpec({ ...rest, training: { max_steps: 4, ...(training as object) } });
+    const run = await record({ spec, data: json(records) });
+    const weights = exportWeights(checkpointsOf(run).at(-1)!.data);
+    for (const [, createBackend] of engines) {
+      const model = await Predictor.load(weights, createBackend());
+      const inputs = records.map((each) => (each as { input: string }).input);
+      const alone = [];
+      for (const input of inputs) alone.push(await model.predict(input));
+      expect(await model.predictAll(inputs)).toEqual(alone);
+      await expect(model.predictAll([inputs[0]!, 7 as never])).rejects.toMatchObject({ param: 'input[1]' });
+      model.close();
+    }
   });
 
   test('answers with nothing but finite numbers, and refuses inputs that lead to others', async () => {

@@ -1,6 +1,7 @@
 import { describeValue, type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { Backend } from '@unfold/kernels';
 import type { HostBatch } from './data/feed.ts';
+import { pad } from './data/records/batch-layout.ts';
 import type { DataRecord, Vectors } from './data/records/data-record.ts';
 import { denormalize } from './data/records/normalization.ts';
 import type { RecordEncoding, VectorEncoding } from './data/records/record-encoding.ts';
@@ -13,12 +14,41 @@ import { ForwardPass } from './model/forward-pass.ts';
 import { type Network, releaseNetwork } from './model/network.ts';
 import { createState, releaseState } from './model/recurrent-state.ts';
 import { StepwisePass } from './model/stepwise-pass.ts';
-import { inputRecord, type PredictionInput, refuseInput } from './prediction-input.ts';
+import { atInput, inputRecord, type PredictionInput, refuseInput } from './prediction-input.ts';
 import { BatchTensors, type DeviceBatch } from './training/batch-tensors.ts';
 import type { WeightLimits } from './weights/inspect.ts';
 import { loadNetwork } from './weights/load-network.ts';
 
 type Values = Float32Array | Float64Array;
+type Values32 = Int32Array | Float32Array;
+
+/** An input as the network reads it, and its place in the list. */
+interface Encoded {
+  k: number;
+  steps: number;
+  parts: Values32[];
+}
+
+/** Inputs that are read at once, and their time steps with padding, but for one that is longer by itself. */
+const largestGroup = 16;
+const mostSteps = 4096;
+
+/** Inputs of similar lengths together, the longest first. */
+const groupsOf = (inputs: readonly Encoded[]): Encoded[][] => {
+  const groups: Encoded[][] = [];
+  for (const input of [...inputs].sort((a, b) => b.steps - a.steps)) {
+    const last = groups.at(-1);
+    const fits = last && last.length < largestGroup && (last.length + 1) * last[0]!.steps <= mostSteps;
+    if (fits) last.push(input);
+    else groups.push([input]);
+  }
+  return groups;
+};
+
+const always = async (): Promise<boolean> => {
+  await nextTurn();
+  return true;
+};
 
 /** Answers that are followed side by side unless told otherwise, and the most that can be. */
 const usualBeam = 4;
@@ -82,8 +112,55 @@ export class Predictor {
    * @throws UnfoldError `invalid_value` for an input of another kind than the model's, or for options that are out of range or
    * of no use
    */
-  async predict(value: PredictionInput, { steps, beam_width }: PredictionOptions = {}): Promise<Prediction> {
-    const input = inputRecord(this.#encoding, value);
+  async predict(value: PredictionInput, options: PredictionOptions = {}): Promise<Prediction> {
+    const [prediction] = await this.predictAll([value], options);
+    return prediction!;
+  }
+
+  /**
+   * The same for many inputs, whatever the others are: where nothing is fed back, inputs of similar lengths are read side by side.
+   * @param turn awaited now and then; false once nobody waits for the answer, which then lacks what was not computed
+   */
+  async predictAll(
+    values: readonly PredictionInput[],
+    options: PredictionOptions = {},
+    turn: () => Promise<boolean> = always,
+  ): Promise<Prediction[]> {
+    this.#expectOptions(options);
+    const predictions: Prediction[] = [];
+    /** An error of one input, its places those of the whole list. */
+    const named = async <T>(k: number, work: () => T | Promise<T>): Promise<T> => {
+      try {
+        return await work();
+      } catch (error) {
+        throw values.length === 1 ? error : atInput(k, error);
+      }
+    };
+    const inputs: DataRecord['input'][] = [];
+    for (const [k, value] of values.entries())
+      inputs.push(await named(k, () => inputRecord(this.#encoding, value)));
+    const { shape } = this.#network;
+    if (this.spec.task === 'forecasting' || shape.feedback) {
+      for (const [k, input] of inputs.entries()) {
+        if (!(await turn())) break;
+        predictions.push(await named(k, () => this.#one(input, options)));
+      }
+      return predictions;
+    }
+    const encoded: Encoded[] = [];
+    for (const [k, input] of inputs.entries())
+      encoded.push({ k, ...(await named(k, () => this.#encode(input))) });
+    for (const group of groupsOf(encoded)) {
+      if (!(await turn())) break;
+      const answers = await this.#atOnce(group);
+      for (const [n, { k }] of group.entries())
+        predictions[k] = await named(k, () => this.#answer(answers[n]!));
+    }
+    return predictions;
+  }
+
+  /** @throws UnfoldError `invalid_value` for options that are of no use to this model */
+  #expectOptions({ steps, beam_width }: PredictionOptions): void {
     const searches = this.#network.shape.feedback?.kind === 'tokens';
     if (beam_width !== undefined && !searches)
       throw new UnfoldError(
@@ -91,22 +168,22 @@ export class Predictor {
         `beam_width is for answers that are fed back: expected nothing for this model, but received ${describeValue(beam_width)}.`,
         { param: 'beam_width' },
       );
-    if (this.spec.task === 'forecasting')
-      return {
-        values: await forecast(
-          this.#network,
-          this.#encoding.input as VectorEncoding,
-          input as Vectors,
-          steps ?? 1,
-        ),
-      };
-    if (steps !== undefined)
+    if (steps !== undefined && this.spec.task !== 'forecasting')
       throw new UnfoldError(
         'invalid_value',
         `steps is how long a forecast goes on: expected nothing for task "${this.spec.task}", but received ${describeValue(steps)}.`,
         { param: 'steps' },
       );
-    return this.#answerFor(input, searches ? (beam_width ?? usualBeam) : null);
+  }
+
+  /** What is answered for one input at a time: a forecast, or what is fed back. */
+  async #one(input: DataRecord['input'], { steps, beam_width }: PredictionOptions): Promise<Prediction> {
+    if (this.spec.task !== 'forecasting') {
+      const searches = this.#network.shape.feedback?.kind === 'tokens';
+      return this.#answerFor(input, searches ? (beam_width ?? usualBeam) : null);
+    }
+    const encoding = this.#encoding.input as VectorEncoding;
+    return { values: await forecast(this.#network, encoding, input as Vectors, steps ?? 1) };
   }
 
   #encode(input: DataRecord['input']): ReturnType<typeof encodeRecord> {
@@ -122,37 +199,33 @@ export class Predictor {
         `Expected a whole number from 1 to ${widestBeam} for beam_width, but received ${describeValue(beam)}.`,
         { param: 'beam_width' },
       );
-    const { shape } = this.#network;
     const { steps, parts } = this.#encode(input);
     const rows = beam ?? 1;
     const tensors = new BatchTensors(this.#network, { longest: steps, sequences: rows, continues: true });
     try {
-      const batch = tensors.load(this.#batchOf(parts[0]!, steps, rows));
+      const batch = tensors.load(this.#batchOf(new Array(rows).fill(parts[0]!), steps, null));
       if (beam !== null) {
         const { tokens } = await beamSearch(this.#network, batch, beam);
         return { tags: tokens.map((token) => this.#names[token]!) };
       }
-      return this.#answer(await (shape.feedback ? this.#stepByStep(batch) : this.#atOnce(batch)));
+      return this.#answer(await this.#stepByStep(batch));
     } finally {
       tensors.release();
     }
   }
 
-  /** One sequence in each of some rows, with nothing to learn. */
-  #batchOf(input: Int32Array | Float32Array, steps: number, rows: number): HostBatch {
+  /** Sequences side by side, with nothing to learn. */
+  #batchOf(inputs: readonly Values32[], steps: number, lengths: Int32Array | null): HostBatch {
     const { shape } = this.#network;
-    const width = input.length / steps;
-    const inputs = new (input.constructor as Float32ArrayConstructor)(input.length * rows);
-    for (let t = 0; t < steps; t++)
-      for (let n = 0; n < rows; n++)
-        inputs.set(input.subarray(t * width, (t + 1) * width), (t * rows + n) * width);
+    const rows = inputs.length;
+    const width = shape.input.kind === 'tokens' ? 1 : shape.input.size;
     const outputs = rows * (shape.outputAt === 'end' ? 1 : steps);
     const discrete = shape.loss === 'softmax';
     return {
       steps,
-      lengths: null,
+      lengths,
       sequences: null,
-      inputs,
+      inputs: pad([...inputs], steps, width, 0),
       targets: discrete ? new Int32Array(outputs).fill(-1) : new Float32Array(outputs * shape.output.size),
       mask: discrete ? null : new Int32Array(outputs),
       count: 1,
@@ -161,19 +234,35 @@ export class Predictor {
     };
   }
 
-  /** What the network says, probabilities where it chooses, of one output or of each step: one row after the other. */
-  async #atOnce(batch: DeviceBatch): Promise<Values> {
+  /** What the network says of each sequence, probabilities where it chooses, of one output or of each step: one row after the other. */
+  async #atOnce(group: readonly Encoded[]): Promise<Values[]> {
     const { backend, shape } = this.#network;
-    const pass = new ForwardPass(this.#network, batch.steps, 1);
-    const state = createState(this.#network, 1);
+    const N = group.length;
     const V = shape.output.size;
-    const rows = backend.createTensor(shape.outputAt === 'end' ? [1, V] : [batch.steps, 1, V]);
+    const steps = group[0]!.steps;
+    const lengths = group.some((each) => each.steps < steps)
+      ? Int32Array.from(group, (each) => each.steps)
+      : null;
+    const inputs = group.map(({ parts }) => parts[0]!);
+    const tensors = new BatchTensors(this.#network, { longest: steps, sequences: N, continues: true });
+    const pass = new ForwardPass(this.#network, steps, N);
+    const state = createState(this.#network, N);
+    const end = shape.outputAt === 'end';
+    const rows = backend.createTensor(end ? [N, V] : [steps, N, V]);
     try {
+      const batch = tensors.load(this.#batchOf(inputs, steps, lengths));
       pass.begin(state);
       pass.logits(pass.hidden(batch, state), rows);
       if (shape.loss === 'softmax') backend.softmax({ logits: rows, output: rows });
-      return (await backend.download(rows)) as Values;
+      const values = (await backend.download(rows)) as Values;
+      return group.map((each, n) => {
+        const own = new (values.constructor as Float32ArrayConstructor)(end ? V : each.steps * V);
+        for (let t = 0; t < own.length / V; t++)
+          own.set(values.subarray((t * N + n) * V, (t * N + n + 1) * V), t * V);
+        return own;
+      });
     } finally {
+      tensors.release();
       pass.release();
       releaseState(backend, state);
       backend.release(rows);

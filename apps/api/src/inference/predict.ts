@@ -1,5 +1,5 @@
 import { describeValue, maxPredictionInputs, type PredictionInput, UnfoldError } from '@unfold/contracts';
-import type { Prediction, Predictor, PredictionInput as Sequence } from '@unfold/rnn';
+import { atInput, type Prediction, type Predictor, type PredictionInput as Sequence } from '@unfold/rnn';
 import type { PredictOptions } from './protocol.ts';
 
 /** What a model reads: its name, and in how many lists the texts or numbers of one sequence lie. */
@@ -48,18 +48,9 @@ const requireLength = (model: Predictor, sequence: Sequence, longest: number): v
     );
 };
 
-/** An error of one sequence, its places those of the whole input. */
-const atInput = (k: number, error: unknown): unknown =>
-  error instanceof UnfoldError && error.param === 'input'
-    ? new UnfoldError(error.code, error.message.replaceAll('input[', `input[${k}][`), {
-        param: `input[${k}]`,
-        cause: error,
-      })
-    : error;
-
 /**
- * Answers for each sequence, one after the other.
- * @param turn awaited before each; false once nobody waits for the answer
+ * Answers for each sequence.
+ * @param turn awaited now and then; false once nobody waits for the answer
  */
 export const predict = async (
   model: Predictor,
@@ -73,15 +64,13 @@ export const predict = async (
       `input: expected at most ${maxPredictionInputs} sequences, but received ${sequences.length}.`,
       { param: 'input' },
     );
-  const predictions: Prediction[] = [];
   for (const [k, sequence] of sequences.entries()) {
-    if (!(await turn())) break;
+    if (!(await turn())) return [];
     try {
       requireLength(model, sequence, longest);
-      predictions.push(await model.predict(sequence, options));
     } catch (error) {
       throw sequences.length === 1 ? error : atInput(k, error);
     }
   }
-  return predictions;
+  return model.predictAll(sequences, options, turn);
 };

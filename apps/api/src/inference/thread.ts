@@ -19,8 +19,6 @@ import {
   type CompletionResult,
   creditWindow,
   type FromThread,
-  type ScoredText,
-  type ScoreOptions,
   type Task,
   type ThreadData,
   type ToThread,
@@ -59,20 +57,6 @@ const turnOf = (call: Call) => async (): Promise<boolean> => {
   return !call.abort.signal.aborted;
 };
 
-const score = async (
-  call: Call,
-  model: LanguageModel,
-  { texts, context }: ScoreOptions,
-): Promise<ScoredText[]> => {
-  const scored: ScoredText[] = [];
-  const turn = turnOf(call);
-  for (const text of texts) {
-    if (!(await turn())) break;
-    scored.push(await model.score(text, context ?? undefined));
-  }
-  return scored;
-};
-
 const models = createLoadedModels(
   await createBackend(data.engine, { threads: 1 }),
   data.memory_bytes,
@@ -102,7 +86,13 @@ const run = (call: Call, task: Task): Promise<unknown> => {
     case 'complete':
       return models.with(task.model, (model) => complete(call, requireWriter(model, 'model'), task.options));
     case 'score':
-      return models.with(task.model, (model) => score(call, requireWriter(model, 'id'), task.options));
+      return models.with(task.model, (model) =>
+        requireWriter(model, 'id').scoreAll(
+          task.options.texts,
+          task.options.context ?? undefined,
+          call.abort.signal,
+        ),
+      );
     case 'predict':
       return models.with(task.model, (model) =>
         predict(requirePredictor(model, 'id'), task.options, turnOf(call)),

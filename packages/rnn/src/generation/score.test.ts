@@ -1,5 +1,6 @@
 import { createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
+import { engines } from '../../test-support/completions.ts';
 import { checkpointsOf, record, textFile, tinySpec } from '../../test-support/runs.ts';
 import { LanguageModel } from '../language-model.ts';
 import { exportWeights } from '../weights/export.ts';
@@ -84,4 +85,29 @@ test.each([
   }
   expect(compared).toBeGreaterThan(3);
   model.close();
+});
+
+test.each<[string, Parameters<typeof tinySpec>[0]]>([
+  ['endless texts', { text: {}, model: { cell: 'lstm', num_layers: 2, embedding_size: 4 } }],
+  ['an end symbol', { text: { sequences: 'lines' }, model: { cell: 'gru', norm: 'batch' } }],
+  ['a coin', { text: { sequences: 'lines' }, model: { cell: 'gru', length: 'bernoulli' } }],
+  [
+    'a countdown',
+    { text: { sequences: 'lines' }, model: { cell: 'lstm', length: 'countdown', max_length: 300 } },
+  ],
+  [
+    'a countdown drawn once',
+    { text: { sequences: 'lines' }, model: { length: 'countdown', max_length: 300, renew: false } },
+  ],
+])('many texts have the scores that each has alone: %s', async (_, fields) => {
+  const run = await record({ spec: tinySpec(fields), data: textFile('ab\nba\nb\nabab\n'.repeat(9)) });
+  const weights = exportWeights(checkpointsOf(run).at(-1)!.data);
+  for (const [, createBackend] of engines) {
+    const model = await LanguageModel.load(weights, createBackend());
+    const texts = Array.from({ length: 40 }, (_, k) => 'abba'.repeat(1 + ((7 * k) % 70)).slice(k % 4));
+    const alone = [];
+    for (const text of texts) alone.push(await model.score(text));
+    expect(await model.scoreAll(texts)).toEqual(alone);
+    await model.close();
+  }
 });
