@@ -16,5 +16,6 @@ export {
   type RandomAddress,
   type RandomStream,
   randomPurposes,
+  uniformAt,
 } from './philox.ts';
 export { createReference } from './reference/reference-backend.ts';

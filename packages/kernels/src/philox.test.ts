@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createRandomStream, inverseNormal, philox4x32, randomPurposes } from './philox.ts';
+import { createRandomStream, inverseNormal, philox4x32, randomPurposes, uniformAt } from './philox.ts';
 
 // Random123's kat_vectors, lines "philox4x32 10": counter, key, result.
 const knownAnswers = [
@@ -19,6 +19,7 @@ test('a stream depends on every part of its address and on nothing else', () => 
   const base = { seed: 1, purpose: randomPurposes.sampling, step: 2, layer: 3, sequence: 4, t: 5 };
   const first = createRandomStream(base).uniform();
   expect(createRandomStream(base).uniform()).toBe(first);
+  expect(uniformAt(base)).toBe(first);
   for (const part of ['seed', 'purpose', 'step', 'layer', 'sequence', 't'] as const)
     expect(createRandomStream({ ...base, [part]: base[part] + 1 }).uniform()).not.toBe(first);
 });

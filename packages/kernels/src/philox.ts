@@ -125,6 +125,21 @@ export function createRandomStream(address: RandomAddress): RandomStream {
   return { word, uniform, normal, below };
 }
 
+const block = new Uint32Array(4);
+
+/** The first `uniform` of the stream that starts at `address`, without making one. */
+export function uniformAt({
+  seed,
+  purpose,
+  step = 0,
+  layer = 0,
+  sequence = 0,
+  t = 0,
+}: RandomAddress): number {
+  philox4x32(step, sequence, t, 0, seed, purposeWord(purpose, layer), block);
+  return ((block[0]! >>> 5) * 67108864 + (block[1]! >>> 6)) / 9007199254740992;
+}
+
 // Highest power first, from the paper.
 const centralNumerator = [
   2509.0809287301227, 33430.57558358813, 67265.7709270087, 45921.95393154987, 13731.69376550946,

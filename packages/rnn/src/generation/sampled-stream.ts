@@ -1,4 +1,4 @@
-import { createRandomStream } from '@unfold/kernels';
+import { uniformAt } from '@unfold/kernels';
 import type { Network } from '../model/network.ts';
 import type { StateValues } from '../model/recurrent-state.ts';
 import type { RowInput } from '../model/row-step.ts';
@@ -102,7 +102,7 @@ export class SampledStream implements Stream {
     this.#recorded = options.recorded;
     this.#adjustment = Adjustment.isNothing(adjustment) ? null : new Adjustment(adjustment, from?.counts);
     // A stream of its own, so that what is drawn of tokens does not depend on how sequences end.
-    const uniform = (t: number): number => createRandomStream({ ...random, layer: endingLayer, t }).uniform();
+    const uniform = (t: number): number => uniformAt({ ...random, layer: endingLayer, t });
     this.#ending = endingOf(network, uniform, sampling.temperature, from?.ending ?? null);
     options.record?.begin(this.#unread, this.#position);
   }
@@ -177,7 +177,7 @@ export class SampledStream implements Stream {
       tell({ ...shown, token, log_probability: halt.log_probability, finish_reason: 'stop' });
       return true;
     }
-    const uniform = createRandomStream({ ...random, t: this.#drawnBefore + this.#drawn }).uniform();
+    const uniform = uniformAt({ ...random, t: this.#drawnBefore + this.#drawn });
     const choice = this.#choose(logits, uniform);
     const { token } = choice;
     const final = this.#ending.after(endings);

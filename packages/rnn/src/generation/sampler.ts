@@ -131,10 +131,31 @@ export const drawToken = (
   excluded: number | null,
 ): number => {
   if (options.temperature === 0) return likeliest(logits, excluded);
+  if (!cuts(options, logits.length)) return drawFromAll(logits, options.temperature, uniform, excluded);
   const count = fillCandidates(logits, options, excluded);
   let sum = 0;
   for (let k = 0; k < count; k++) sum += weights[k]!;
   return order[pick(uniform, sum, count)]!;
+};
+
+/** Where nothing is cut off: weights stand at their tokens' places, that of the excluded one being 0. */
+const drawFromAll = (
+  logits: ArrayLike<number>,
+  temperature: number,
+  uniform: number,
+  excluded: number | null,
+): number => {
+  const V = logits.length;
+  makeRoom(V);
+  let top = -Infinity;
+  for (let v = 0; v < V; v++) if (v !== excluded && logits[v]! > top) top = logits[v]!;
+  let sum = 0;
+  for (let v = 0; v < V; v++) {
+    const weight = v === excluded ? 0 : Math.exp((logits[v]! - top) / temperature);
+    weights[v] = weight;
+    sum += weight;
+  }
+  return pick(uniform, sum, V);
 };
 
 const pick = (uniform: number, sum: number, count: number): number => {
