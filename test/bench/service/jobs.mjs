@@ -151,7 +151,7 @@ export const jobs = {
   name: 'jobs',
   help: 'from posting to running on an idle worker, and jobs posted a second, on PostgreSQL and on Redis',
   async measure(_, { seconds }) {
-    const settings = { jobs: 15, connections: 16, seconds };
+    const settings = { jobs: 9, connections: 16, seconds };
     // A database each: what was posted stays queued, and would be run.
     const on = async (name, more) => {
       const own = await startService({

@@ -2,7 +2,7 @@ import type { JobResource, JobSpec } from '@unfold/contracts';
 import type { Created, Idempotency, Quota } from '@unfold/store';
 import type { ApiContext } from '../context.ts';
 import { admitJob } from './admission.ts';
-import { announceHead, enqueueSoon } from './carry.ts';
+import { enqueueSoon } from './carry.ts';
 
 /**
  * Checks, stores and enqueues a job that was not posted before with this `Idempotency-Key`.
@@ -25,6 +25,7 @@ export const submitJob = async (
   const spec = start ? { ...asked, start_from: { ...asked.start_from!, model: start.id } } : asked;
   const created = await store.jobs.create(project, spec, idempotency, start, quota);
   await enqueueSoon(context, created.enqueue);
-  if (!created.replayed) await announceHead(context, created.resource.id);
+  // Its log has the one frame that says that it is queued.
+  if (!created.replayed) void context.queue.announce({ job_id: created.resource.id, seq: 1 });
   return created;
 };

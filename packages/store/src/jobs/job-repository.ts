@@ -8,7 +8,7 @@ import { behindSql, checkAfter, directionSql, notFound, toPage } from '../pages.
 import { requireJobRoom, requireStorage } from '../quotas.ts';
 import type { JobRepository } from '../repositories.ts';
 import { createClaim, createFinish } from './job-attempts.ts';
-import { appendLocked, lockJob, statusFrame } from './job-changes.ts';
+import { insertFrames, lockJob, statusFrame } from './job-changes.ts';
 import { createRequest, createResume } from './job-requests.ts';
 import { findJob, type JobRow, selectJobs, toJobResource, toTicket } from './job-row.ts';
 import { copyStartWeights } from './start-weights.ts';
@@ -46,11 +46,14 @@ const insertJob = async (
 ): Promise<JobRow> => {
   // `queued_at` is told by the clock, not by the transaction's begin: who waited for a lock comes later.
   await queries.$executeRaw`
+    WITH job AS (
     INSERT INTO jobs (id, project, name, status, spec, metadata, priority, file, validation_file, key_id, queued_at)
     VALUES (${id}, ${project}, ${spec.name}, 'queued', ${toJson(spec)}::json, ${toJson(spec.metadata)}::jsonb,
-      ${spec.priority}::int, ${spec.file}, ${spec.validation_file}, ${keyId}, clock_timestamp())`;
-  await queries.jobHead.create({ data: { job_id: id, progress: noProgress } });
-  await appendLocked(queries, id, [statusFrame('queued', 0)]);
+      ${spec.priority}::int, ${spec.file}, ${spec.validation_file}, ${keyId}, clock_timestamp())
+    RETURNING id), head AS (
+    INSERT INTO job_heads (job_id, next_seq, progress)
+    SELECT id, 2, ${toJson(noProgress)}::json FROM job RETURNING next_seq)
+    ${insertFrames(id, [statusFrame('queued', 0)], Prisma.sql`head`)}`;
   return (await findJob(queries, id)) as JobRow;
 };
 
