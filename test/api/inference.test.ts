@@ -227,6 +227,24 @@ describe('POST /v1/completions', () => {
   });
 });
 
+describe('inference threads', () => {
+  it('write one busy model on two cores, the same text on each', async () => {
+    const two = await startApi({ config: { inferenceThreads: 2 } });
+    try {
+      await publish(two, trained, 'cats');
+      const expected = await writeDirectly(trained.model, { prompt: 'the', max_tokens: 60, seed: 2 });
+      const answers = await Promise.all(
+        Array.from({ length: 40 }, () =>
+          two.request.post('/v1/completions').send({ model: 'cats', prompt: 'the', max_tokens: 60, seed: 2 }),
+        ),
+      );
+      expect(new Set(answers.map(({ body }) => body.choices[0].text))).toEqual(new Set([expected]));
+    } finally {
+      await two.stop();
+    }
+  });
+});
+
 describe('POST /v1/models/:id/score', () => {
   it('gives the log-probabilities of the model itself, the first token’s being null', async () => {
     const texts = ['the cat sat', 'a', 'on the mat'];

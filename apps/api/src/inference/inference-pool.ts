@@ -81,6 +81,8 @@ interface Options {
 }
 
 const restartMs = 100;
+/** Calls that a thread may have more than the idlest before that one loads its model as well: few streams gain nothing from being parted. */
+const spreadsFrom = 8;
 
 /** The file that a task loads and that stays loaded, by its hash. */
 const loadedModel = (task: Task): string | null =>
@@ -171,13 +173,13 @@ export const createInferencePool = ({
     }, restartMs).unref();
   };
 
-  /** The least busy thread that has the model, else the least busy one. */
+  /** The least busy thread that has the model, unless another one is far less busy: then that one loads it too, and two cores write. */
   const choose = (sha256: string | null): Thread => {
-    const busy = [...threads].sort((a, b) => a.calls.size - b.calls.size);
-    const chosen = busy.find(({ models }) => sha256 !== null && models.has(sha256)) ?? busy[0];
-    if (chosen === undefined)
+    const [idlest, ...others] = [...threads].sort((a, b) => a.calls.size - b.calls.size);
+    if (idlest === undefined)
       throw new UnfoldError('unavailable', 'Inference is restarting. Try again shortly.');
-    return chosen;
+    const having = [idlest, ...others].find(({ models }) => sha256 !== null && models.has(sha256));
+    return having !== undefined && having.calls.size < idlest.calls.size + spreadsFrom ? having : idlest;
   };
 
   const start = (

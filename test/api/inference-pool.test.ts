@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { noTracing } from '@unfold/telemetry';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createInferencePool, type InferencePool } from '../../apps/api/dist/inference/inference-pool.js';
+import type { CompletionOptions, ModelSource } from '../../apps/api/dist/inference/protocol.js';
+import { createMetrics } from '../../apps/api/dist/metrics.js';
+import { sampleText } from './support.ts';
+import { trainWeights } from './trained-model.ts';
+
+let folder: string;
+let pool: InferencePool;
+let source: ModelSource;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'unfold-pool-'));
+  const { weights } = await trainWeights(sampleText);
+  const path = join(folder, 'weights');
+  await writeFile(path, weights);
+  const sha256 = createHash('sha256').update(weights).digest('hex');
+  source = { kind: 'model', path, bytes: weights.length, sha256 };
+  pool = createInferencePool({
+    threads: 1,
+    limit: 10,
+    data: { engine: 'reference', memory_bytes: 1 << 30, cache_bytes: 1 << 20 },
+    metrics: createMetrics(),
+    tracing: noTracing,
+    log: { error() {}, warn() {} },
+  });
+});
+afterAll(async () => {
+  await pool.close();
+  await rm(folder, { recursive: true });
+});
+
+const options: CompletionOptions = {
+  prompts: ['the'],
+  max_tokens: 300,
+  temperature: 1,
+  top_p: 1,
+  top_k: null,
+  n: 1,
+  best_of: 1,
+  beam_width: null,
+  echo: false,
+  logprobs: null,
+  stop: [],
+  seed: 4,
+  frequency_penalty: 0,
+  presence_penalty: 0,
+  logit_bias: null,
+  context: null,
+  cache_scope: 'default',
+  session: null,
+};
+
+/** Reads a call, and aborts it once its reader has taken so many chunks. */
+const write = async (change: Partial<CompletionOptions>, abortAfter = Number.POSITIVE_INFINITY) => {
+  const abort = new AbortController();
+  const chunks = pool.complete(source, { ...options, ...change }, abort.signal);
+  let text = '';
+  let taken = 0;
+  let step = await chunks.next();
+  for (; !step.done; step = await chunks.next()) {
+    text += step.value.text;
+    if (++taken === abortAfter) abort.abort();
+  }
+  return { text, session: step.value.session };
+};
+
+it('says where a session stands when its call is aborted: after what its reader took', async () => {
+  const whole = await write({});
+  for (const taken of [1, 90]) {
+    const first = await write({ session: { state: null } }, taken);
+    expect(first.text).toBe(whole.text.slice(0, taken));
+    const goOn = { session: { state: first.session!.state }, prompts: [''], max_tokens: 300 - taken };
+    expect(first.text + (await write(goOn)).text).toBe(whole.text);
+  }
+});
+
+it('gives up a call that is aborted without a session', async () => {
+  await expect(write({}, 20)).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+it('answers whole texts in one piece each, and the same ones', async () => {
+  const chunks = pool.complete(source, { ...options, whole: true }, new AbortController().signal);
+  const first = await chunks.next();
+  expect(first.value).toMatchObject({ index: 0, text: (await write({})).text, finish_reason: 'length' });
+  expect((await chunks.next()).done).toBe(true);
+});
