@@ -65,21 +65,23 @@ const writers = [
       lines(Array.from({ length: 30 }, (_, k) => ({ context: `${k % 3}`, text: 'abcab'.slice(k % 4) }))),
   },
 ];
-const own = writers.map(({ task, model, data }) => ({
-  title: `${task}, never`,
-  data,
-  spec: tinySpec({
-    task,
-    model: { hidden_size: 21, cell: 'lstm', num_layers: 2, dropout: 0.1, embedding_size: 13, ...model },
-    training: {
-      batch_size: 5,
-      sequence_length: 7,
-      max_steps: 5,
-      checkpoint_every: 2,
-      teacher_forcing: { mode: 'never' },
-    },
-  }),
-}));
+const own = writers.flatMap(({ task, model, data }) =>
+  [13, null].map((embedding_size) => ({
+    title: `${task}, never, embedding ${embedding_size}`,
+    data,
+    spec: tinySpec({
+      task,
+      model: { hidden_size: 21, cell: 'lstm', num_layers: 2, dropout: 0.1, embedding_size, ...model },
+      training: {
+        batch_size: 5,
+        sequence_length: 7,
+        max_steps: 5,
+        checkpoint_every: 2,
+        teacher_forcing: { mode: 'never' },
+      },
+    }),
+  })),
+);
 
 const finalOf = (run: Recorded) => tensorsOf(checkpointsOf(run).at(-1)!.data);
 const lossesOf = (run: Recorded): number[] =>

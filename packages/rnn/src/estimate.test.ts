@@ -4,7 +4,7 @@ import { checkpointsOf, record, sentence, tensorsOf, textFile, tinySpec } from '
 import { checkData } from './data/records/check-data.ts';
 import { activationBytes, estimate } from './estimate.ts';
 import { createGradients, createNetwork } from './model/network.ts';
-import { type Port, shapeOfPlaces } from './model/network-shape.ts';
+import { type Port, shapeOfPlaces, textShape } from './model/network-shape.ts';
 import { TeacherForcing } from './training/teacher-forcing.ts';
 import { exportWeights } from './weights/export.ts';
 import { inspectWeights } from './weights/inspect.ts';
@@ -20,6 +20,16 @@ describe('the estimate', () => {
     expect(found.parameters).toBe(inspectWeights(exportWeights(checkpoint)).parameters);
     expect(found.vocabulary_size).toBe(256);
     expect(Math.abs(found.checkpoint_bytes - checkpoint.length) / checkpoint.length).toBeLessThan(0.2);
+  });
+
+  test('counts the one-hot vectors of a text that reads mixtures of them', () => {
+    const size = { characters: 2000, bytes: 2000 };
+    const of = (mode: string) => {
+      const spec = tinySpec({ text: { level: 'byte' }, training: { teacher_forcing: { mode } } });
+      const { batch_size: lanes, sequence_length: steps } = spec.training;
+      return estimate(spec, size).memory_bytes - activationBytes(spec, { lanes, steps }, textShape(256));
+    };
+    expect(of('never') - of('always')).toBe(4 * 256 ** 2);
   });
 
   test('bounds a vocabulary from above', () => {

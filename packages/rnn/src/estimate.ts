@@ -15,7 +15,7 @@ import {
 } from './model/parameter-table.ts';
 import { defaultMaxWords } from './text/vocabulary-builder.ts';
 import { expectDataFit } from './training/data-fit.ts';
-import { closesLoop } from './training/teacher-forcing.ts';
+import { closesLoop, mixesTokens } from './training/teacher-forcing.ts';
 
 export interface TextSize {
   /** Unicode code points. */
@@ -184,6 +184,7 @@ export const estimate = (
   const parameters = countParameters(model, shape);
   const buffers = bufferTable(model, shape).reduce((sum, entry) => sum + elementCount(entry.shape), 0);
   const slots = slotsOf(spec);
+  const oneHots = mixesTokens(spec, shape) ? shape.input.size ** 2 : 0;
   const carries = endless && training.bptt.stateful;
   const perLane = outputWidth(model) * model.num_layers * (model.cell === 'lstm' ? 2 : 1);
   // Beside the tensors a checkpoint holds its header: names, spec and vocabulary.
@@ -194,7 +195,7 @@ export const estimate = (
   return {
     object: 'training.estimate',
     parameters,
-    memory_bytes: 4 * ((2 + slots) * parameters + buffers + activationCount(spec, plan, shape)),
+    memory_bytes: 4 * ((2 + slots) * parameters + buffers + oneHots + activationCount(spec, plan, shape)),
     checkpoint_bytes:
       4 * ((1 + slots) * parameters + buffers + (carries ? plan.lanes * perLane : 0)) + headerBytes,
     steps_per_epoch: plan.perEpoch,

@@ -10,7 +10,7 @@ import { createState, stateTensors } from '../src/model/recurrent-state.ts';
 import { TrainingPass } from '../src/model/training-pass.ts';
 import { BatchTensors } from '../src/training/batch-tensors.ts';
 import { openRunData, type RunData } from '../src/training/run-data.ts';
-import { closesLoop } from '../src/training/teacher-forcing.ts';
+import { closesLoop, mixesTokens } from '../src/training/teacher-forcing.ts';
 import { scratchFolder } from './runs.ts';
 
 export const openData = async (spec: JobSpec, data: string): Promise<RunData> =>
@@ -27,7 +27,7 @@ export const openData = async (spec: JobSpec, data: string): Promise<RunData> =>
 export const createRig = (spec: JobSpec, data: RunData, backend: Backend) => {
   const feed = data.training;
   const shape = shapeOf(spec, data.encoding, feed.longest);
-  const network = createNetwork(backend, spec.model, shape);
+  const network = createNetwork(backend, spec.model, shape, mixesTokens(spec, shape));
   initializeNetwork(network, 7);
   const gradients = createGradients(network);
   const Pass = closesLoop(spec.training.teacher_forcing, shape) ? ClosedLoopPass : TrainingPass;

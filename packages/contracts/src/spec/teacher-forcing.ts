@@ -67,7 +67,7 @@ export const teacherForcingOptions = z
     scheduled,
     z.strictObject({ mode: z.literal('never') }).meta({
       description:
-        'The network is always fed its own output, gradients and all: of a text, which needs an embedding, the embeddings of its symbols ' +
+        'The network is always fed its own output, gradients and all: of a text the one-hot vectors or the embeddings of its symbols, ' +
         'mixed by their probabilities, after the first symbol of a window or a sequence.',
     }),
   ])

@@ -33,13 +33,13 @@ export const mixAnswers = (
 
 /**
  * What layer 0 reads in a closed loop, step by step, and the way of gradients back through it. Where outputs are inputs (`readsOutputs`), answers take the place
- * of what is known: numbers as they are; of a text ŷ E, the rows of the embedding mixed by their probabilities, but for the first step of
+ * of what is known: numbers as they are; of a text ŷ, or ŷ E, the rows of the embedding mixed by their probabilities, but for the first step of
  * a call, which reads the symbol before it.
  */
 export class ClosedLoopInput {
   readonly #network: Network;
   readonly #gradients: GradientSet;
-  /** By step, [T,N,E]; null: nothing is embedded. */
+  /** By step, [T,N,E], of a network that reads ŷ only the first; null: nothing is embedded. */
   readonly #embedded: Tensor | null;
   readonly #dEmbedded: Tensor | null;
   /** Numbers that may be more than answers, [T,N,C]; null: inputs are known, or nothing is mixed. */
@@ -51,17 +51,19 @@ export class ClosedLoopInput {
 
   /** @param longest steps between two cuts */
   constructor(network: Network, gradients: GradientSet, longest: number, sequences: number) {
-    const { backend, model, parameters, shape } = network;
+    const { backend, identity, layers, parameters, shape } = network;
     const real = (steps: number, width: number): Tensor => backend.createTensor([steps, sequences, width]);
     const { readsOutputs } = shape;
-    const mixes = readsOutputs && parameters.encoder !== null;
+    const { encoder } = parameters;
+    const width = layers[0]!.inputSize;
+    const mixes = readsOutputs && encoder !== null && identity === null;
     this.#network = network;
     this.#gradients = gradients;
-    this.#embedded = parameters.encoder && real(longest, model.embedding_size!);
-    this.#dEmbedded = gradients.encoder || mixes ? real(longest, model.embedding_size!) : null;
+    this.#embedded = encoder && real(identity ? 1 : longest, width);
+    this.#dEmbedded = gradients.encoder || mixes ? real(longest, width) : null;
     this.#read = readsOutputs && shape.loss !== 'softmax' ? real(longest, shape.output.size) : null;
     this.#dRead = readsOutputs ? real(1, shape.output.size) : null;
-    this.#scratch = mixes ? real(1, model.embedding_size!) : null;
+    this.#scratch = mixes ? real(1, width) : null;
   }
 
   /** Whether step t of a chunk reads symbols that are known. */
@@ -84,10 +86,10 @@ export class ClosedLoopInput {
   /** What layer 0 reads at step t. @param answers f(o) of the step before, [1,N,F] */
   at(chunk: ClosedLoopChunk, t: number, answers: Tensor): Tensor {
     const { backend, parameters, shape } = this.#network;
-    if (this.#embedded) {
-      const output = backend.view(this.#embedded, t, 1);
-      if (!this.#looksUp(chunk, t))
-        mixRows(backend, { table: parameters.encoder!, weights: answers, output, scratch: this.#scratch! });
+    if (this.#embedded && this.#looksUp(chunk, t)) return backend.view(this.#embedded, t, 1);
+    if (this.#scratch) {
+      const output = backend.view(this.#embedded!, t, 1);
+      mixRows(backend, { table: parameters.encoder!, weights: answers, output, scratch: this.#scratch });
       return output;
     }
     return shape.readsOutputs

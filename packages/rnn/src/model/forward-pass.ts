@@ -32,10 +32,10 @@ export class ForwardPass {
   readonly #last: Tensor | null;
 
   constructor(network: Network, steps: number, sequences: number) {
-    const { backend, model, parameters, shape } = network;
+    const { backend, layers, model, parameters, shape } = network;
     this.#network = network;
     this.#sequences = sequences;
-    this.#embedded = parameters.encoder && backend.createTensor([steps, sequences, model.embedding_size!]);
+    this.#embedded = parameters.encoder && backend.createTensor([steps, sequences, layers[0]!.inputSize]);
     this.#injection = new Injection(network, steps, sequences);
     this.#firstState = new FirstState(network, sequences);
     this.#stack = new LayerStack(network, null, steps, sequences);

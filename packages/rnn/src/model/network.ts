@@ -26,7 +26,7 @@ interface Linear<P> {
 
 /** Everything of a network that is trained, in its place; P is null where a gradient is frozen. */
 interface Arranged<P> {
-  /** Null without an embedding. */
+  /** What tokens are looked up in before layer 0 reads them: the embedding, or `Network.identity`; null: layer 0 looks them up itself. */
   encoder: P | null;
   decoder: { weight: P; bias: P };
   /** Of R f, the output that is fed back. */
@@ -75,6 +75,8 @@ export interface Network {
   statistics: (NormStatistics | null)[];
   /** What is part of the model but not trained. */
   buffers: { name: string; tensor: Parameter }[];
+  /** One-hot vectors by token, [V,V], of a network that reads mixtures of them; null: it does not. No part of the model. */
+  identity: Parameter | null;
 }
 
 const arrange = <P extends Parameter | null>(
@@ -128,16 +130,37 @@ const arrange = <P extends Parameter | null>(
   };
 };
 
-/** A network of zeros. */
-export const createNetwork = (backend: Backend, model: ModelOptions, shape: NetworkShape): Network => {
-  const table = parameterTable(model, shape);
-  const layers = recurrentLayers(model, shape);
+const createIdentity = (backend: Backend, size: number): Parameter => {
+  const identity = backend.createParameter({ use: 'embedding', rows: size, columns: size });
+  const values = new Float32Array(size * size);
+  for (let k = 0; k < size; k++) values[k * size + k] = 1;
+  upload(backend, identity, values);
+  return identity;
+};
+
+/**
+ * A network of zeros.
+ * @param mixesTokens of tokens without an embedding: layer 0 reads one-hot vectors as numbers, so that mixtures of them can take their place. Names,
+ * shapes and results are those of the look-up
+ */
+export const createNetwork = (
+  backend: Backend,
+  model: ModelOptions,
+  shape: NetworkShape,
+  mixesTokens = false,
+): Network => {
+  const { size } = shape.input;
+  const read: NetworkShape = mixesTokens ? { ...shape, input: { kind: 'vectors', size } } : shape;
+  const table = parameterTable(model, read);
+  const layers = recurrentLayers(model, read);
   const all = table.map(({ role }) => backend.createParameter(role));
-  const buffers = bufferTable(model, shape).map(({ name, role }) => ({
+  const buffers = bufferTable(model, read).map(({ name, role }) => ({
     name,
     tensor: backend.createParameter(role),
   }));
   const buffer = (name: string): Parameter => buffers.find((each) => each.name === name)!.tensor;
+  const identity = mixesTokens ? createIdentity(backend, size) : null;
+  const parameters = arrange(table, all, model, layers.length);
   return {
     backend,
     model,
@@ -145,7 +168,7 @@ export const createNetwork = (backend: Backend, model: ModelOptions, shape: Netw
     vocabularySize: shape.output.size,
     layers,
     table,
-    parameters: arrange(table, all, model, layers.length),
+    parameters: { ...parameters, encoder: identity ?? parameters.encoder },
     statistics: layers.map(({ norm }, place) => {
       if (norm !== 'batch') return null;
       const suffix = layerSuffix(model, place);
@@ -156,6 +179,7 @@ export const createNetwork = (backend: Backend, model: ModelOptions, shape: Netw
       };
     }),
     buffers,
+    identity,
   };
 };
 
@@ -184,10 +208,11 @@ export const releaseParameters = (
   { all }: { readonly all: readonly (Parameter | null)[] },
 ): void => backend.release(...all.filter((tensor) => tensor !== null));
 
-/** Frees a network's parameters and statistics. */
-export const releaseNetwork = ({ backend, parameters, buffers }: Network): void => {
+/** Frees everything that a network holds. */
+export const releaseNetwork = ({ backend, parameters, buffers, identity }: Network): void => {
   releaseParameters(backend, parameters);
   backend.release(...buffers.map(({ tensor }) => tensor));
+  if (identity) backend.release(identity);
 };
 
 /** Uploads real numbers at the backend's precision. */

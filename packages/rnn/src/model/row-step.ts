@@ -120,7 +120,7 @@ export class RowStep {
     const gates = gateCount[model.cell] * model.hidden_size;
     return {
       tokens: backend.createTensor([N], 'int'),
-      embedded: parameters.encoder && real(model.embedding_size!),
+      embedded: parameters.encoder && real(layers[0]!.inputSize),
       state: createState(this.#network, N),
       outputs: layers.map(({ recurrent, hiddenSize }) => (recurrent === false ? real(hiddenSize) : null)),
       countdown: parameters.countdown && real(countdownInputs),

@@ -264,6 +264,46 @@ describe('a network that reads what it wrote', () => {
   });
 });
 
+describe('a text that reads what it answered, without an embedding', () => {
+  const training = {
+    teacher_forcing: { mode: 'never' },
+    evaluate_every: 2,
+    diagnostics_every: 2,
+    sample_every: 3,
+    bptt: { window: 3 },
+  };
+  const fields = { model: { cell: 'lstm', num_layers: 2 }, training };
+
+  test('resumes with the same bits, and its export scores as any other model does', async () => {
+    const run = await resumed(fields, textFile(sentence.repeat(6)));
+    expect(Number.isFinite(metricsOf(run).at(-1)!.values.free_running_loss)).toBe(true);
+    const bytes = exportWeights(finalOf(run));
+    const forced = await resumed({ model: fields.model }, textFile(sentence.repeat(6)));
+    const shapesOf = (weights: Uint8Array) =>
+      [...readHeader(weights).tensors].map(([name, { shape }]) => [name, shape]);
+    expect(shapesOf(bytes)).toEqual(shapesOf(exportWeights(finalOf(forced))));
+    expect(tensorsOf(bytes)).not.toEqual(tensorsOf(exportWeights(finalOf(forced))));
+    const model = await LanguageModel.load(bytes, createReference());
+    expect((await model.score('the quick')).log_probabilities.slice(1).every(Number.isFinite)).toBe(true);
+    model.close();
+  });
+
+  test('starts from a model that was forced, a new symbol beside, and leaves frozen layers alone', async () => {
+    const base = finalOf(await resumed({ model: fields.model }, textFile(sentence.repeat(6))));
+    const run = await record({
+      spec: {
+        ...tinySpec({ ...fields, training: { ...training, max_steps: 2 } }),
+        start_from: { model: 'base', freeze: ['layers.1'], reset: [] },
+      },
+      data: textFile(`${sentence}!`.repeat(6)),
+      start: base,
+    });
+    const [before, after] = [base, finalOf(run)].map((bytes) => tensorsOf(exportWeights(bytes)));
+    expect(after!['rnn.weight_hh_l1']).toEqual(before!['rnn.weight_hh_l1']);
+    expect(after!['rnn.weight_hh_l0']).not.toEqual(before!['rnn.weight_hh_l0']);
+  });
+});
+
 describe('a forecast with feedback', () => {
   const series = Array.from({ length: 200 }, (_, t) => [Math.sin(t / 3), Math.cos(t / 5)]);
   const csv = () => textFile(series.map((row) => row.join(',')).join('\n'), 'series.csv');

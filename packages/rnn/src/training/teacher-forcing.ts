@@ -17,6 +17,13 @@ type Options = JobSpec['training']['teacher_forcing'];
 export const closesLoop = ({ mode }: Options, { loss }: Pick<NetworkShape, 'loss'>): boolean =>
   mode === 'never' || (mode === 'scheduled' && loss !== 'softmax');
 
+/** Whether layer 0 must read mixtures of tokens that are not embedded: a text's ŷ, see `createNetwork`. */
+export const mixesTokens = ({ model, training }: JobSpec, shape: NetworkShape): boolean =>
+  closesLoop(training.teacher_forcing, shape) &&
+  shape.readsOutputs &&
+  shape.loss === 'softmax' &&
+  model.embedding_size === null;
+
 /**
  * What a network is fed of the step before, in training. The target, always: all steps at once. By a coin the target or a sample of the
  * answer: the samples first, then all steps at once. What the network answered itself, always or (numbers) by a coin: step by step, since

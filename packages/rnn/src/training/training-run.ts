@@ -32,7 +32,7 @@ import { createOptimizer, type Optimizer } from './optimizer.ts';
 import { RollbackPoint } from './rollback-point.ts';
 import type { RunData } from './run-data.ts';
 import { learningRateAt } from './schedule.ts';
-import { TeacherForcing } from './teacher-forcing.ts';
+import { mixesTokens, TeacherForcing } from './teacher-forcing.ts';
 import { initialState, type TrainingState } from './training-state.ts';
 import { transferWeights } from './transfer.ts';
 import { Validation, type ValidationMetrics } from './validation.ts';
@@ -48,6 +48,13 @@ const expectSize = (spec: JobSpec, shape: NetworkShape): void => {
       'limit_exceeded',
       `The model would have ${parameters} parameters with a vocabulary of ${shape.output.size}, but at most ${specLimits.parameters} are allowed.`,
       { param: 'model.hidden_size' },
+    );
+  const V = shape.output.size;
+  if (mixesTokens(spec, shape) && V ** 2 > specLimits.parameters)
+    throw new UnfoldError(
+      'limit_exceeded',
+      `A text that is fed its own answers and has no embedding is read as one-hot vectors, ${V ** 2} numbers with a vocabulary of ${V}, but at most ${specLimits.parameters} are allowed: expected a model.embedding_size or a smaller text.max_vocab.`,
+      { param: 'model.embedding_size' },
     );
 };
 
@@ -97,7 +104,7 @@ export class TrainingRun {
     this.totalSteps = Math.min(training.max_steps ?? Number.POSITIVE_INFINITY, training.epochs * batches);
     this.#backend = backend;
     this.#checkpointMemory = start.checkpointMemory;
-    this.#network = createNetwork(backend, spec.model, shape);
+    this.#network = createNetwork(backend, spec.model, shape, mixesTokens(spec, shape));
     // Before the rest is made, since it leaves arrays behind: their memory is free again when the rest is.
     if (checkpoint === null) {
       initializeNetwork(this.#network, spec.seed);

@@ -261,6 +261,15 @@ describe('a run', () => {
     await expect(record({ spec })).rejects.toMatchObject({ code: 'limit_exceeded' });
   });
 
+  test('of more one-hot vectors than allowed is refused where it would read mixtures of them', async () => {
+    const spec = tinySpec({ text: { level: 'word' }, training: { teacher_forcing: { mode: 'never' } } });
+    const data = textFile(Array.from({ length: 16_000 }, (_, k) => `w${k}`).join(' '));
+    await expect(record({ spec, data })).rejects.toMatchObject({
+      code: 'limit_exceeded',
+      param: 'model.embedding_size',
+    });
+  });
+
   test('trains at double precision too', async () => {
     const backend = createReference({ precision: 'float64' });
     const data = textFile(sentence.repeat(2));

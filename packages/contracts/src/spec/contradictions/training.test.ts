@@ -17,21 +17,7 @@ const rows: Contradiction[] = [
     'training.teacher_forcing.mode',
     'task',
     { task: 'classification', training: never },
-    { task: 'forecasting', training: never },
-  ],
-  [
-    'a mixture of symbols that are not embedded',
-    'training.teacher_forcing.mode',
-    'model.embedding_size',
     { training: never },
-    { model: { embedding_size: 8 }, training: never },
-  ],
-  [
-    'a mixture of symbols of a context that are not embedded',
-    'training.teacher_forcing.mode',
-    'model.embedding_size',
-    { task: conditional, training: never },
-    { task: conditional, ...scheduled({ c: 1 }) },
   ],
   [
     'feeding back where no arrow goes',

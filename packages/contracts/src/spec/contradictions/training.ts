@@ -25,16 +25,6 @@ const forcing: Rule[] = [
           'no output is fed back',
         )
       : null,
-  (spec) =>
-    spec.training.teacher_forcing.mode === 'never' && writesText(spec) && spec.model.embedding_size === null
-      ? excludes(
-          'training.teacher_forcing.mode',
-          'never',
-          'model.embedding_size',
-          null,
-          'what a text is fed of its own answers is a mixture of symbols, which an embedding can mix',
-        )
-      : null,
 ];
 
 const validates = ({ training, validation_file }: CompletedSpec): boolean =>

@@ -89,7 +89,7 @@ export const gradientsThroughTime = async (
       layer.cell === 'lstm' ? holdCell(network, layer, parameters.recurrent[k]!) : null,
     ),
   );
-  const embedded = parameters.encoder && create([T, N, model.embedding_size!]);
+  const embedded = parameters.encoder && create([T, N, layers[0]!.inputSize]);
   const scratch = { output: create([1, N, H]), dc: create([N, H]), h: create([N, H]), c: create([N, H]) };
   const head = outputHead(network, 1, N);
   const firstState = new FirstState(network, N);
