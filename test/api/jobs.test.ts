@@ -57,6 +57,37 @@ describe.each(queueKinds)('jobs, with the queue on %s', (queue) => {
       await api.request.post(`/v1/jobs/${usual.body.id}/cancel`);
     });
 
+    it('stores each of many that are posted at once, and refuses the others for their own reasons', async () => {
+      const file = await upload(api);
+      const nowhere = `file-${'0'.repeat(32)}`;
+      const names = Array.from({ length: 20 }, (_, k) => `of-many-${k}`);
+      const posted = names.map((name, k) => {
+        const spec = { ...smallSpec(file), name, ...(k % 5 === 4 ? { validation_file: nowhere } : {}) };
+        return api.request.post('/v1/jobs').send(spec);
+      });
+      const answers = await Promise.all(posted);
+      expect(answers.map(({ status }) => status)).toEqual(names.map((_, k) => (k % 5 === 4 ? 404 : 201)));
+      const jobs = answers.filter(({ status }) => status === 201).map(({ body }) => jobResource.parse(body));
+      expect(jobs.map(({ name }) => name)).toEqual(names.filter((_, k) => k % 5 !== 4));
+      for (const { id } of jobs) {
+        expect(await isHeld(id)).toBe(true);
+        await api.request.post(`/v1/jobs/${id}/cancel`);
+      }
+    });
+
+    it('refuses a file that another process deleted a moment ago, whatever it remembers of it', async () => {
+      const file = await upload(api);
+      const first = await api.request.post('/v1/jobs').send(smallSpec(file));
+      await api.request.post(`/v1/jobs/${first.body.id}/cancel`);
+      await api.store.files.remove('default', file);
+      expectError(await api.request.post('/v1/jobs').send(smallSpec(file)), 404, 'not_found', 'file');
+      const other = await upload(api);
+      await api.request.post('/v1/jobs/estimate').send(smallSpec(other));
+      await api.request.delete(`/v1/files/${other}`);
+      const estimate = await api.request.post('/v1/jobs/estimate').send(smallSpec(other));
+      expectError(estimate, 404, 'not_found', 'file');
+    });
+
     it('refuses what is impossible with this data with 422, naming the field', async () => {
       const post = (body: object) => api.request.post('/v1/jobs').send(body);
       const good = await upload(api);

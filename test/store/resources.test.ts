@@ -1,7 +1,16 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileResource, jobResource, jobSpec, keyResource, modelResource, type Page } from '@unfold/contracts';
-import { newId } from '@unfold/store';
+import {
+  fileResource,
+  type JobSpec,
+  type JobSpecInput,
+  jobResource,
+  jobSpec,
+  keyResource,
+  modelResource,
+  type Page,
+} from '@unfold/contracts';
+import { newId, type Store } from '@unfold/store';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   addCheckpoint,
@@ -93,12 +102,22 @@ describe('files', () => {
     await expect(store.files.locate(job.spec.file)).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('a job created while its file is being deleted: one of the two is refused', async () => {
+  it.each([
+    ['alone', (store: Store, spec: JobSpec) => store.jobs.create('default', spec)],
+    [
+      'with others',
+      async (store: Store, spec: JobSpec) => {
+        const job = { project: 'default', spec, key_id: null };
+        const [answer] = await store.jobs.createMany([job, job]);
+        if (answer instanceof Error) throw answer;
+      },
+    ],
+  ])('a job created %s while its file is being deleted: one of the two is refused', async (_, create) => {
     const { store } = fixture;
     for (let round = 0; round < 10; round += 1) {
       const { resource } = await upload(store);
       const [created, removed] = await Promise.allSettled([
-        store.jobs.create('default', jobSpec.parse({ file: resource.id })),
+        create(store, jobSpec.parse({ file: resource.id })),
         store.files.remove('default', resource.id),
       ]);
       expect([created.status, removed.status].filter((status) => status === 'rejected')).toHaveLength(1);
@@ -165,6 +184,53 @@ describe('jobs', () => {
       code: 'not_found',
       param: 'file',
     });
+  });
+
+  it("are stored together, and what is refused of one is not the others' concern", async () => {
+    const own = await openFixture({ queueDepth: 5 });
+    const { resource: file } = await upload(own.store);
+    const { resource: theirs } = await upload(own.store, undefined, 'stranger');
+    const held = await createJob(own.store, { file: file.id, priority: 10 });
+    const spec = (more: Partial<JobSpecInput> = {}) => jobSpec.parse({ file: file.id, ...more });
+    const post = (...specs: JobSpec[]) =>
+      own.store.jobs.createMany(specs.map((spec) => ({ project: 'default', spec, key_id: null })));
+
+    const answers = await post(
+      spec(),
+      spec({ file: theirs.id }),
+      spec({ validation_file: theirs.id }),
+      spec({ priority: 50, name: 'first' }),
+      { ...spec(), priority: 2 ** 40 },
+    );
+    expect(answers).toMatchObject([
+      { resource: { status: 'queued' }, replayed: false },
+      { code: 'not_found', param: 'file' },
+      { code: 'not_found', param: 'validation_file' },
+      { resource: { name: 'first' } },
+      // PostgreSQL has no such integer.
+      expect.any(Error),
+    ]);
+    const together = await post(spec({ priority: -1 }), spec({ priority: 60 }), spec());
+    expect(together).toMatchObject([
+      { resource: { queue_position: 5 } },
+      { resource: { queue_position: 1 } },
+      { code: 'queue_full' },
+    ]);
+    for (const answer of [...answers, ...together]) {
+      if (answer instanceof Error) continue;
+      const { id } = answer.resource;
+      expect(answer.enqueue).toEqual({
+        job_id: id,
+        enqueue_count: 1,
+        priority: answer.resource.spec.priority,
+      });
+      const { queue_position, ...stored } = await own.store.jobs.get('default', id);
+      expect(answer.resource).toMatchObject(stored);
+      expect(await own.store.events.read(id)).toMatchObject([{ seq: 1, type: 'status', status: 'queued' }]);
+    }
+    expect((await own.store.jobs.queued()).map(({ priority }) => priority)).toEqual([60, 50, 10, 0, -1]);
+    expect((await own.store.jobs.get('default', held.id)).queue_position).toBe(3);
+    await own.remove();
   });
 
   it('take their log and checkpoints along when deleted, not their model', async () => {

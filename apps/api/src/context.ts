@@ -7,6 +7,8 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { DataChecks } from './inference/data-checks.ts';
 import type { InferencePool } from './inference/inference-pool.ts';
 import type { ModelDirectory } from './inference/model-directory.ts';
+import type { JobIntake } from './jobs/job-intake.ts';
+import type { KnownFiles } from './jobs/known-files.ts';
 import type { RateLimits } from './limits/rate-limits.ts';
 import type { FollowerHub } from './live/follower-hub.ts';
 import type { OpenSockets } from './live/open-sockets.ts';
@@ -50,6 +52,8 @@ export interface ApiContext {
   sockets: OpenSockets;
   inference: InferencePool;
   models: ModelDirectory;
+  files: KnownFiles;
+  jobIntake: JobIntake;
   sessionLeases: SessionLeases;
   dataChecks: DataChecks;
   gate: KeyGate;

@@ -2,6 +2,8 @@ import type { ApiContext } from './context.ts';
 import { createDataChecks } from './inference/data-checks.ts';
 import { createInferencePool } from './inference/inference-pool.ts';
 import { createModelDirectory } from './inference/model-directory.ts';
+import { createJobIntake } from './jobs/job-intake.ts';
+import { createKnownFiles } from './jobs/known-files.ts';
 import { startReconciler } from './jobs/reconciler.ts';
 import { createRateLimits } from './limits/rate-limits.ts';
 import { createFollowerHub } from './live/follower-hub.ts';
@@ -79,6 +81,8 @@ export const createContext = (
     sockets,
     inference,
     models: createModelDirectory(store),
+    files: createKnownFiles(store),
+    jobIntake: createJobIntake(store, queue),
     webhooks,
     sessionLeases,
     dataChecks: createDataChecks((task) => inference.check(task, given.closing)),

@@ -26,7 +26,7 @@ export interface QueueCounts {
  */
 export interface Queue {
   /** Repeating a ticket that is held does nothing. */
-  enqueue(ticket: Ticket): Promise<void>;
+  enqueue(...tickets: Ticket[]): Promise<void>;
   /** Whether the ticket waits, rests or is being handled. */
   holds(ticket: Ticket): Promise<boolean>;
   /** Takes a waiting ticket back; one that is being handled, or unknown, stays as it is. */
@@ -46,6 +46,12 @@ export interface Queue {
 
 const announcements = 'announcements';
 const control = 'control';
+
+const toBullJob = (ticket: Ticket) => ({
+  name: 'train',
+  data: { job_id: ticket.job_id, ...(ticket.traceparent && { traceparent: ticket.traceparent }) },
+  opts: { jobId: ticketId(ticket), priority: bullPriority(ticket.priority) },
+});
 
 const closeQueue = async ({ object, drop }: Connected<BullQueue<Payload>>): Promise<void> => {
   await settlesWithin(closeWithinMs, object.close());
@@ -90,12 +96,7 @@ export const openQueue = async (o: {
   };
 
   return {
-    enqueue: (ticket) =>
-      reach('enqueue', async () => {
-        const options = { jobId: ticketId(ticket), priority: bullPriority(ticket.priority) };
-        const { job_id, traceparent } = ticket;
-        await queue.add('train', { job_id, ...(traceparent && { traceparent }) }, options);
-      }),
+    enqueue: (...tickets) => reach('enqueue', async () => void (await queue.addBulk(tickets.map(toBullJob)))),
     holds: (ticket) => reach('look up', async () => (await queue.getJob(ticketId(ticket))) !== undefined),
     remove: (ticket) => reach('remove', async () => void (await queue.remove(ticketId(ticket)))),
     consume: async (handler) => {

@@ -91,6 +91,15 @@ export interface JobListQuery extends PageQuery {
   metadata?: Record<string, string> | null | undefined;
 }
 
+/** A job to be stored without further conditions. `key_id`: the key that posted it. */
+export interface PlainJob {
+  project: string;
+  spec: JobSpec;
+  key_id: string | null;
+}
+
+export type CreatedJob = Created<JobResource> & { enqueue: EnqueueTicket | null };
+
 export interface JobRepository {
   /**
    * Stores a queued job, its head and its first frame in one transaction. `not_found` (param `file` or
@@ -103,7 +112,12 @@ export interface JobRepository {
     idempotency?: Idempotency,
     start?: LocatedModel | null,
     quota?: Quota | null,
-  ): Promise<Created<JobResource> & { enqueue: EnqueueTicket | null }>;
+  ): Promise<CreatedJob>;
+  /**
+   * Stores jobs that no key's quota and no `Idempotency-Key` holds, all in one statement. Answers one by one, in their
+   * order: what became of the job, or why it was refused, as by {@link JobRepository.create}.
+   */
+  createMany(jobs: readonly PlainJob[]): Promise<(CreatedJob | Error)[]>;
   get(project: string, id: string): Promise<JobResource>;
   /** Newest first. */
   list(project: string, query: JobListQuery): Promise<Page<JobResource>>;

@@ -1,4 +1,4 @@
-import type { EstimateResource, FileResource, JobSpec } from '@unfold/contracts';
+import type { EstimateResource, JobSpec } from '@unfold/contracts';
 import { type DataSummary, estimate } from '@unfold/rnn';
 
 /**
@@ -7,7 +7,7 @@ import { type DataSummary, estimate } from '@unfold/rnn';
  */
 export const estimateTraining = (
   spec: JobSpec,
-  file: FileResource,
+  file: { characters: number | null; bytes: number },
   data: DataSummary | null,
 ): EstimateResource => {
   const needs = estimate(spec, { characters: file.characters ?? file.bytes, bytes: file.bytes }, data);

@@ -1,32 +1,22 @@
 import type { Config } from '@unfold/config';
-import { type EstimateResource, type FileResource, type JobSpec, UnfoldError } from '@unfold/contracts';
-import type { LocatedModel, Store } from '@unfold/store';
+import { type EstimateResource, type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { LocatedFile, LocatedModel } from '@unfold/store';
 import type { ApiContext } from '../context.ts';
-import { unknown } from '../http/parameters.ts';
 import type { CheckedFile, DataSummary } from '../inference/data-checks.ts';
 import { estimateTraining } from '../inference/estimate-training.ts';
 import { findStartModel } from './start-model.ts';
 
 type Param = 'file' | 'validation_file';
 
-const findFile = async (store: Store, project: string, id: string, param: Param): Promise<FileResource> => {
-  try {
-    return await store.files.get(project, id);
-  } catch (error) {
-    if (error instanceof UnfoldError && error.code === 'not_found') throw unknown('file', id, param);
-    throw error;
-  }
-};
-
 /** Read in windows: what the upload recorded is all that has to be known of it. */
 const isEndlessText = ({ task, text }: JobSpec): boolean =>
   task === 'language_model' && text.sequences === 'whole';
 
 /** At most one token per character, or per byte. */
-const mostTokens = (file: FileResource, spec: JobSpec): number =>
+const mostTokens = (file: LocatedFile, spec: JobSpec): number =>
   spec.text.level === 'byte' ? file.bytes : (file.characters ?? 0);
 
-const requireText = (file: FileResource, spec: JobSpec, param: Param): void => {
+const requireText = (file: LocatedFile, spec: JobSpec, param: Param): void => {
   if (file.bytes === 0)
     throw new UnfoldError('empty_file', `${param}: expected text, but ${file.id} is empty.`, { param });
   const bytesWillDo = isEndlessText(spec) && spec.text.level === 'byte';
@@ -38,7 +28,7 @@ const requireText = (file: FileResource, spec: JobSpec, param: Param): void => {
     );
 };
 
-const requireLength = (file: FileResource, spec: JobSpec): void => {
+const requireLength = (file: LocatedFile, spec: JobSpec): void => {
   const { sequence_length: window, validation_fraction: fraction } = spec.training;
   const share = spec.validation_file === null ? 1 - fraction : 1;
   const available = Math.ceil(mostTokens(file, spec) * share);
@@ -51,7 +41,7 @@ const requireLength = (file: FileResource, spec: JobSpec): void => {
     );
 };
 
-const requireValidation = (file: FileResource, spec: JobSpec): void => {
+const requireValidation = (file: LocatedFile, spec: JobSpec): void => {
   requireText(file, spec, 'validation_file');
   if (isEndlessText(spec) && mostTokens(file, spec) < 2)
     throw new UnfoldError(
@@ -90,27 +80,27 @@ const requireWithinLimits = (
     );
 };
 
-/** Where a file lies, for a thread to read it. */
-const locate = async (store: Store, id: string): Promise<CheckedFile> => {
-  const { path, sha256 } = await store.files.locate(id);
-  return { path: store.artifacts.absolute(path), sha256 };
-};
-
 /** Reads records and series as a whole, once for the same bytes and options; null for an endless text, which is not read. */
 const checkContent = async (
   { store, config, dataChecks }: Admission,
   spec: JobSpec,
-): Promise<DataSummary | null> =>
-  isEndlessText(spec)
-    ? null
-    : dataChecks.check({
-        spec,
-        data: await locate(store, spec.file),
-        validation: spec.validation_file === null ? null : await locate(store, spec.validation_file),
-        longest_sequence: config.limits.sequenceLength,
-      });
+  file: LocatedFile,
+  validation: LocatedFile | null,
+): Promise<DataSummary | null> => {
+  if (isEndlessText(spec)) return null;
+  const toRead = ({ path, sha256 }: LocatedFile): CheckedFile => ({
+    path: store.artifacts.absolute(path),
+    sha256,
+  });
+  return dataChecks.check({
+    spec,
+    data: toRead(file),
+    validation: validation && toRead(validation),
+    longest_sequence: config.limits.sequenceLength,
+  });
+};
 
-type Admission = Pick<ApiContext, 'store' | 'config' | 'dataChecks'>;
+type Admission = Pick<ApiContext, 'store' | 'config' | 'dataChecks' | 'files'>;
 
 /**
  * Checks a spec against what the upload recorded of an endless text, without reading a byte again, and against the content of other data.
@@ -122,13 +112,14 @@ export const admitJob = async (
   project: string,
   spec: JobSpec,
 ): Promise<{ estimate: EstimateResource; start: LocatedModel | null }> => {
-  const { store, config } = context;
-  const file = await findFile(store, project, spec.file, 'file');
+  const { store, config, files } = context;
+  const file = await files.find(project, spec.file, 'file');
   requireText(file, spec, 'file');
-  if (spec.validation_file !== null)
-    requireValidation(await findFile(store, project, spec.validation_file, 'validation_file'), spec);
+  const validation =
+    spec.validation_file === null ? null : await files.find(project, spec.validation_file, 'validation_file');
+  if (validation !== null) requireValidation(validation, spec);
   if (isEndlessText(spec)) requireLength(file, spec);
-  const data = await checkContent(context, spec);
+  const data = await checkContent(context, spec, file, validation);
   const estimate = estimateTraining(spec, file, data);
   requireWithinLimits(spec, estimate, config);
   return { estimate, start: await findStartModel(store, project, spec, data) };

@@ -2,8 +2,10 @@ import type { Queue } from '@unfold/queue';
 import type { EnqueueTicket, Store } from '@unfold/store';
 import type { Tracing } from '@unfold/telemetry';
 import type { FastifyBaseLogger } from 'fastify';
+import type { JobIntake } from './job-intake.ts';
 
 interface Parts {
+  jobIntake: Pick<JobIntake, 'enqueue'>;
   store: Pick<Store, 'events'>;
   queue: Queue;
   log: Pick<FastifyBaseLogger, 'warn'>;
@@ -15,7 +17,7 @@ interface Parts {
  * the reconciler enqueues the job later.
  */
 export const enqueueSoon = async (
-  { queue, log, tracing }: Parts,
+  { jobIntake, log, tracing }: Parts,
   ticket: EnqueueTicket | null,
 ): Promise<void> => {
   if (ticket === null) return;
@@ -23,7 +25,7 @@ export const enqueueSoon = async (
     await tracing.traced(
       'enqueue',
       { kind: 'producer', attributes: { 'unfold.job.id': ticket.job_id } },
-      ({ traceparent }) => queue.enqueue({ ...ticket, traceparent }),
+      ({ traceparent }) => jobIntake.enqueue({ ...ticket, traceparent }),
     );
   } catch (error) {
     log.warn(

@@ -4,6 +4,9 @@ import type { ApiContext } from '../context.ts';
 import { admitJob } from './admission.ts';
 import { enqueueSoon } from './carry.ts';
 
+const hasLimit = (quota: Quota | null): boolean =>
+  quota !== null && (quota.concurrent_jobs !== null || quota.stored_bytes !== null);
+
 /**
  * Checks, stores and enqueues a job that was not posted before with this `Idempotency-Key`.
  * @param specOf asked only if nothing is replayed: a replay must not fail because the world has changed since
@@ -23,7 +26,10 @@ export const submitJob = async (
   const { start } = await admitJob(context, project, asked);
   // A name may belong to another model by the time the job runs.
   const spec = start ? { ...asked, start_from: { ...asked.start_from!, model: start.id } } : asked;
-  const created = await store.jobs.create(project, spec, idempotency, start, quota);
+  const created =
+    idempotency || start || hasLimit(quota)
+      ? await store.jobs.create(project, spec, idempotency, start, quota)
+      : await context.jobIntake.store({ project, spec, key_id: quota?.key_id ?? null });
   await enqueueSoon(context, created.enqueue);
   // Its log has the one frame that says that it is queued.
   if (!created.replayed) void context.queue.announce({ job_id: created.resource.id, seq: 1 });

@@ -55,8 +55,11 @@ const listFiles = ({ context, project, query }: Call<{ query: z.output<typeof fi
 const getFile = ({ context, project, params }: Call<Params>) =>
   context.store.files.get(project, requireId('file', params.id));
 
-const deleteFile = ({ context, project, params }: Call<Params>) =>
-  context.store.files.remove(project, requireId('file', params.id));
+const deleteFile = async ({ context, project, params }: Call<Params>) => {
+  const deleted = await context.store.files.remove(project, requireId('file', params.id));
+  context.files.forget();
+  return deleted;
+};
 
 /** Uploads, and what was seen of them on the way. */
 export const registerFileRoutes = (app: FastifyInstance, context: ApiContext): void => {

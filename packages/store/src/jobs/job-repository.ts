@@ -1,61 +1,46 @@
-import { isFinal, type JobSpec, type JobStatus, jobStatuses, UnfoldError } from '@unfold/contracts';
+import { isFinal, type JobStatus, jobStatuses, UnfoldError } from '@unfold/contracts';
 import type { ArtifactStore } from '../artifact-store.ts';
 import { toJson } from '../clean-json.ts';
-import { type Database, Prisma, type Queries } from '../database.ts';
+import { type Database, Prisma } from '../database.ts';
 import { createOnce } from '../idempotency.ts';
 import { newId } from '../new-id.ts';
 import { behindSql, checkAfter, directionSql, notFound, toPage } from '../pages.ts';
 import { requireJobRoom, requireStorage } from '../quotas.ts';
 import type { JobRepository } from '../repositories.ts';
+import { insertJobs, type NewJob } from './insert-jobs.ts';
 import { createClaim, createFinish } from './job-attempts.ts';
-import { insertFrames, lockJob, statusFrame } from './job-changes.ts';
+import { lockJob } from './job-changes.ts';
 import { createRequest, createResume } from './job-requests.ts';
 import { findJob, type JobRow, selectJobs, toJobResource, toTicket } from './job-row.ts';
 import { copyStartWeights } from './start-weights.ts';
 
 /** A log of millions of frames takes a while to delete. */
 const removalTimeout_ms = 600_000;
-const noProgress = { step: 0, total_steps: null, epoch: 0, tokens: 0, eta_seconds: null };
 
-/** Locks the files against deletion until the job exists, from when on it protects them itself. */
-const lockFiles = async (queries: Queries, project: string, spec: JobSpec): Promise<void> => {
-  for (const param of ['file', 'validation_file'] as const) {
-    const id = spec[param];
-    if (id === null) continue;
-    const found = await queries.$queryRaw<object[]>`
-      SELECT id FROM files WHERE id = ${id} AND project = ${project} FOR KEY SHARE`;
-    if (found.length === 0) throw notFound('file', id, param);
+/** Its row, or why PostgreSQL or the rules refused it. */
+type Inserted = JobRow | Error;
+
+/** Each with an id of its own; one that PostgreSQL refuses must not take the others along. */
+const insertEach = async (
+  database: Database,
+  jobs: readonly NewJob[],
+  queueDepth: number,
+): Promise<Inserted[]> => {
+  try {
+    return await database.run((queries) => insertJobs(queries, jobs, queueDepth));
+  } catch (error) {
+    const isAway = error instanceof UnfoldError && error.code === 'unavailable';
+    if (isAway || jobs.length <= 1) return jobs.map(() => error as Error);
+    const alone = jobs.map((job) => insertEach(database, [job], queueDepth));
+    return (await Promise.all(alone)).flat();
   }
 };
 
-const checkDepth = async (queries: Queries, queueDepth: number): Promise<void> => {
-  const queued = await queries.job.count({ where: { status: 'queued' } });
-  if (queued >= queueDepth)
-    throw new UnfoldError(
-      'queue_full',
-      `The queue holds ${queued} jobs and takes no more: wait until some have started.`,
-    );
-};
-
-const insertJob = async (
-  queries: Queries,
-  project: string,
-  id: string,
-  spec: JobSpec,
-  keyId: string | null,
-): Promise<JobRow> => {
-  // `queued_at` is told by the clock, not by the transaction's begin: who waited for a lock comes later.
-  await queries.$executeRaw`
-    WITH job AS (
-    INSERT INTO jobs (id, project, name, status, spec, metadata, priority, file, validation_file, key_id, queued_at)
-    VALUES (${id}, ${project}, ${spec.name}, 'queued', ${toJson(spec)}::json, ${toJson(spec.metadata)}::jsonb,
-      ${spec.priority}::int, ${spec.file}, ${spec.validation_file}, ${keyId}, clock_timestamp())
-    RETURNING id), head AS (
-    INSERT INTO job_heads (job_id, next_seq, progress)
-    SELECT id, 2, ${toJson(noProgress)}::json FROM job RETURNING next_seq)
-    ${insertFrames(id, [statusFrame('queued', 0)], Prisma.sql`head`)}`;
-  return (await findJob(queries, id)) as JobRow;
-};
+const toCreated = (row: JobRow) => ({
+  resource: toJobResource(row),
+  replayed: false,
+  enqueue: toTicket(row),
+});
 
 const ticketsOf = async (database: Database, condition: Prisma.Sql) => {
   const rows = await database.run(
@@ -80,11 +65,12 @@ export const createJobRepository = (
       const answer = await database.transaction(async (queries) => {
         let row: JobRow | null = null;
         const once = await createOnce(queries, project, idempotency, async () => {
-          await lockFiles(queries, project, spec);
-          await checkDepth(queries, queueDepth);
           await requireJobRoom(queries, quota);
           await requireStorage(queries, quota, 0);
-          row = await insertJob(queries, project, id, spec, quota?.key_id ?? null);
+          const job = { id, project, spec, key_id: quota?.key_id ?? null };
+          const [inserted] = await insertJobs(queries, [job], queueDepth);
+          if (!inserted || inserted instanceof UnfoldError) throw inserted;
+          row = inserted;
           return toJobResource(row);
         });
         return { ...once, enqueue: row && toTicket(row) };
@@ -98,6 +84,12 @@ export const createJobRepository = (
     } finally {
       if (start && !created) await artifacts.removeFolder(`jobs/${id}`, []).catch(() => undefined);
     }
+  },
+
+  async createMany(jobs) {
+    const given = jobs.map((job) => ({ id: newId('job'), ...job }));
+    const inserted = await insertEach(database, given, queueDepth);
+    return inserted.map((row) => (row instanceof Error ? row : toCreated(row)));
   },
 
   async get(project, id) {
