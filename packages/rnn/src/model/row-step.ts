@@ -91,6 +91,11 @@ const rowsOf = (values: StateValues, rows: number): StateValues[] => {
   return Array.from({ length: rows }, (_, n) => values.subarray(n * width, (n + 1) * width));
 };
 
+const heardIn = ({ logits, endings }: HostRooms, rows: number): RowOutputs => ({
+  logits: rowsOf(logits, rows),
+  endings: endings ? rowsOf(endings, rows) : [],
+});
+
 /**
  * Streams that a network reads token by token side by side, one a row, each at a place of its own in its text. Rows are dense: one that
  * leaves is replaced by the last. A row has the bits that it has alone.
@@ -101,13 +106,17 @@ export class RowStep {
   #rooms: Rooms;
   #capacity = smallestCapacity;
   #rows = 0;
-  /** By number of rows: views are made once. */
+  #host: HostRooms;
+  #heard: RowOutputs;
+  /** By number of rows: views are made once, all of the same memory. */
   readonly #steps = new Map<number, Step>();
 
   constructor(network: Network) {
     this.#network = network;
     this.#positions = network.statistics.some((statistics) => statistics !== null);
     this.#rooms = this.#create(this.#capacity);
+    this.#host = this.#createHost(this.#rooms);
+    this.#heard = heardIn(this.#host, this.#capacity);
   }
 
   get rows(): number {
@@ -132,6 +141,19 @@ export class RowStep {
     };
   }
 
+  #createHost({ tokens, countdown, positions, logits, endings }: Rooms): HostRooms {
+    const Real = realArray(this.#network.backend);
+    const rows = tokens.shape[0]!;
+    const real = ({ shape }: Tensor): StateValues => new Real(rows * shape[1]!);
+    return {
+      tokens: new Int32Array(rows),
+      countdown: countdown && real(countdown),
+      positions: positions && new Int32Array(rows),
+      logits: real(logits),
+      endings: endings && real(endings),
+    };
+  }
+
   /** What a row keeps from step to step. */
   #kept({ state, context }: Rooms): Tensor[] {
     return context ? [...stateTensors(state), context] : stateTensors(state);
@@ -140,14 +162,18 @@ export class RowStep {
   #grow(): void {
     const { backend } = this.#network;
     const before = this.#rooms;
-    this.#capacity *= 2;
-    this.#rooms = this.#create(this.#capacity);
+    const rows = this.#capacity;
+    const rooms = this.#create(2 * rows);
     const sources = this.#kept(before);
-    this.#kept(this.#rooms).forEach((target, k) => {
-      backend.copy({ source: sources[k]!, target: backend.view(target, 0, this.#capacity / 2) });
+    this.#kept(rooms).forEach((target, k) => {
+      backend.copy({ source: sources[k]!, target: backend.view(target, 0, rows) });
     });
-    backend.release(...tensorsOf(before));
+    this.#host = this.#createHost(rooms);
+    this.#rooms = rooms;
+    this.#capacity = 2 * rows;
+    this.#heard = heardIn(this.#host, this.#capacity);
     this.#steps.clear();
+    backend.release(...tensorsOf(before));
   }
 
   /**
@@ -157,7 +183,7 @@ export class RowStep {
   add(state: StateValues, context: Tensor | null): void {
     const { backend, parameters } = this.#network;
     if (this.#rows === this.#capacity) this.#grow();
-    const row = this.#rows++;
+    const row = this.#rows;
     writeStates(this.#network, this.#rooms.state, row, [state]);
     if (parameters.context)
       linearForward(backend, {
@@ -166,6 +192,7 @@ export class RowStep {
         input: context!,
         output: backend.view(this.#rooms.context!, row, 1),
       });
+    this.#rows++;
   }
 
   /** Takes a row out: the last one takes its place. */
@@ -175,6 +202,11 @@ export class RowStep {
     if (row === last) return;
     for (const tensor of this.#kept(this.#rooms))
       backend.copy({ source: backend.view(tensor, last, 1), target: backend.view(tensor, row, 1) });
+  }
+
+  /** Takes all rows out. */
+  clear(): void {
+    this.#rows = 0;
   }
 
   async read(row: number): Promise<StateValues> {
@@ -204,19 +236,17 @@ export class RowStep {
     if (known) return known;
     const { backend } = this.#network;
     const rooms = mapRooms(this.#rooms, (tensor) => backend.view(tensor, 0, N));
-    const Real = realArray(backend);
-    const real = (tensor: Tensor): StateValues => new Real(N * tensor.shape[1]!);
+    const first = <T extends StateValues | Int32Array>(values: T): T =>
+      values.subarray(0, (values.length / this.#capacity) * N) as T;
+    const { tokens, countdown, positions, logits, endings } = this.#host;
     const host: HostRooms = {
-      tokens: new Int32Array(N),
-      countdown: rooms.countdown && real(rooms.countdown),
-      positions: rooms.positions && new Int32Array(N),
-      logits: real(rooms.logits),
-      endings: rooms.endings && real(rooms.endings),
+      tokens: first(tokens),
+      countdown: countdown && first(countdown),
+      positions: positions && first(positions),
+      logits: first(logits),
+      endings: endings && first(endings),
     };
-    const heard = {
-      logits: rowsOf(host.logits, N),
-      endings: host.endings ? rowsOf(host.endings, N) : [],
-    };
+    const heard = { logits: this.#heard.logits.slice(0, N), endings: this.#heard.endings.slice(0, N) };
     const step = { ...rooms, host, heard };
     this.#steps.set(N, step);
     return step;
