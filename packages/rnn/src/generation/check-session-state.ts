@@ -6,9 +6,13 @@ type Unchecked<T> = { [K in keyof T]?: unknown };
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   value !== null && typeof value === 'object' && !Array.isArray(value);
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+/** The longest text: places in it are numbers of 32 bits to the kernels and to the streams of random numbers. */
+export const longestText = 2 ** 31 - 1;
+
+const isCount = (value: unknown): value is number =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= longestText;
 const isShare = (value: unknown): boolean =>
-  value === null || (Number.isFinite(value) && (value as number) >= 0);
+  value === null || (Number.isFinite(value) && (value as number) >= 0 && (value as number) <= longestText);
 
 const isEnding = (value: unknown): boolean => {
   if (!isObject(value)) return false;

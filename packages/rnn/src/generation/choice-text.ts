@@ -27,10 +27,9 @@ export const noLogprobs = (): Logprobs => ({
 });
 
 export const appendLogprobs = (to: Logprobs, more: Logprobs): void => {
-  to.tokens.push(...more.tokens);
-  to.token_logprobs.push(...more.token_logprobs);
-  to.top_logprobs.push(...more.top_logprobs);
-  to.text_offset.push(...more.text_offset);
+  // One by one: the scores of a long prompt are more than a call takes as arguments.
+  for (const name of ['tokens', 'token_logprobs', 'top_logprobs', 'text_offset'] as const)
+    for (const entry of more[name]) (to[name] as unknown[]).push(entry);
 };
 
 /** Adds a token to the lists. */
@@ -112,14 +111,6 @@ export class ChoiceText {
         this.#held[k]!.end = this.#decoded;
     }
     return this.#show(piece, last !== null);
-  }
-
-  /** Shows what is held back where the text ends without another token. */
-  finish(): Shown {
-    const piece = this.#decoder.finish();
-    this.#decoded += piece.length;
-    for (const held of this.#held) held.end ??= this.#decoded;
-    return this.#show(piece, true);
   }
 
   #show(piece: string, last: boolean): Shown {

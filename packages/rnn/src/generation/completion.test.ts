@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { complete, lines, loadTiny, plain, trainTiny } from '../../test-support/completions.ts';
 import type { LanguageModel } from '../language-model.ts';
+import { appendLogprobs, noLogprobs } from './choice-text.ts';
 import type { CompletionOptions } from './completion-options.ts';
 import { PrefixCache } from './prefix-cache.ts';
 
@@ -120,6 +121,14 @@ describe('logits are changed', () => {
 });
 
 describe('log-probabilities', () => {
+  test('of a prompt longer than a call has arguments are put together', () => {
+    const most = 300_000;
+    const long = { ...noLogprobs(), tokens: new Array<string>(most).fill('a') };
+    const all = noLogprobs();
+    appendLogprobs(all, long);
+    expect(all.tokens).toHaveLength(most);
+  });
+
   test.each([
     ['char', { text: {} }],
     ['word', { text: { level: 'word' } }],

@@ -21,7 +21,7 @@ import { randomSeed } from './random-seed.ts';
 import { type ReadPrompt, readPrompt } from './read-prompt.ts';
 import { alternativesOf, SampledStream } from './sampled-stream.ts';
 import { SessionRecord } from './session-record.ts';
-import { decodeSession, encodeSession, type SessionState } from './session-state.ts';
+import { decodeSession, encodeSession, expectRoom, type SessionState } from './session-state.ts';
 import type { Owner, StreamBatch } from './stream-batch.ts';
 
 /** What completions run on. */
@@ -182,6 +182,7 @@ export class Completion implements Owner {
     const ids = text === null ? Int32Array.from(prompt as number[]) : await encodeInTurns(tokenizer, text);
     const pending = this.#from?.pending.map(({ token }) => token) ?? null;
     const all = promptIds(tokenizer, ids, { pending, draws: max_tokens > 0 });
+    if (this.#from) expectRoom(this.#from, all.length + max_tokens);
     return {
       ids,
       lead: all.length - ids.length,

@@ -1,6 +1,6 @@
 import { UnfoldError } from '@unfold/contracts';
 import type { StateValues } from '../model/recurrent-state.ts';
-import { isObject, isSessionHeader } from './check-session-state.ts';
+import { isObject, isSessionHeader, longestText } from './check-session-state.ts';
 import type { EndingState } from './endings.ts';
 
 /** A stream of text between two tokens: all that it takes to go on as if it had never stopped. */
@@ -99,4 +99,13 @@ export const decodeSession = (
   const values = new Elements(new Uint8Array(bytes.subarray(end)).buffer, 0, size);
   if (!values.every(Number.isFinite)) return refuse('its state holds numbers that are not finite');
   return { ...rest, state: values instanceof Real ? values : new Real(values) };
+};
+
+/**
+ * @param tokens that are to be read and written
+ * @throws UnfoldError `invalid_value` for a text that would grow beyond what can be counted
+ */
+export const expectRoom = ({ position, drawn, ending }: SessionState, tokens: number): void => {
+  const left = longestText - Math.max(position, drawn, ending.time, ending.draws);
+  if (tokens > left) refuse(`expected at most ${left} more tokens of its text, but received ${tokens}`);
 };

@@ -180,6 +180,35 @@ describe('a session', () => {
     await Promise.all([model.close(), other.close()]);
   });
 
+  test('that stands where no text can be is refused, and harms nobody beside it', async () => {
+    const model = await loadTiny(await trainOnce(networks[7]![1]), engines.at(-1)![1]());
+    const state = stateOf(await goOn(model, null, { prompts: ['the'], max_tokens: 3 }));
+    const length = Buffer.from(state).readUInt32LE(8);
+    const header = JSON.parse(Buffer.from(state).toString('utf8', 12, 12 + length));
+    const changed = (change: object): Uint8Array => {
+      const text = Buffer.from(JSON.stringify({ ...header, ...change }));
+      const prefix = Buffer.from(state.slice(0, 12));
+      prefix.writeUInt32LE(text.length, 8);
+      return Buffer.concat([prefix, text, state.slice(12 + length)]);
+    };
+    const beside = complete(model, { prompts: ['the cat'], max_tokens: 60 });
+    const far = 2 ** 31 - 20;
+    for (const change of [
+      { position: 2 ** 31 },
+      { position: far },
+      { drawn: far },
+      { ending: { draws: 0, time: 2 ** 40, remaining: null } },
+      { ending: { draws: far, time: 0, remaining: null } },
+    ])
+      await expect(goOn(model, changed(change), { max_tokens: 30 })).rejects.toMatchObject({
+        code: 'invalid_value',
+        param: 'session',
+      });
+    await goOn(model, changed({ position: far }), { max_tokens: 5 });
+    expect((await beside).choices[0]!.text).not.toBe('');
+    await model.close();
+  });
+
   test('goes on in a fresh process', { timeout: 30_000 }, async () => {
     const weights = await trainOnce(networks[5]![1]);
     const model = await loadTiny(weights);

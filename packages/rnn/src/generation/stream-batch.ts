@@ -11,7 +11,7 @@ export interface Owner {
   readonly ready: boolean;
   /** Whether nobody wants its streams any more: they leave before the next step. */
   readonly over: boolean;
-  /** The network failed. */
+  /** The network failed, or one of its streams did: it is over. */
   fail(error: unknown): void;
 }
 
@@ -46,6 +46,9 @@ interface Waiting {
 
 /** Streams that are stepped at once. */
 const mostRows = 256;
+
+/** What a stream reads whose input could not be told; nobody hears what comes of it. */
+const nothing: RowInput = { token: 0, position: 0, remaining: null };
 
 /** Takes one of each owner in turn, so that a call of many streams keeps no other out. */
 class FairQueue<T> {
@@ -178,9 +181,15 @@ export class StreamBatch {
       const stream = this.#streams[row]!;
       const { over, ready } = stream.owner;
       if (!over && ready) continue;
-      if (!over) this.#waiting.push(stream.owner, { stream, state: await this.#rows.read(row) });
-      this.#remove(row);
+      if (over) this.#remove(row);
+      else await this.#park(row);
     }
+  }
+
+  async #park(row: number): Promise<void> {
+    const stream = this.#streams[row]!;
+    this.#waiting.push(stream.owner, { stream, state: await this.#rows.read(row) });
+    this.#remove(row);
   }
 
   #remove(row: number): void {
@@ -189,18 +198,36 @@ export class StreamBatch {
     if (row < this.#streams.length) this.#streams[row] = last;
   }
 
+  /** Who waits joins while there are rows, and then for one of the owner that has most, until their shares are even. */
   async #join(): Promise<void> {
-    while (this.#streams.length < mostRows) {
-      const next = this.#waiting.take(({ ready }) => ready);
+    for (;;) {
+      const full = this.#streams.length >= mostRows && this.#waiting.size > 0;
+      const held = full ? this.#rowsByOwner() : null;
+      const most = held && [...held].reduce((a, b) => (b[1] > a[1] ? b : a));
+      if (most === null && this.#streams.length >= mostRows) return;
+      const next = this.#waiting.take(
+        (owner) => owner.ready && (most === null || (held!.get(owner) ?? 0) + 1 < most[1]),
+      );
       if (next === undefined) return;
       const { stream, state } = next;
-      if (!stream.reads) {
-        const { logits, endings } = await this.#rows.silence();
-        if (stream.hear(logits[0]!, endings[0] ?? null)) continue;
+      try {
+        if (most) await this.#park(this.#streams.findLastIndex(({ owner }) => owner === most[0]));
+        if (!stream.reads) {
+          const { logits, endings } = await this.#rows.silence();
+          if (stream.hear(logits[0]!, endings[0] ?? null)) continue;
+        }
+        this.#rows.add(state, stream.context && this.contextTensor(stream.context));
+        this.#streams.push(stream);
+      } catch (error) {
+        stream.owner.fail(error);
       }
-      this.#rows.add(state, stream.context && this.contextTensor(stream.context));
-      this.#streams.push(stream);
     }
+  }
+
+  #rowsByOwner(): Map<Owner, number> {
+    const held = new Map<Owner, number>();
+    for (const { owner } of this.#streams) held.set(owner, (held.get(owner) ?? 0) + 1);
+    return held;
   }
 
   /** A context on the backend, valid until the next call. */
@@ -237,21 +264,45 @@ export class StreamBatch {
       return true;
     }
     for (const prompt of group) {
-      prompt.progressed();
-      if (prompt.read < prompt.until) this.#prompts.push(prompt.owner, prompt);
-      else prompt.done();
+      try {
+        prompt.progressed();
+        if (prompt.read < prompt.until) this.#prompts.push(prompt.owner, prompt);
+        else prompt.done();
+      } catch (error) {
+        prompt.owner.fail(error);
+      }
     }
     return true;
   }
 
   async #step(): Promise<void> {
     const streams = this.#streams;
-    const { logits, endings } = await this.#rows.run((row) => streams[row]!.input());
+    const { logits, endings } = await this.#rows.run((row) => this.#inputOf(streams[row]!));
     // From the last row on, so that the row which takes a leaving one's place has been heard.
     for (let row = streams.length - 1; row >= 0; row--) {
       const stream = streams[row]!;
       if (stream.wantsState) stream.keep(await this.#rows.read(row));
-      if (stream.hear(logits[row]!, endings[row] ?? null)) this.#remove(row);
+      if (this.#hear(stream, logits[row]!, endings[row] ?? null)) this.#remove(row);
+    }
+  }
+
+  /** What goes wrong in one stream ends its owner, not whoever is stepped beside it. */
+  #inputOf(stream: Stream): RowInput {
+    try {
+      return stream.input();
+    } catch (error) {
+      stream.owner.fail(error);
+      return nothing;
+    }
+  }
+
+  #hear(stream: Stream, logits: StateValues, endings: StateValues | null): boolean {
+    if (stream.owner.over) return true;
+    try {
+      return stream.hear(logits, endings);
+    } catch (error) {
+      stream.owner.fail(error);
+      return true;
     }
   }
 
@@ -261,10 +312,11 @@ export class StreamBatch {
       ...this.#waiting.owners(),
       ...this.#prompts.owners(),
     ]);
-    while (this.#streams.length > 0) this.#remove(this.#streams.length - 1);
-    for (const owner of owners) owner.fail(error);
+    this.#rows.clear();
+    this.#streams.length = 0;
     this.#waiting.dropOwners(() => true);
     this.#prompts.dropOwners(() => true);
+    for (const owner of owners) owner.fail(error);
   }
 
   /** Frees the backend's memory once the step that runs has ended; whatever is still on its way is given up. */
