@@ -84,6 +84,11 @@ export const createRateLimits = ({ redisUrl, log }: Options): RateLimits => {
   };
   const requests = counter('requests');
   const tokens = counter('tokens');
+  const giveBack = async (id: string, back: number): Promise<void> => {
+    const { consumedPoints: left } = await tokens.reward(id, back);
+    // Counted somewhere else than it was set aside: Redis has gone or come back, or the minute has just ended.
+    if (left < 0) await tokens.penalty(id, -left);
+  };
 
   return {
     async countRequest(id, limit, reply) {
@@ -96,12 +101,14 @@ export const createRateLimits = ({ redisUrl, log }: Options): RateLimits => {
     async reserveTokens(id, limit, most, reply) {
       // A call that could never fit is let in when nothing else was used: it is as good as one that fits exactly.
       const reserved = Math.min(most, limit);
+      const from = Date.now();
       const spent = await tokens.penalty(id, reserved);
       const fits = spent.consumedPoints <= limit;
       const settle: Settle = async (used) => {
         const back = reserved - used;
-        if (back === 0) return;
-        await (back > 0 ? tokens.reward(id, back) : tokens.penalty(id, -back)).catch(() => {});
+        if (back < 0) await tokens.penalty(id, -back).catch(() => {});
+        // What was set aside in a minute that is over is forgotten with it: given back, it would be a gift to the next.
+        else if (back > 0 && Date.now() < from + spent.msBeforeNext) await giveBack(id, back).catch(() => {});
       };
       if (fits) {
         tell(reply, 'tokens', limit, spent);
