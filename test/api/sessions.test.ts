@@ -286,6 +286,21 @@ describe('completions in a session', () => {
     expectError(await complete({ session }), 404, 'not_found', 'session');
   });
 
+  it('give the session back where it stood when the database does not take their state', async () => {
+    const id = await open();
+    await api.database.query(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room'; END $$;
+      CREATE TRIGGER refuse BEFORE UPDATE OF state ON sessions FOR EACH ROW EXECUTE FUNCTION refuse()`);
+    try {
+      const answer = await complete({ session: id, prompt: 'the', max_tokens: 3 });
+      expect(answer.status).toBeGreaterThanOrEqual(500);
+    } finally {
+      await api.database.query('DROP TRIGGER refuse ON sessions; DROP FUNCTION refuse()');
+    }
+    expect((await get(id)).tokens).toBe(0);
+    await write({ session: id, prompt: 'the', max_tokens: 3 });
+  });
+
   it('are fenced off when another process has taken the session over meanwhile', async () => {
     const session = await open();
     const answer = await stream({ session, prompt: 'the', max_tokens: 2000, ...greedy });

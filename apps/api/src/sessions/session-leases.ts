@@ -71,18 +71,16 @@ export const createSessionLeases = ({ store, metrics, log, leaseMs }: Options): 
         tokens: session.tokens,
         context: session.context,
         async commit(kept) {
-          try {
-            const outcome = await sessions.commit(session.lease, kept);
-            if (outcome === 'taken_over')
-              throw new UnfoldError(
-                'session_busy',
-                `Another call took session ${id} over while this one was stalled, whose text was not kept.`,
-                { param: 'session' },
-              );
-          } finally {
-            leave();
-            wake();
-          }
+          // If the database fails, the lease is still held, and the release that follows gives it back.
+          const outcome = await sessions.commit(session.lease, kept);
+          leave();
+          wake();
+          if (outcome === 'taken_over')
+            throw new UnfoldError(
+              'session_busy',
+              `Another call took session ${id} over while this one was stalled, whose text was not kept.`,
+              { param: 'session' },
+            );
         },
         async release() {
           if (!leave()) return;
