@@ -133,12 +133,14 @@ export interface JobRepository {
   /**
    * Queues a paused, failed or cancelled job again, or withdraws a pending pause (`running`: the caller broadcasts).
    * `wrong_state` on a succeeded job and on one that is being cancelled; `invalid_value` if less is asked than is
-   * done; `impossible_with_data` if its file is gone.
+   * done; `impossible_with_data` if its file is gone; `quota_exceeded`. A job that is queued again with a quota counts
+   * against that one's key from then on, whoever had posted it.
    */
   resume(
     project: string,
     id: string,
     change?: ResumeRequest,
+    quota?: Quota | null,
   ): Promise<{ job: JobResource; running: boolean; enqueue: EnqueueTicket | null }>;
   /** Finished jobs only (`wrong_state`): takes events and checkpoints along, leaves published models. */
   remove(project: string, id: string): Promise<DeletedResource>;

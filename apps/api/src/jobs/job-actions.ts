@@ -1,4 +1,5 @@
 import type { JobRequest, JobResource, ResumeRequest } from '@unfold/contracts';
+import type { Quota } from '@unfold/store';
 import type { ApiContext } from '../context.ts';
 import { announceHead, callWorker, enqueueSoon, takeBack } from './carry.ts';
 
@@ -21,9 +22,10 @@ export const resumeJob = async (
   context: ApiContext,
   project: string,
   id: string,
+  quota: Quota | null,
   change?: ResumeRequest,
 ): Promise<JobResource> => {
-  const { job, running, enqueue } = await context.store.jobs.resume(project, id, change);
+  const { job, running, enqueue } = await context.store.jobs.resume(project, id, change, quota);
   if (running) await callWorker(context, id, 'resume');
   await enqueueSoon(context, enqueue);
   await announceHead(context, id);

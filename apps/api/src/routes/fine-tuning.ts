@@ -70,8 +70,8 @@ const cancel = async ({ context, project, params }: Call<Params>) =>
 const pause = async ({ context, project, params }: Call<Params>) =>
   toView(context, project, await askOfJob(context, project, requireId('job', params.id), 'pause'));
 
-const resume = async ({ context, project, params }: Call<Params>) =>
-  toView(context, project, await resumeJob(context, project, requireId('job', params.id)));
+const resume = async ({ context, project, params, request }: Call<Params>) =>
+  toView(context, project, await resumeJob(context, project, requireId('job', params.id), quotaOf(request)));
 
 /** OpenAI's fine-tuning API, over the jobs of `/v1/jobs`: the same ids, seen from both sides. */
 export const registerFineTuningRoutes = (app: FastifyInstance, context: ApiContext): void => {
@@ -95,6 +95,7 @@ export const registerFineTuningRoutes = (app: FastifyInstance, context: ApiConte
       'limit_exceeded',
       'impossible_with_data',
       'queue_full',
+      'quota_exceeded',
       'idempotency_mismatch',
       'idempotency_in_progress',
     ],
@@ -159,7 +160,7 @@ export const registerFineTuningRoutes = (app: FastifyInstance, context: ApiConte
     summary: 'Resume a fine-tuning job',
     description: 'As `POST /v1/jobs/{id}/resume`, without changes.',
     body: noBody,
-    errors: ['not_found', 'wrong_state', 'impossible_with_data', 'queue_full'],
+    errors: ['not_found', 'wrong_state', 'impossible_with_data', 'queue_full', 'quota_exceeded'],
     docs: { response: fineTuningJobExample },
     handler: resume,
   });

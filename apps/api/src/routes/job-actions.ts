@@ -5,6 +5,7 @@ import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { jobParams, noBody, requireId } from '../http/parameters.ts';
 import { askOfJob, resumeJob } from '../jobs/job-actions.ts';
+import { quotaOf } from '../limits/quota.ts';
 import { jobExample } from './examples.ts';
 
 type Params = { params: z.output<typeof jobParams> };
@@ -15,8 +16,10 @@ const cancelJob = ({ context, project, params }: Call<Params>) =>
 const pauseJob = ({ context, project, params }: Call<Params>) =>
   askOfJob(context, project, requireId('job', params.id), 'pause');
 
-const resume = ({ context, project, params, body }: Call<Params & { body: ResumeRequest | undefined }>) =>
-  resumeJob(context, project, requireId('job', params.id), body);
+const resume = (call: Call<Params & { body: ResumeRequest | undefined }>) => {
+  const { context, project, params, body, request } = call;
+  return resumeJob(context, project, requireId('job', params.id), quotaOf(request), body);
+};
 
 /** What can be asked of a job. The job table decides; a running job's worker is told at once. */
 export const registerJobActionRoutes = (app: FastifyInstance, context: ApiContext): void => {
@@ -55,9 +58,9 @@ export const registerJobActionRoutes = (app: FastifyInstance, context: ApiContex
     url: '/v1/jobs/:id/resume',
     summary: 'Resume a job',
     description:
-      'Queues a paused job again, or withdraws a pending pause. A failed or cancelled job goes on from its newest checkpoint, and may be given more `epochs` or `max_steps`.',
+      'Queues a paused job again, or withdraws a pending pause. A failed or cancelled job goes on from its newest checkpoint, and may be given more `epochs` or `max_steps`. From then on it counts against the quotas of the key that resumed it.',
     body: resumeRequest.optional(),
-    errors: ['not_found', 'wrong_state', 'impossible_with_data', 'queue_full'],
+    errors: ['not_found', 'wrong_state', 'impossible_with_data', 'queue_full', 'quota_exceeded'],
     docs: { request: { epochs: 20 }, response: jobExample },
     handler: resume,
   });

@@ -117,7 +117,13 @@ export const registerJobRoutes = (app: FastifyInstance, context: ApiContext): vo
       'Only `file` is required. The spec is checked against what the upload recorded; records and series are read as a whole, and data that does not fit the task is refused with the line and what was expected. The answer shows it with every default filled in. Takes an `Idempotency-Key`.',
     body: jobSpec,
     response: { 201: jobResource },
-    errors: [...specErrors, 'queue_full', 'idempotency_mismatch', 'idempotency_in_progress'],
+    errors: [
+      ...specErrors,
+      'queue_full',
+      'quota_exceeded',
+      'idempotency_mismatch',
+      'idempotency_in_progress',
+    ],
     docs: { request: jobRequestExample, response: jobExample },
     handler: createJob,
   });

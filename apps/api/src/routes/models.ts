@@ -123,6 +123,7 @@ export const registerModelRoutes = (app: FastifyInstance, context: ApiContext): 
       'idempotency_mismatch',
       'overloaded',
       'storage_full',
+      'quota_exceeded',
     ],
     docs: { request: modelImportExample, response: modelExample },
     handler: importModel,

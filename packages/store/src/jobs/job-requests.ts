@@ -2,7 +2,8 @@ import { type JobRequest, type JobSpec, type ResumeRequest, UnfoldError } from '
 import { toJson } from '../clean-json.ts';
 import type { Database, Queries } from '../database.ts';
 import { notFound } from '../pages.ts';
-import type { JobRepository } from '../repositories.ts';
+import { requireJobRoom, requireStorage } from '../quotas.ts';
+import type { JobRepository, Quota } from '../repositories.ts';
 import { changeStatus, countEnqueue, lockJob, setRequested } from './job-changes.ts';
 import { findJob, type JobRow, toJobResource, toTicket } from './job-row.ts';
 
@@ -99,10 +100,19 @@ const checkFiles = async (queries: Queries, job: JobRow): Promise<void> => {
   }
 };
 
-const requeue = async (queries: Queries, job: JobRow, change: ResumeRequest): Promise<JobRow> => {
+const requeue = async (
+  queries: Queries,
+  job: JobRow,
+  change: ResumeRequest,
+  quota: Quota | null,
+): Promise<JobRow> => {
   const spec = withMore(job, change);
   await checkFiles(queries, job);
-  await queries.$executeRaw`UPDATE jobs SET spec = ${toJson(spec)}::json WHERE id = ${job.id}`;
+  await requireJobRoom(queries, quota);
+  await requireStorage(queries, quota, 0);
+  await queries.$executeRaw`
+    UPDATE jobs SET spec = ${toJson(spec)}::json, key_id = coalesce(${quota?.key_id ?? null}, key_id)
+    WHERE id = ${job.id}`;
   await queries.$executeRaw`
     UPDATE job_heads SET attempts_without_checkpoint = 0 WHERE job_id = ${job.id}`;
   await changeStatus(queries, job, { status: 'queued' });
@@ -121,7 +131,7 @@ const refuseChange = (job: JobRow, change: ResumeRequest): void => {
 
 export const createResume =
   (database: Database): JobRepository['resume'] =>
-  (project, id, change = {}) =>
+  (project, id, change = {}, quota = null) =>
     database.transaction(async (queries) => {
       const job = await locked(queries, project, id);
       const unchanged = async () => ({
@@ -144,7 +154,7 @@ export const createResume =
         case 'paused':
         case 'failed':
         case 'cancelled': {
-          const queued = await requeue(queries, job, change);
+          const queued = await requeue(queries, job, change, quota);
           return { job: await reread(queries, id), running: false, enqueue: toTicket(queued) };
         }
       }
