@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../support/process.ts';
 import { type Api, expectError, queueKinds, sampleText, smallSpec, startApi } from './support.ts';
-import { publish, trainModel } from './trained-model.ts';
+import { publish, trainModel, trainWeights } from './trained-model.ts';
 
 const adminKey = 'an-admin-key-that-limits-nothing';
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
@@ -81,6 +81,33 @@ describe.each(queueKinds)('limits of a key, counted with the queue on %s', (queu
     );
   });
 
+  it('tokens: of predictions, by what they read', async () => {
+    const labels = ['Rossi', 'Bauer'].map((input) => JSON.stringify({ input, label: input[0] })).join('\n');
+    await publish(api, await trainWeights(labels, { task: 'classification' }), 'names');
+    const key = await make({ tokens_per_minute: 20 });
+    const predict = (input: unknown) =>
+      api.request.post('/v1/models/names/predict').set(bearer(key.key)).send({ input });
+    const first = await predict(['Rossi', 'Bauer']);
+    expect(first.status).toBe(200);
+    expect(first.headers['x-ratelimit-remaining-tokens']).toBe('10');
+    expectError(await predict([1, 2, 3]), 400, 'invalid_value', 'input');
+    expect((await predict('Rossi')).headers['x-ratelimit-remaining-tokens']).toBe('5');
+    expectError(await predict('Albrecht'), 429, 'rate_limited');
+  });
+
+  it('tokens: none of a stream for which there is no room', async () => {
+    const full = await api.another({ limits: { ...api.config.limits, sockets: 0 } });
+    const key = await make({ tokens_per_minute: 100 });
+    const complete = (stream: boolean) =>
+      fetch(`${full.url}/v1/completions`, {
+        method: 'POST',
+        headers: { ...bearer(key.key), 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'writer', prompt: 'the cat', max_tokens: 90, stream }),
+      });
+    expect((await complete(true)).status).toBe(429);
+    expect((await complete(false)).status).toBe(200);
+  });
+
   it('jobs: as many at once as allowed, and again when one has ended', async () => {
     const key = await make({ concurrent_jobs: 1 });
     const file = (await uploadWith(key, sampleText)).body.id;
@@ -93,6 +120,25 @@ describe.each(queueKinds)('limits of a key, counted with the queue on %s', (queu
     const job = one.status === 201 ? one.body.id : other.body.id;
     await api.request.post(`/v1/jobs/${job}/cancel`).set(bearer(key.key));
     expect((await post()).status).toBe(201);
+  });
+
+  it.each(['/v1/jobs', '/v1/fine_tuning/jobs'])('jobs: those that %s resumes as well', async (path) => {
+    const [key, other] = [await make({ concurrent_jobs: 1 }), await make({ concurrent_jobs: 1 })];
+    const file = (await uploadWith(key, sampleText)).body.id;
+    const post = (by = key) => api.request.post('/v1/jobs').set(bearer(by.key)).send(smallSpec(file));
+    const ask = (id: string, action: string, by = key) =>
+      api.request.post(`${path}/${id}/${action}`).set(bearer(by.key)).send();
+    const first = (await post()).body.id;
+    expect((await ask(first, 'pause')).status).toBe(200);
+    const second = (await post()).body.id;
+    expectError(await ask(first, 'resume'), 429, 'quota_exceeded');
+    // Whoever resumes a job has it from then on: two keys do not have three jobs at once.
+    expect((await ask(first, 'resume', other)).status).toBe(200);
+    expectError(await post(other), 429, 'quota_exceeded');
+    expect((await ask(second, 'cancel')).status).toBe(200);
+    expect((await post()).status).toBe(201);
+    const { paths } = (await api.request.get('/openapi.json').set(bearer(adminKey))).body;
+    expect(JSON.stringify(paths[`${path}/{id}/resume`].post)).toContain('quota_exceeded');
   });
 
   it('bytes: of uploads, imports and what jobs leave, free again once deleted', async () => {

@@ -37,7 +37,6 @@ export const answerEvents = async (
   { context, request, reply, withUsage }: Streamed,
   { head, chunks }: Completion,
 ): Promise<FastifyReply> => {
-  context.sockets.requireRoom();
   // Before the headers leave, a failure is still an ordinary error answer.
   let step = await chunks.next();
   const leave = context.sockets.enter('/v1/completions');

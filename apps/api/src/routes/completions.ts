@@ -10,7 +10,7 @@ import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
 import type { CompletionOptions } from '../inference/protocol.ts';
 import { reserveTokens } from '../limits/quota.ts';
-import { mostTokens, settledTokens } from '../limits/settled-tokens.ts';
+import { settledTokens } from '../limits/settled-tokens.ts';
 import { completeInSession } from '../sessions/complete-in-session.ts';
 import { findSessionModel, ownerOf } from '../sessions/session-call.ts';
 import { completionExample, completionRequestExample } from './examples.ts';
@@ -27,21 +27,22 @@ const complete = async ({ context, project, body, request, reply }: CompletionCa
       ? await models.find(project, body.model, 'model')
       : await findSessionModel(context, owner, session, body.model);
   const options = completionOptions(body, project);
-  const settle = await reserveTokens(context, request, reply, mostTokens(options));
   const signal = goneSignal(reply, closing);
   const run = (from: Partial<CompletionOptions> = {}) =>
     inference.complete(model.source, { ...options, ...from }, signal);
   const chunks =
     session === null ? run() : completeInSession({ leases, owner, session, signal, streamed, run });
+  const reserve = (most: number) => reserveTokens(context, request, reply, most);
   return {
     head: completionHead(model.id, session),
     choices: options.prompts.length * options.n,
-    chunks: settle === null ? chunks : settledTokens(chunks, settle),
+    chunks: settledTokens(chunks, { options, reserve, signal }),
   };
 };
 
 const createCompletion = async (call: CompletionCall) => {
   const { context, body, request, reply } = call;
+  if (body.stream) context.sockets.requireRoom();
   const completion = await complete(call);
   if (!body.stream) return answerWhole(context.metrics, completion);
   const withUsage = body.stream_options?.include_usage ?? false;

@@ -1,25 +1,44 @@
-import { type PredictRequest, predictRequest, predictResource } from '@unfold/contracts';
+import {
+  type PredictionInput,
+  type PredictRequest,
+  predictRequest,
+  predictResource,
+} from '@unfold/contracts';
 import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
 import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
 import { modelParams, requireId } from '../http/parameters.ts';
+import { reserveTokens } from '../limits/quota.ts';
+import { settling } from '../limits/settled-tokens.ts';
 import { predictExample, predictRequestExample } from './examples.ts';
 
 type PredictCall = Call<{ params: z.output<typeof modelParams>; body: PredictRequest }>;
 
-const predictSequences = async ({ context, project, params, body, reply }: PredictCall) => {
+/** What a prediction is charged, whatever the model makes of its input: every character and every number. */
+const tokensIn = (input: PredictionInput | number): number => {
+  if (typeof input === 'number') return 1;
+  if (typeof input === 'string') return input.length;
+  return (input as (PredictionInput | number)[]).reduce<number>((total, each) => total + tokensIn(each), 0);
+};
+
+const predictSequences = async ({ context, project, params, body, request, reply }: PredictCall) => {
   const model = await context.models.find(project, requireId('model', params.id), 'id');
   const { input, steps, beam_width } = body;
-  const data = await context.inference.predict(
-    model.source,
-    {
-      input,
-      longest: context.config.limits.sequenceLength,
-      options: { ...(steps != null && { steps }), ...(beam_width != null && { beam_width }) },
-    },
-    goneSignal(reply, context.closing),
+  const signal = goneSignal(reply, context.closing);
+  const options = { ...(steps != null && { steps }), ...(beam_width != null && { beam_width }) };
+  const most = tokensIn(input) + (steps ?? 0);
+  const settle = await reserveTokens(context, request, reply, most);
+  const data = await settling(
+    { most, settle, signal },
+    () =>
+      context.inference.predict(
+        model.source,
+        { input, longest: context.config.limits.sequenceLength, options },
+        signal,
+      ),
+    () => most,
   );
   return { object: 'list', data };
 };

@@ -18,8 +18,9 @@ const scoreTexts = async ({ context, project, params, body, request, reply }: Sc
   const texts = [body.input].flat();
   const most = texts.reduce((total, text) => total + text.length, 0);
   const tokensOf = (scores: ScoredText[]) => scores.reduce((total, { tokens }) => total + tokens.length, 0);
+  const settle = await reserveTokens(context, request, reply, most);
   const data = await settling(
-    await reserveTokens(context, request, reply, most),
+    { most, settle, signal },
     () => context.inference.score(model.source, { texts, context: body.context }, signal),
     tokensOf,
   );
