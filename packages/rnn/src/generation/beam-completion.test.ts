@@ -1,5 +1,6 @@
+import { type Backend, createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
-import { complete, loadTiny, trainTiny } from '../../test-support/completions.ts';
+import { complete, loadTiny, plain, trainTiny } from '../../test-support/completions.ts';
 import type { LanguageModel } from '../language-model.ts';
 
 const total = (values: readonly (number | null)[]): number =>
@@ -82,5 +83,40 @@ describe('a beam over an endless text', () => {
     const stopped = await complete(model, { ...options, stop: [stop] });
     for (const { text } of stopped.choices) expect(text).not.toContain(stop);
     await model.close();
+  });
+
+  test('reads no further once it was cancelled, and its model closes when it has ended', async () => {
+    const reference = createReference();
+    let steps = 0;
+    const backend: Backend = {
+      ...reference,
+      recurrentStep(call) {
+        steps++;
+        reference.recurrentStep(call);
+      },
+    };
+    const fields = { text: { sequences: 'lines' as const }, model: { length: 'bernoulli' as const } };
+    const model = await loadTiny(await trainTiny(fields), backend);
+    const prompts = ['the cat sat '.repeat(400)];
+    const options = { ...plain, prompts, beam_width: 2, n: 1, echo: true, logprobs: 0 };
+    const call = model.complete(options, () => {});
+    while (steps < 10) await new Promise(setImmediate);
+    call.cancel();
+    await call.result;
+    await model.close();
+    const before = steps;
+    expect(before).toBeLessThan(100);
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    expect(steps).toBe(before);
+  });
+
+  test('of a call that is over before it begins reads nothing', async () => {
+    const model = await load({}, 'whole');
+    const call = model.complete({ ...plain, prompts: ['the', 'cat'] }, () => {});
+    call.cancel();
+    await model.close();
+    await expect(call.result).resolves.toMatchObject({ completion_tokens: 0 });
+    const late = model.complete({ ...plain, prompts: ['the'] }, () => {});
+    await expect(late.result).rejects.toThrow('closed');
   });
 });

@@ -86,6 +86,7 @@ export const beamCompletion = async (request: BeamRequest): Promise<Found[]> => 
   try {
     let time = request.position + request.unread.length;
     const start = await readPrompt(request, rows);
+    if (start === null) return [];
     let outputs = start.outputs;
     let live: Hypothesis[] = [{ node: null, total: 0, finish_reason: null, remaining: start.remaining }];
     let ended: Hypothesis[] = [];
@@ -134,10 +135,11 @@ export const beamCompletion = async (request: BeamRequest): Promise<Found[]> => 
 const share = ({ model }: Network, remaining: number | null): number | null =>
   remaining === null ? null : remaining / model.max_length!;
 
+/** null: nobody waits any more. */
 const readPrompt = async (
-  { network, state, context, unread, position, hearKnown }: BeamRequest,
+  { network, state, context, unread, position, hearKnown, over }: BeamRequest,
   rows: RowStep,
-): Promise<{ outputs: RowOutputs; remaining: number | null }> => {
+): Promise<{ outputs: RowOutputs; remaining: number | null } | null> => {
   rows.add(state, context);
   let outputs: RowOutputs | null = null;
   let remaining: number | null = null;
@@ -157,6 +159,7 @@ const readPrompt = async (
         countdownWays(network, endings!, remaining, position + place + 1, ahead),
       ).remaining;
     await nextTurn();
+    if (over()) return null;
   }
   return { outputs: outputs ?? (await rows.silence()), remaining };
 };

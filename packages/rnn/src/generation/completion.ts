@@ -3,7 +3,7 @@ import type { Network } from '../model/network.ts';
 import { realArray, stateSize } from '../model/recurrent-state.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { AdjustmentOptions } from './adjustment.ts';
-import { beamCompletion } from './beam-completion.ts';
+import { type BeamRequest, beamCompletion } from './beam-completion.ts';
 import { ChoiceGroup } from './choice-group.ts';
 import { ChoiceText, type Logprobs, noLogprobs, pushScore, type TokenScore } from './choice-text.ts';
 import {
@@ -22,7 +22,7 @@ import { type ReadPrompt, readPrompt } from './read-prompt.ts';
 import { alternativesOf, SampledStream } from './sampled-stream.ts';
 import { SessionRecord } from './session-record.ts';
 import { decodeSession, encodeSession, expectRoom, type SessionState } from './session-state.ts';
-import type { Owner, StreamBatch } from './stream-batch.ts';
+import { closedError, type Owner, type StreamBatch } from './stream-batch.ts';
 
 /** What completions run on. */
 export interface CompletionRoom {
@@ -72,6 +72,8 @@ export class Completion implements Owner {
   #taken = 0;
   #over = false;
   #record: SessionRecord | null = null;
+  /** Told once the reader took everything. */
+  #allTaken: (() => void) | null = null;
   /** Of a session: how many drawn tokens its reader has with each chunk that it may not have taken yet. */
   readonly #returnedAt: number[] = [];
   /** The same of the last one that it took; null: nothing yet. */
@@ -81,7 +83,8 @@ export class Completion implements Owner {
 
   /**
    * @param contextOf the context as the network reads it, given that which a session remembers
-   * @param credit chunks that may be given out before `give`
+   * @param credit chunks that may be given out before `give`, with which the reader of a session says what it took: `result` waits for that,
+   * since the session must not stand beyond it
    * @throws UnfoldError `invalid_value`
    */
   constructor(
@@ -134,6 +137,7 @@ export class Completion implements Owner {
   #take(taken: number): void {
     const returned = this.#returnedAt.splice(0, taken - this.#taken).at(-1);
     this.#taken = Math.max(this.#taken, taken);
+    if (this.#taken >= this.#given) this.#allTaken?.();
     if (returned === undefined) return;
     this.#returned = returned;
     this.#record?.forget(returned);
@@ -167,9 +171,14 @@ export class Completion implements Owner {
 
   async #run(): Promise<void> {
     const texts: Text[] = [];
-    for (const prompt of this.#options.prompts) texts.push(await this.#textOf(prompt));
+    for (const prompt of this.#options.prompts) {
+      texts.push(await this.#textOf(prompt));
+      if (this.#over) return;
+    }
     this.#usage.prompt_tokens = texts.reduce((sum, { ids }) => sum + ids.length, 0);
     await Promise.all(texts.map((text, p) => this.#answer(text, p)));
+    if (this.#record && this.#taken < this.#given && Number.isFinite(this.#credit))
+      await new Promise<void>((resolve) => (this.#allTaken = resolve));
     if (this.#over) return;
     this.#over = true;
     this.#settle.resolve(this.#resultWith(this.#record?.state(null) ?? null));
@@ -246,6 +255,7 @@ export class Completion implements Owner {
       stepwise,
       hears ? (t, logits) => this.#hearPrompt(text, scores, t + 1, logits, 0) : null,
     );
+    if (this.#over) return;
     this.#usage.cached_tokens += Math.max(0, read.cached - text.lead);
     const group = new ChoiceGroup({
       count: best_of,
@@ -337,7 +347,7 @@ export class Completion implements Owner {
   ): Promise<void> {
     const { network, tokenizer, batch } = this.#room;
     const { n, max_tokens, stop, logprobs, beam_width } = this.#options;
-    const found = await beamCompletion({
+    const request = (): BeamRequest => ({
       network,
       tokenizer,
       width: beam_width!,
@@ -353,9 +363,11 @@ export class Completion implements Owner {
         const beside = network.model.length === 'bernoulli' ? logSigmoid(-endings![0]!) : 0;
         if (hears) this.#hearPrompt(text, hears, read + place, logits, beside);
       },
-      over: () => this.#over,
+      over: () => this.#over || batch.closed,
     });
+    const found = await batch.beside(() => beamCompletion(request()));
     if (this.#over) return;
+    if (batch.closed) throw closedError();
     for (let k = 0; k < n; k++) {
       // A small vocabulary may have fewer texts than were asked for: the least likely one stands for those that are missing.
       const { scores: tokens, finish_reason } = found[Math.min(k, found.length - 1)]!;

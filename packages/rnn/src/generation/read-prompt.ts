@@ -28,6 +28,7 @@ export interface ReadPrompt {
 /** Has a prompt read beside everything else that its network does. Never resolves once its owner is over. */
 export const readPrompt = async (request: PromptRequest): Promise<ReadPrompt> => {
   const { owner, batch, ids, context, from, stepwise, hear } = request;
+  if (owner.over) return new Promise(() => {});
   const first = from?.state ?? (await batch.firstState(context));
   const until = stepwise ? 0 : Math.max(0, ids.length - 1);
   if (until === 0) return { state: first, read: 0, cached: 0 };

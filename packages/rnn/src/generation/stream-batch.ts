@@ -47,6 +47,8 @@ interface Waiting {
 /** Streams that are stepped at once. */
 const mostRows = 256;
 
+export const closedError = (): Error => new Error('Expected an open model, but it was closed.');
+
 /** What a stream reads whose input could not be told; nobody hears what comes of it. */
 const nothing: RowInput = { token: 0, position: 0, remaining: null };
 
@@ -109,6 +111,7 @@ export class StreamBatch {
   /** Whether something has changed since the turn began. */
   #woken = false;
   #closed = false;
+  readonly #beside = new Set<Promise<unknown>>();
 
   constructor(network: Network) {
     this.#network = network;
@@ -122,8 +125,24 @@ export class StreamBatch {
     return this.#rows.rows;
   }
 
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   firstState(context: Reading['context']): Promise<StateValues> {
-    return this.#reader.firstState(context);
+    return this.beside(() => this.#reader.firstState(context));
+  }
+
+  /** Work on the network beside the steps, which `close` waits for: it has to end soon once the batch is closed. */
+  async beside<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw closedError();
+    const running = work();
+    this.#beside.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#beside.delete(running);
+    }
   }
 
   /** Has a prompt read, and its owner's streams started then. */
@@ -319,13 +338,14 @@ export class StreamBatch {
     for (const owner of owners) owner.fail(error);
   }
 
-  /** Frees the backend's memory once the step that runs has ended; whatever is still on its way is given up. */
+  /** Frees the backend's memory once the step and whatever else runs has ended; whatever is still on its way is given up. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#wake?.();
     // Where nothing runs it is free at once.
     if (this.#running) await this.#running;
+    if (this.#beside.size > 0) await Promise.allSettled(this.#beside);
     this.#rows.release();
     this.#reader.release();
     if (this.#context) this.#network.backend.release(this.#context);
