@@ -50,7 +50,8 @@ export const createChunkQueue = (giveCredit: (chunks: number) => void): ChunkQue
         if (chunk !== undefined) {
           taken += 1;
           owed += 1;
-          if (owed === creditWindow / 2 && over === null) {
+          // The thread keeps a session's states until its reader has the end.
+          if ((owed === creditWindow / 2 || chunk.finish_reason !== null) && over === null) {
             giveCredit(owed);
             owed = 0;
           }
