@@ -80,18 +80,18 @@ export const createDeliveries = (database: Database, box: SecretBox): Deliveries
         return toResource(await queries.webhookDelivery.create({ data: newDelivery(endpoint_id, event) }));
       }),
 
+    // Reads a few rows of each enabled endpoint from the index, however many wait behind them or at an endpoint that is disabled.
     claim: ({ limit, per_endpoint, except, lease_ms }) =>
       database.run(async (queries) => {
         const rows = await queries.$queryRaw<ClaimedRow[]>`
           WITH due AS (
-            SELECT id FROM (
-              SELECT d.id, d.next_attempt_at,
-                     row_number() OVER (PARTITION BY d.endpoint_id ORDER BY d.next_attempt_at, d.id) AS place
-              FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id
-              WHERE d.status = 'pending' AND d.next_attempt_at <= clock_timestamp()
-                AND e.enabled AND e.id <> ALL(${[...except]}::text[])
-            ) ranked
-            WHERE place <= ${per_endpoint}::int ORDER BY next_attempt_at, id LIMIT ${limit}::int
+            SELECT d.id FROM webhook_endpoints e CROSS JOIN LATERAL (
+              SELECT id, next_attempt_at FROM webhook_deliveries
+              WHERE endpoint_id = e.id AND status = 'pending' AND next_attempt_at <= statement_timestamp()
+              ORDER BY next_attempt_at, id LIMIT ${per_endpoint}::int
+            ) d
+            WHERE e.enabled AND e.id <> ALL(${[...except]}::text[])
+            ORDER BY d.next_attempt_at, d.id LIMIT ${limit}::int
           ), locked AS (
             SELECT id FROM webhook_deliveries
             WHERE id IN (SELECT id FROM due) AND status = 'pending' AND next_attempt_at <= clock_timestamp()
