@@ -157,6 +157,51 @@ describe.each(queueKinds)('limits of a key, counted with the queue on %s', (queu
     expect((await uploadWith(key, sampleText)).status).toBe(201);
   });
 
+  it('bytes: of what sessions remember, and of their snapshots', async () => {
+    const probe = await make({});
+    const open = ({ key }: { key: string }) =>
+      api.request.post('/v1/sessions').set(bearer(key)).send({ model: 'writer' });
+    const { bytes } = (await open(probe)).body;
+    const key = await make({ stored_bytes: 2 * bytes + 1 });
+    const first = (await open(key)).body.id;
+    const ask = (path: string) =>
+      api.request.post(`/v1/sessions/${first}/${path}`).set(bearer(key.key)).send();
+    expect((await ask('snapshots')).status).toBe(201);
+    for (const path of ['fork', 'snapshots']) expectError(await ask(path), 429, 'quota_exceeded');
+    expectError(await open(key), 429, 'quota_exceeded');
+    expectError(await uploadWith(key, 'no room'), 429, 'quota_exceeded');
+    await api.request.delete(`/v1/sessions/${first}`).set(bearer(key.key));
+    expect((await open(key)).status).toBe(201);
+  });
+
+  it('bytes: an upload is read no further than it fits, and answered again when nothing is left', async () => {
+    const key = await make({ stored_bytes: 1000 });
+    const upload = (text: string) => uploadWith(key, text).set('idempotency-key', 'full');
+    const first = await upload('x'.repeat(1000));
+    expect(first.status).toBe(201);
+    expect((await upload('x'.repeat(1000))).body).toEqual(first.body);
+    await api.request.delete(`/v1/files/${first.body.id}`).set(bearer(key.key));
+    // Ends only when somebody stops reading.
+    const endless = new ReadableStream({
+      start: (form) =>
+        form.enqueue(
+          Buffer.from(
+            '--b\r\ncontent-disposition: form-data; name="purpose"\r\n\r\ntraining\r\n--b\r\n' +
+              'content-disposition: form-data; name="file"; filename="a.txt"\r\n\r\n',
+          ),
+        ),
+      pull: (form) => form.enqueue(Buffer.alloc(500, 'x')),
+    });
+    const refused = await fetch(`${api.url}/v1/files`, {
+      method: 'POST',
+      headers: { ...bearer(key.key), 'content-type': 'multipart/form-data; boundary=b' },
+      body: endless,
+      duplex: 'half',
+    });
+    expect(refused.status).toBe(429);
+    expect(await refused.json()).toMatchObject({ error: { code: 'quota_exceeded' } });
+  });
+
   it('hold by the configuration where a key says nothing', async () => {
     const strict = await api.another({
       keyLimits: { tokensPerMinute: 50, concurrentJobs: 1, storedBytes: 10 },

@@ -200,7 +200,7 @@ export const environment = z.object({
   UNFOLD_MAX_STORED_BYTES: optionalInteger(
     1,
     9_007_199_254_740_991,
-    'Bytes of files, models and checkpoints of one key, unless the key says otherwise. Unset: no limit.',
+    'Bytes of files, models, checkpoints and sessions of one key, unless the key says otherwise. Unset: no limit.',
   ),
   UNFOLD_MAX_INFERENCE_QUEUE: integer(1, 1_000_000, 256, 'Inference calls that may wait, per API process.'),
   UNFOLD_MAX_MODEL_MEMORY_BYTES: integer(

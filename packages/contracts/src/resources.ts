@@ -212,7 +212,7 @@ export const keyLimits = z
     concurrent_jobs: keyLimit(10_000_000, 'Jobs that are queued or running at once.'),
     stored_bytes: keyLimit(
       Number.MAX_SAFE_INTEGER,
-      'Bytes of files, models and checkpoints at once. A job that runs may pass it; the next upload or job may not.',
+      'Bytes of files, models, checkpoints and sessions at once. A job that runs may pass it; the next upload or job may not.',
     ),
   })
   .meta({ id: 'KeyLimits' });

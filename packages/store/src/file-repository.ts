@@ -3,10 +3,10 @@ import { type FileResource, finalStatuses, UnfoldError } from '@unfold/contracts
 import { type ArtifactStore, removeArtifacts } from './artifact-store.ts';
 import type { Database } from './database.ts';
 import type { File } from './generated/client.ts';
-import { createOnce } from './idempotency.ts';
+import { createOnce, isKnown } from './idempotency.ts';
 import { newId } from './new-id.ts';
 import { behind, checkAfter, notFound, toPage, unixSeconds } from './pages.ts';
-import { requireStorage } from './quotas.ts';
+import { findRoom, type Room, requireStorage } from './quotas.ts';
 import type { FileRepository, FileUpload } from './repositories.ts';
 import { createUtf8Scan, type TextStatistics } from './utf8-scan.ts';
 
@@ -29,6 +29,7 @@ const toResource = (row: File): FileResource => ({
 /** Passes an upload through, counting; a connection that breaks is told apart from a disk that fails. */
 async function* observe(
   { upload, limit_bytes }: FileUpload,
+  room: Room | null,
   see: (chunk: Uint8Array) => void,
 ): AsyncGenerator<Uint8Array> {
   let bytes = 0;
@@ -43,6 +44,7 @@ async function* observe(
             param: 'file',
           },
         );
+      if (room !== null && bytes > room.bytes) throw room.refusal;
       see(chunk);
       yield chunk;
     }
@@ -66,11 +68,17 @@ export const createFileRepository = (database: Database, artifacts: ArtifactStor
     return row;
   };
 
-  const store = async (file: FileUpload, path: string) => {
+  /** An upload that was kept before is answered again, whatever is left: it takes nothing. */
+  const roomFor = (project: string, { quota = null, idempotency }: FileUpload): Promise<Room | null> =>
+    database.run(async (queries) =>
+      idempotency && (await isKnown(queries, project, idempotency)) ? null : findRoom(queries, quota),
+    );
+
+  const store = async (file: FileUpload, room: Room | null, path: string) => {
     const scan = createUtf8Scan();
     const record = await artifacts.write(
       path,
-      observe(file, (chunk) => scan.push(chunk)),
+      observe(file, room, (chunk) => scan.push(chunk)),
     );
     return { ...record, ...scan.end() } satisfies TextStatistics & { path: string };
   };
@@ -80,7 +88,7 @@ export const createFileRepository = (database: Database, artifacts: ArtifactStor
       const id = newId('file');
       const path = `files/${id}`;
       const { filename, idempotency, quota = null } = file;
-      const stored = await store(file, path);
+      const stored = await store(file, await roomFor(project, file), path);
       // Read late, since in a form the purpose may follow the file.
       const { purpose } = file;
       const request_hash = hashOf([filename, purpose, stored.sha256]);

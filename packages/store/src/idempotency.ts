@@ -28,6 +28,17 @@ const findAnswer = async <T>(
 export const replay = <T>(database: Database, project: string, idempotency: Idempotency): Promise<T | null> =>
   database.run((queries) => findAnswer<T>(queries, project, idempotency));
 
+/** Whether an earlier request with the same key was answered, be it for the same or for other things. */
+export const isKnown = async (
+  queries: Queries,
+  project: string,
+  { key, route }: Omit<Idempotency, 'request_hash'>,
+): Promise<boolean> => {
+  const rows = await queries.$queryRaw<object[]>`
+    SELECT 1 FROM idempotency_keys WHERE project = ${project} AND route = ${route} AND key = ${key}`;
+  return rows.length > 0;
+};
+
 /**
  * Creates something once per `Idempotency-Key`, inside the creating transaction. The lock ends with the transaction,
  * so a process that dies holds nobody up.

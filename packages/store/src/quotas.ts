@@ -12,9 +12,18 @@ const storedBytes = async (queries: Queries, keyId: string): Promise<number> => 
       (SELECT coalesce(sum(bytes), 0) FROM files WHERE key_id = ${keyId})
       + (SELECT coalesce(sum(bytes), 0) FROM models WHERE key_id = ${keyId})
       + (SELECT coalesce(sum(c.bytes), 0) FROM checkpoints c JOIN jobs j ON j.id = c.job_id WHERE j.key_id = ${keyId})
+      + (SELECT coalesce(sum(octet_length(state)), 0) FROM sessions WHERE key_id = ${keyId})
+      + (SELECT coalesce(sum(octet_length(n.state)), 0) FROM session_snapshots n JOIN sessions s ON s.id = n.session_id
+         WHERE s.key_id = ${keyId})
     )::bigint AS bytes`;
   return Number(row?.bytes ?? 0);
 };
+
+const storageExceeded = ({ stored_bytes }: Quota, used: number, more = ''): UnfoldError =>
+  new UnfoldError(
+    'quota_exceeded',
+    `This API key may store ${stored_bytes} bytes and stores ${used}${more}. Delete files, models, jobs or sessions.`,
+  );
 
 /** Refuses `more` bytes that a key has no room for; with 0, whatever would add to a quota that is used up. */
 export const requireStorage = async (queries: Queries, quota: Quota | null, more: number): Promise<void> => {
@@ -23,10 +32,28 @@ export const requireStorage = async (queries: Queries, quota: Quota | null, more
   const used = await storedBytes(queries, quota.key_id);
   const fits = more === 0 ? used < quota.stored_bytes : used + more <= quota.stored_bytes;
   if (fits) return;
-  throw new UnfoldError(
-    'quota_exceeded',
-    `This API key may store ${quota.stored_bytes} bytes and stores ${used}${more === 0 ? '' : `: ${more} more do not fit`}. Delete files, models or jobs.`,
-  );
+  throw storageExceeded(quota, used, more === 0 ? '' : `: ${more} more do not fit`);
+};
+
+/** What a key's quota leaves for an upload of unknown size, which is checked again once it is known. */
+export interface Room {
+  bytes: number;
+  /** What it is refused with when it is larger. */
+  refusal: UnfoldError;
+}
+
+/**
+ * So that an upload which cannot be kept need not be written first. Null: no quota.
+ * @throws UnfoldError `quota_exceeded` if there is no room at all
+ */
+export const findRoom = async (queries: Queries, quota: Quota | null): Promise<Room | null> => {
+  if (quota === null || quota.stored_bytes === null) return null;
+  const used = await storedBytes(queries, quota.key_id);
+  if (used >= quota.stored_bytes) throw storageExceeded(quota, used);
+  return {
+    bytes: quota.stored_bytes - used,
+    refusal: storageExceeded(quota, used, ': the file does not fit'),
+  };
 };
 
 /** Refuses a job when as many of the key's are queued or running as may be. */

@@ -37,7 +37,7 @@ export interface Idempotency {
 export interface Quota {
   key_id: string;
   concurrent_jobs: number | null;
-  /** Files, models and checkpoints. */
+  /** Files, models, checkpoints and what sessions remember. */
   stored_bytes: number | null;
 }
 

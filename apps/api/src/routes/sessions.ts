@@ -20,6 +20,7 @@ import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
 import { noBody, requireId, sessionParams } from '../http/parameters.ts';
 import { findModel } from '../inference/find-model.ts';
+import { quotaOf } from '../limits/quota.ts';
 import { openState, ownerOf } from '../sessions/session-call.ts';
 import { sessionIdempotency } from '../sessions/session-idempotency.ts';
 import { forkExample, sessionExample, sessionRequestExample } from './examples.ts';
@@ -62,6 +63,7 @@ const createOnce = async (call: CreateCall): Promise<Created<SessionResource>> =
       ttl_seconds: body.ttl_seconds ?? Math.min(standardSessionSeconds, config.limits.sessionSeconds),
     },
     idempotency,
+    quotaOf(request),
   );
 };
 
@@ -84,7 +86,8 @@ const forkSession = async (call: Call<Params & { body: ForkRequest }>) => {
   const id = requireId('session', params.id);
   requireLifetime(body.ttl_seconds, context);
   const idempotency = sessionIdempotency(request, { id, ...body });
-  const forked = await context.store.sessions.fork(ownerOf(request, project), id, body, idempotency);
+  const owner = ownerOf(request, project);
+  const forked = await context.store.sessions.fork(owner, id, body, idempotency, quotaOf(request));
   return answerCreated(forked, reply);
 };
 
@@ -104,6 +107,7 @@ export const registerSessionRoutes = (app: FastifyInstance, context: ApiContext)
     errors: [
       'not_found',
       'session_limit',
+      'quota_exceeded',
       'idempotency_mismatch',
       'idempotency_in_progress',
       'overloaded',
@@ -164,7 +168,13 @@ export const registerSessionRoutes = (app: FastifyInstance, context: ApiContext)
     params: sessionParams,
     body: forkRequest,
     response: { 201: sessionResource },
-    errors: ['not_found', 'session_limit', 'idempotency_mismatch', 'idempotency_in_progress'],
+    errors: [
+      'not_found',
+      'session_limit',
+      'quota_exceeded',
+      'idempotency_mismatch',
+      'idempotency_in_progress',
+    ],
     docs: { request: forkExample, response: { ...sessionExample, forked_from: sessionExample.id } },
     handler: forkSession,
   });

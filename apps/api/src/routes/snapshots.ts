@@ -12,6 +12,7 @@ import type { z } from 'zod';
 import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { noBody, requireId, sessionParams, snapshotParams } from '../http/parameters.ts';
+import { quotaOf } from '../limits/quota.ts';
 import { ownerOf } from '../sessions/session-call.ts';
 import { sessionIdempotency } from '../sessions/session-idempotency.ts';
 import { restoreExample, sessionExample, snapshotExample } from './examples.ts';
@@ -24,6 +25,7 @@ const createSnapshot = async ({ context, project, params, request, reply }: Call
     ownerOf(request, project),
     id,
     sessionIdempotency(request, { id }),
+    quotaOf(request),
   );
   if (replayed) reply.header('idempotent-replayed', 'true');
   reply.code(201);
@@ -62,7 +64,13 @@ export const registerSnapshotRoutes = (app: FastifyInstance, context: ApiContext
     params: sessionParams,
     body: noBody,
     response: { 201: snapshotResource },
-    errors: ['not_found', 'snapshot_limit', 'idempotency_mismatch', 'idempotency_in_progress'],
+    errors: [
+      'not_found',
+      'snapshot_limit',
+      'quota_exceeded',
+      'idempotency_mismatch',
+      'idempotency_in_progress',
+    ],
     docs: { response: snapshotExample },
     handler: createSnapshot,
   });

@@ -4,6 +4,7 @@ import { type Database, Prisma, type Queries } from '../database.ts';
 import { createOnce } from '../idempotency.ts';
 import { newId } from '../new-id.ts';
 import { behindSql, checkAfter, directionSql, notFound, toPage } from '../pages.ts';
+import { requireStorage } from '../quotas.ts';
 import { createLeases } from './session-leases.ts';
 import { findSession, type SessionRow, sessionColumns, toSessionResource, visibleTo } from './session-row.ts';
 import { createSnapshots, findSnapshot } from './session-snapshots.ts';
@@ -37,10 +38,11 @@ export const createSessionRepository = (database: Database, limits: SessionLimit
   ...createLeases(database),
   ...createSnapshots(database, limits),
 
-  create: (owner, { model, context, metadata, state, tokens, ttl_seconds }, idempotency) =>
+  create: (owner, { model, context, metadata, state, tokens, ttl_seconds }, idempotency, quota = null) =>
     database.transaction((queries) =>
       createOnce(queries, owner.project, idempotency, async () => {
         await checkRoom(queries, owner, limits.perKey);
+        await requireStorage(queries, quota, state.length);
         const contextJson = context === null ? null : toJson(context);
         const [row] = await queries.$queryRaw<SessionRow[]>`
           INSERT INTO sessions (id, project, key_id, model, context, metadata, state, tokens, ttl_seconds,
@@ -84,12 +86,13 @@ export const createSessionRepository = (database: Database, limits: SessionLimit
       return { state: row.state, tokens: Number(row.tokens) };
     }),
 
-  fork: (owner, id, { ttl_seconds, metadata, snapshot }, idempotency) =>
+  fork: (owner, id, { ttl_seconds, metadata, snapshot }, idempotency, quota = null) =>
     database.transaction((queries) =>
       createOnce(queries, owner.project, idempotency, async () => {
-        await findSession(queries, owner, id);
-        if (snapshot !== null) await findSnapshot(queries, id, snapshot);
+        const parent = await findSession(queries, owner, id);
+        const { bytes } = snapshot === null ? parent : await findSnapshot(queries, id, snapshot);
         await checkRoom(queries, owner, limits.perKey);
+        await requireStorage(queries, quota, bytes);
         const from = snapshot === null ? Prisma.sql`sessions f` : Prisma.sql`session_snapshots f`;
         const metadataJson = metadata && toJson(metadata);
         const [row] = await queries.$queryRaw<SessionRow[]>`

@@ -3,6 +3,7 @@ import { type Database, Prisma, type Queries } from '../database.ts';
 import { createOnce } from '../idempotency.ts';
 import { newId } from '../new-id.ts';
 import { behindSql, checkAfter, directionSql, notFound, toPage } from '../pages.ts';
+import { requireStorage } from '../quotas.ts';
 import { busy, isFree } from './session-leases.ts';
 import {
   findSession,
@@ -16,12 +17,15 @@ import {
 import type { SessionLimits, SessionRepository } from './sessions.ts';
 
 /** @throws UnfoldError `not_found` with the param `snapshot` */
-export const findSnapshot = async (queries: Queries, session: string, id: string): Promise<void> => {
-  const row = await queries.sessionSnapshot.findFirst({
-    where: { id, session_id: session },
-    select: { id: true },
-  });
+export const findSnapshot = async (
+  queries: Queries,
+  session: string,
+  id: string,
+): Promise<Pick<SnapshotRow, 'bytes'>> => {
+  const [row] = await queries.$queryRaw<Pick<SnapshotRow, 'bytes'>[]>`
+    SELECT octet_length(state) AS bytes FROM session_snapshots WHERE id = ${id} AND session_id = ${session}`;
   if (!row) throw notFound('snapshot', id, 'snapshot');
+  return row;
 };
 
 const checkRoom = async (queries: Queries, session: string, limit: number): Promise<void> => {
@@ -37,12 +41,13 @@ export const createSnapshots = (
   database: Database,
   limits: SessionLimits,
 ): Pick<SessionRepository, 'snapshot' | 'snapshots' | 'removeSnapshot' | 'restore'> => ({
-  snapshot: (owner, id, idempotency) =>
+  snapshot: (owner, id, idempotency, quota = null) =>
     database.transaction((queries) =>
       createOnce(queries, owner.project, idempotency, async () => {
         // The lock keeps two from counting the same room, and the state from changing under the copy.
-        await findSession(queries, owner, id, { lock: true });
+        const { bytes } = await findSession(queries, owner, id, { lock: true });
         await checkRoom(queries, id, limits.snapshots);
+        await requireStorage(queries, quota, bytes);
         const [row] = await queries.$queryRaw<SnapshotRow[]>`
           INSERT INTO session_snapshots (id, session_id, state, tokens, created_at)
           SELECT ${newId('snap')}, id, state, tokens, clock_timestamp() FROM sessions WHERE id = ${id}

@@ -6,7 +6,7 @@ import type {
   SessionResource,
   SnapshotResource,
 } from '@unfold/contracts';
-import type { Created, Idempotency } from '../repositories.ts';
+import type { Created, Idempotency, Quota } from '../repositories.ts';
 
 export interface SessionLimits {
   /** Sessions of one key that have not expired. */
@@ -59,7 +59,8 @@ export type Committed = 'committed' | 'taken_over' | 'gone';
 
 /**
  * Sessions that have expired do not exist, whether or not they have been swept. Times are the database's. A foreign,
- * expired or unknown session is `not_found`; a snapshot too, with the param `snapshot`.
+ * expired or unknown session is `not_found`; a snapshot too, with the param `snapshot`. What would take more bytes than
+ * the quota leaves is `quota_exceeded`.
  */
 export interface SessionRepository {
   /** `session_limit` beyond the sessions of one key, and the errors of {@link Idempotency}. */
@@ -67,6 +68,7 @@ export interface SessionRepository {
     owner: SessionOwner,
     session: NewSession,
     idempotency?: Idempotency,
+    quota?: Quota | null,
   ): Promise<Created<SessionResource>>;
   get(owner: SessionOwner, id: string): Promise<SessionResource>;
   /** The owner's, newest first. */
@@ -82,9 +84,15 @@ export interface SessionRepository {
     id: string,
     fork: NewFork,
     idempotency?: Idempotency,
+    quota?: Quota | null,
   ): Promise<Created<SessionResource>>;
   /** Keeps what was committed last. `snapshot_limit` beyond the snapshots of one session. */
-  snapshot(owner: SessionOwner, id: string, idempotency?: Idempotency): Promise<Created<SnapshotResource>>;
+  snapshot(
+    owner: SessionOwner,
+    id: string,
+    idempotency?: Idempotency,
+    quota?: Quota | null,
+  ): Promise<Created<SnapshotResource>>;
   /** Newest first. */
   snapshots(owner: SessionOwner, id: string, page: PageQuery): Promise<Page<SnapshotResource>>;
   removeSnapshot(owner: SessionOwner, id: string, snapshot: string): Promise<DeletedResource>;
