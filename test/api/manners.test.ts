@@ -188,7 +188,10 @@ describe('/metrics', () => {
       .post('/v1/completions')
       .send({ model: 'measured', prompt: 'the cat', max_tokens: 5, n: 3, best_of: 3 });
     expect(body.choices).toHaveLength(3);
-    const { text } = await api.request.get('/metrics');
+    const measured = async (): Promise<string> => (await api.request.get('/metrics')).text;
+    // Threads tell their steps now and then.
+    await expect.poll(measured).toMatch(/^unfold_inference_batch_rows_count [1-9]/m);
+    const text = await measured();
     const numberOf = (name: string) =>
       Number(
         text

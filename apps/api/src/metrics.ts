@@ -72,7 +72,7 @@ export const createMetrics = (): ApiMetrics => {
     }),
     inferenceRows: new Histogram({
       name: 'unfold_inference_batch_rows',
-      help: 'Choices that one step of an inference thread brings text for: what advances together.',
+      help: 'Choices that one step of a model in an inference thread advances together.',
       buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
       registers,
     }),

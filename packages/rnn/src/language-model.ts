@@ -10,6 +10,7 @@ import { type GeneratedToken, type GenerateOptions, generateTokens } from './gen
 import type { PrefixCache } from './generation/prefix-cache.ts';
 import { type Score, scoreTexts } from './generation/score.ts';
 import { StreamBatch } from './generation/stream-batch.ts';
+import { type MeteredBackend, meterBackend } from './model/metered-backend.ts';
 import { type Network, releaseNetwork } from './model/network.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import type { DescribedWeights, WeightLimits } from './weights/inspect.ts';
@@ -88,11 +89,21 @@ export class LanguageModel {
   /** SHA-256 of its weights' file, hexadecimal: what sessions and cached states belong to. */
   readonly fingerprint: string;
   readonly #network: Network;
+  readonly #memory: MeteredBackend;
+  readonly #stepped: ((rows: number) => void) | undefined;
   #batch: StreamBatch | null = null;
   readonly #context: RecordEncoding['context'];
 
-  private constructor(described: DescribedWeights, network: Network, fingerprint: string) {
+  private constructor(
+    described: DescribedWeights,
+    network: Network,
+    memory: MeteredBackend,
+    fingerprint: string,
+    stepped: ((rows: number) => void) | undefined,
+  ) {
     this.fingerprint = fingerprint;
+    this.#memory = memory;
+    this.#stepped = stepped;
     this.spec = described.spec;
     this.tokenizer = (described.encoding.input as { tokenizer: Tokenizer }).tokenizer;
     this.parameters = described.parameters;
@@ -102,15 +113,24 @@ export class LanguageModel {
 
   /**
    * Loads an export, a checkpoint, or weights saved by PyTorch under our names with `spec` and `tokenizer` as metadata.
+   * @param stepped told after each step how many streams advanced together
    * @throws UnfoldError `invalid_weights`
    */
   static async load(
     weights: Uint8Array,
     backend: Backend,
     limits: WeightLimits = {},
+    stepped?: (rows: number) => void,
   ): Promise<LanguageModel> {
-    const { described, network } = loadNetwork(weights, backend, limits);
-    return new LanguageModel(described, network, createHash('sha256').update(weights).digest('hex'));
+    const memory = meterBackend(backend);
+    const { described, network } = loadNetwork(weights, memory.backend, limits);
+    const fingerprint = createHash('sha256').update(weights).digest('hex');
+    return new LanguageModel(described, network, memory, fingerprint, stepped);
+  }
+
+  /** Memory that it takes now: its parameters, and the room of what it was asked for, which stays. */
+  get bytes(): number {
+    return this.#memory.bytes + (this.#batch?.hostBytes ?? 0);
   }
 
   get vocabularySize(): number {
@@ -125,13 +145,8 @@ export class LanguageModel {
 
   /** Everything that the model writes advances together. */
   get #writer(): { network: Network; tokenizer: Tokenizer; batch: StreamBatch } {
-    this.#batch ??= new StreamBatch(this.#network);
+    this.#batch ??= new StreamBatch(this.#network, this.#stepped);
     return { network: this.#network, tokenizer: this.tokenizer, batch: this.#batch };
-  }
-
-  /** Streams that advance together now. */
-  get streams(): number {
-    return this.#batch?.rows ?? 0;
   }
 
   /**

@@ -11,12 +11,13 @@ import { forecast } from './forecast.ts';
 import { beamSearch } from './generation/beam-search.ts';
 import { outputsAsInputs } from './model/closed-loop.ts';
 import { ForwardPass } from './model/forward-pass.ts';
+import { type MeteredBackend, meterBackend } from './model/metered-backend.ts';
 import { type Network, releaseNetwork } from './model/network.ts';
 import { createState, releaseState } from './model/recurrent-state.ts';
 import { StepwisePass } from './model/stepwise-pass.ts';
 import { atInput, inputRecord, type PredictionInput, refuseInput } from './prediction-input.ts';
 import { BatchTensors, type DeviceBatch } from './training/batch-tensors.ts';
-import type { WeightLimits } from './weights/inspect.ts';
+import type { DescribedWeights, WeightLimits } from './weights/inspect.ts';
 import { loadNetwork } from './weights/load-network.ts';
 
 type Values = Float32Array | Float64Array;
@@ -77,7 +78,14 @@ export class Predictor {
   readonly #network: Network;
   readonly #encoding: RecordEncoding;
 
-  private constructor(spec: JobSpec, network: Network, encoding: RecordEncoding, parameters: number) {
+  readonly #memory: MeteredBackend;
+
+  private constructor(
+    { spec, encoding, parameters }: DescribedWeights,
+    network: Network,
+    memory: MeteredBackend,
+  ) {
+    this.#memory = memory;
     this.spec = spec;
     this.parameters = parameters;
     this.#network = network;
@@ -89,8 +97,14 @@ export class Predictor {
    * @throws UnfoldError `invalid_weights`
    */
   static async load(weights: Uint8Array, backend: Backend, limits: WeightLimits = {}): Promise<Predictor> {
-    const { described, network } = loadNetwork(weights, backend, limits);
-    return new Predictor(described.spec, network, described.encoding, described.parameters);
+    const memory = meterBackend(backend);
+    const { described, network } = loadNetwork(weights, memory.backend, limits);
+    return new Predictor(described, network, memory);
+  }
+
+  /** Memory that it takes now: its parameters, and the room of what it is asked for. */
+  get bytes(): number {
+    return this.#memory.bytes;
   }
 
   /** What its inputs are. */

@@ -51,6 +51,8 @@ export interface InferencePool {
 }
 
 interface Call {
+  /** The file that it has loaded, by its hash; null: none that stays. */
+  model: string | null;
   settle(result: unknown): void;
   fail(error: UnfoldError): void;
   chunks: ChunkQueue;
@@ -59,9 +61,7 @@ interface Call {
 interface Thread {
   worker: Worker;
   calls: Map<number, Call>;
-  /** Files it has loaded or was asked to load: where to send the next call. */
-  models: Set<string>;
-  /** What it last said that it holds. */
+  /** What it last said that it holds: where to send the next call. */
   loaded: Loaded;
 }
 
@@ -104,7 +104,6 @@ export const createInferencePool = ({
 
   const receiveChunks = ({ calls }: Thread, message: ChunksMessage): void => {
     const { ids, indices, texts, reasons, logprobs } = message;
-    metrics.inferenceRows.observe(ids.length);
     ids.forEach((id, k) => {
       calls.get(id)?.chunks.push({
         index: indices[k]!,
@@ -116,7 +115,7 @@ export const createInferencePool = ({
   };
 
   const noteLoaded = (thread: Thread, { models, bytes }: Loaded): void => {
-    metrics.modelsLoaded.inc(models - thread.loaded.models);
+    metrics.modelsLoaded.inc(models.length - thread.loaded.models.length);
     metrics.modelMemoryBytes.inc(bytes - thread.loaded.bytes);
     thread.loaded = { models, bytes };
   };
@@ -128,6 +127,11 @@ export const createInferencePool = ({
     }
     if (message.type === 'loaded') {
       noteLoaded(thread, message);
+      return;
+    }
+    if (message.type === 'stepped') {
+      for (const [rows, count] of message.steps)
+        for (let step = 0; step < count; step++) metrics.inferenceRows.observe(rows);
       return;
     }
     const call = thread.calls.get(message.id);
@@ -148,8 +152,7 @@ export const createInferencePool = ({
     const thread: Thread = {
       worker,
       calls: new Map(),
-      models: new Set(),
-      loaded: { models: 0, bytes: 0 },
+      loaded: { models: [], bytes: 0 },
     };
     worker.on('message', (message: FromThread) => receive(thread, message));
     worker.on('error', (error) => log.error({ err: error }, 'an inference thread died'));
@@ -161,7 +164,7 @@ export const createInferencePool = ({
 
   const replace = (thread: Thread): void => {
     threads.splice(threads.indexOf(thread), 1);
-    noteLoaded(thread, { models: 0, bytes: 0 });
+    noteLoaded(thread, { models: [], bytes: 0 });
     const error = closing
       ? new UnfoldError('unavailable', 'The server is restarting. Try again shortly.')
       : new UnfoldError('unavailable', 'The inference thread stopped in the middle of this call. Try again.');
@@ -173,12 +176,16 @@ export const createInferencePool = ({
     }, restartMs).unref();
   };
 
+  /** Whether it holds the file, or is to load it for a call. */
+  const has = ({ loaded, calls }: Thread, sha256: string): boolean =>
+    loaded.models.includes(sha256) || [...calls.values()].some(({ model }) => model === sha256);
+
   /** The least busy thread that has the model, unless another one is far less busy: then that one loads it too, and two cores write. */
   const choose = (sha256: string | null): Thread => {
     const [idlest, ...others] = [...threads].sort((a, b) => a.calls.size - b.calls.size);
     if (idlest === undefined)
       throw new UnfoldError('unavailable', 'Inference is restarting. Try again shortly.');
-    const having = [idlest, ...others].find(({ models }) => sha256 !== null && models.has(sha256));
+    const having = [idlest, ...others].find((thread) => sha256 !== null && has(thread, sha256));
     return having !== undefined && having.calls.size < idlest.calls.size + spreadsFrom ? having : idlest;
   };
 
@@ -192,9 +199,8 @@ export const createInferencePool = ({
         'overloaded',
         `expected at most ${limit} inference calls at once; try again in a moment.`,
       );
-    const thread = choose(loadedModel(task));
     const model = loadedModel(task);
-    if (model !== null) thread.models.add(model);
+    const thread = choose(model);
     const id = nextId++;
     const post = (message: ToThread): void => thread.worker.postMessage(message);
     const chunks = createChunkQueue((count) => post({ type: 'credit', id, chunks: count }));
@@ -216,6 +222,7 @@ export const createInferencePool = ({
     let call!: Call;
     const result = new Promise<unknown>((resolve, reject) => {
       call = {
+        model,
         chunks,
         settle(value) {
           leave();

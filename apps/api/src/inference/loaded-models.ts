@@ -8,6 +8,9 @@ export type ServedModel = LanguageModel | Predictor;
 
 interface Entry {
   loading: Promise<ServedModel>;
+  /** null until it is loaded. */
+  model: ServedModel | null;
+  /** Of its file. */
   bytes: number;
   users: number;
   usedAt: number;
@@ -33,17 +36,42 @@ export const readVerified = async (file: { path: string; sha256: string }): Prom
   return bytes;
 };
 
-/** Models of one thread, by the hash of their file; the least recently used go when memory runs out. */
+/**
+ * Models of one thread, by the hash of their file; the least recently used go when memory runs out, which what is asked of a model takes too.
+ * @param changed told the hashes of what is held, and its memory, whenever that is something else
+ * @param stepped told after each step of a model how many streams advanced together
+ */
 export const createLoadedModels = (
   backend: Backend,
   limitBytes: number,
-  changed: (held: { models: number; bytes: number }) => void,
+  changed: (held: { models: string[]; bytes: number }) => void,
+  stepped: (rows: number) => void = () => {},
 ): LoadedModels => {
   const entries = new Map<string, Entry>();
   let clock = 0;
 
-  const total = (): number => [...entries.values()].reduce((sum, { bytes }) => sum + bytes, 0);
-  const tell = (): void => changed({ models: entries.size, bytes: total() });
+  const total = (): number =>
+    [...entries.values()].reduce((sum, { model, bytes }) => sum + (model?.bytes ?? bytes), 0);
+
+  let told = '';
+  const tell = (): void => {
+    const held = { models: [...entries.keys()], bytes: total() };
+    const text = JSON.stringify(held);
+    if (text !== told) changed(held);
+    told = text;
+  };
+
+  /** Lets models go that nobody uses until so many bytes more have room, or only `keep` is left of them. */
+  const evict = (bytes: number, keep: string | null = null): void => {
+    const idle = [...entries]
+      .filter(([key, { users }]) => users === 0 && key !== keep)
+      .sort(([, a], [, b]) => a.usedAt - b.usedAt);
+    for (const [key, { loading }] of idle) {
+      if (total() + bytes <= limitBytes) return;
+      entries.delete(key);
+      void loading.then((model) => model.close());
+    }
+  };
 
   const makeRoom = (bytes: number): void => {
     if (bytes > limitBytes)
@@ -54,21 +82,15 @@ export const createLoadedModels = (
           param: 'model',
         },
       );
-    const idle = [...entries]
-      .filter(([, { users }]) => users === 0)
-      .sort(([, a], [, b]) => a.usedAt - b.usedAt);
-    for (const [key, { loading }] of idle) {
-      if (total() + bytes <= limitBytes) return;
-      entries.delete(key);
-      void loading.then((model) => model.close());
-    }
+    evict(bytes);
+    tell();
     if (total() + bytes > limitBytes)
       throw new UnfoldError('overloaded', 'All memory for models is in use. Try again in a moment.');
   };
 
   const load = async (source: ModelSource): Promise<ServedModel> => {
     const file = await readVerified(source);
-    return loadModel(source.kind === 'checkpoint' ? exportWeights(file) : file, backend);
+    return loadModel(source.kind === 'checkpoint' ? exportWeights(file) : file, backend, {}, stepped);
   };
 
   const open = (source: ModelSource): Entry => {
@@ -76,11 +98,11 @@ export const createLoadedModels = (
     if (existing) return existing;
     makeRoom(source.bytes);
     const loading = load(source);
-    const entry: Entry = { loading, bytes: source.bytes, users: 0, usedAt: 0 };
+    const entry: Entry = { loading, model: null, bytes: source.bytes, users: 0, usedAt: 0 };
     entries.set(source.sha256, entry);
     loading.then(
       (model) => {
-        entry.bytes = model.parameters * Float32Array.BYTES_PER_ELEMENT;
+        entry.model = model;
         tell();
       },
       () => {
@@ -100,6 +122,9 @@ export const createLoadedModels = (
       } finally {
         entry.users -= 1;
         entry.usedAt = ++clock;
+        // What it was asked for may have taken room that stays.
+        evict(0, source.sha256);
+        tell();
       }
     },
   };

@@ -94,13 +94,15 @@ export interface ChunksMessage {
 export type FromThread =
   | ChunksMessage
   | { type: 'done'; id: number; result: unknown }
-  /** What the thread holds in memory, whenever that changes. */
-  | { type: 'loaded'; models: number; bytes: number }
+  /** What the thread holds in memory, models by their hashes, whenever that changes. */
+  | { type: 'loaded'; models: string[]; bytes: number }
+  /** How many choices advanced together, and in how many steps since it was told last. */
+  | { type: 'stepped'; steps: [rows: number, count: number][] }
   | {
       type: 'failed';
       id: number;
       error: { code: ErrorCode; message: string; param: string | null; detail: string | null };
     };
 
-/** Chunks that a thread sends ahead of its reader. */
+/** Chunks that a thread sends ahead of its reader; a call of many choices is asked between steps, and may send one of each beyond that. */
 export const creditWindow = 64;

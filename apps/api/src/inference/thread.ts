@@ -23,6 +23,7 @@ import {
   type ThreadData,
   type ToThread,
 } from './protocol.ts';
+import { createStepCounts } from './step-counts.ts';
 
 interface Call {
   id: number;
@@ -61,6 +62,7 @@ const models = createLoadedModels(
   await createBackend(data.engine, { threads: 1 }),
   data.memory_bytes,
   (held) => port.postMessage({ type: 'loaded', ...held } satisfies FromThread),
+  createStepCounts((steps) => port.postMessage({ type: 'stepped', steps } satisfies FromThread)),
 );
 
 const ofWrongTask = ({ spec }: ServedModel, param: string, can: string, route: string): UnfoldError =>

@@ -139,4 +139,28 @@ describe('streams of several calls in one batch', () => {
     rows.release();
     await reader.close();
   });
+
+  test('a model tells what memory it takes, which many calls do not make grow', async () => {
+    const own = await loadTiny(weights);
+    const loaded = own.bytes;
+    expect(loaded).toBe(own.parameters * Float32Array.BYTES_PER_ELEMENT);
+    await complete(own, { n: 100, max_tokens: 3, prompts: ['the cat sat'] });
+    const used = own.bytes;
+    expect(used - loaded).toBeGreaterThan(2 * 100 * own.vocabularySize * Float32Array.BYTES_PER_ELEMENT);
+    for (const n of [1, 17, 60, 100]) await complete(own, { n, max_tokens: 3, prompts: ['the cat sat'] });
+    await own.score('the cat sat');
+    expect(own.bytes).toBe(used);
+    await own.close();
+    expect(own.bytes).toBeLessThan(used);
+  });
+
+  test('a slow reader of many choices gets one of each beyond what it gave room for', async () => {
+    let given = 0;
+    const call = model.complete({ ...plain, n: 20, best_of: 20, max_tokens: 50 }, () => given++, {
+      credit: 8,
+    });
+    await complete(model, { max_tokens: 40 });
+    expect(given).toBe(20);
+    call.cancel();
+  });
 });

@@ -113,16 +113,20 @@ export class StreamBatch {
   #closed = false;
   readonly #beside = new Set<Promise<unknown>>();
 
-  constructor(network: Network) {
+  readonly #stepped: (rows: number) => void;
+
+  /** @param stepped told after each step how many streams advanced together */
+  constructor(network: Network, stepped: (rows: number) => void = () => {}) {
     this.#network = network;
+    this.#stepped = stepped;
     this.#rows = new RowStep(network);
     this.#reader = new PromptReader(network);
     this.#stepTokens = chunkSteps(network);
   }
 
-  /** Streams that advance together now. */
-  get rows(): number {
-    return this.#rows.rows;
+  /** Memory beside the backend's. */
+  get hostBytes(): number {
+    return this.#rows.hostBytes;
   }
 
   get closed(): boolean {
@@ -297,6 +301,7 @@ export class StreamBatch {
   async #step(): Promise<void> {
     const streams = this.#streams;
     const { logits, endings } = await this.#rows.run((row) => this.#inputOf(streams[row]!));
+    this.#stepped(streams.length);
     // From the last row on, so that the row which takes a leaving one's place has been heard.
     for (let row = streams.length - 1; row >= 0; row--) {
       const stream = streams[row]!;

@@ -123,6 +123,12 @@ export class RowStep {
     return this.#rows;
   }
 
+  /** Memory beside the backend's. */
+  get hostBytes(): number {
+    const { tokens, ...rest } = this.#host;
+    return [tokens, ...Object.values(rest)].reduce((sum, values) => sum + (values?.byteLength ?? 0), 0);
+  }
+
   #create(N: number): Rooms {
     const { backend, model, parameters, layers, vocabularySize } = this.#network;
     const real = (width: number): Tensor => backend.createTensor([N, width]);
