@@ -1,20 +1,19 @@
 import type { FrameBody, JobError } from '@unfold/contracts';
 import type { Claim, Claimed, ClaimedBy, ResumePoint } from '../claim.ts';
-import type { Database, Queries } from '../database.ts';
+import { type Database, Prisma, type Queries } from '../database.ts';
 import { newId } from '../new-id.ts';
 import type { Finished, Outcome } from '../outcome.ts';
 import type { JobRepository } from '../repositories.ts';
 import { writeStatusEvents } from '../webhooks/write-events.ts';
 import {
-  appendLocked,
   changeStatus,
   countEnqueue,
+  insertFrames,
   lockClaimed,
-  lockJob,
   type StatusChange,
   statusFrame,
 } from './job-changes.ts';
-import { findJob, type JobRow, toTicket } from './job-row.ts';
+import { findUnplaced, type JobRow, toTicket } from './job-row.ts';
 
 /** So many attempts in a row may end without a new checkpoint. */
 const attemptLimit = 3;
@@ -49,46 +48,50 @@ const settle = async (queries: Queries, job: JobRow): Promise<boolean> => {
 const begin = async (queries: Queries, job: JobRow, by: ClaimedBy): Promise<Claimed> => {
   const attempt = job.attempt + 1;
   const engine = job.spec.engine === 'auto' ? by.engine : job.spec.engine;
-  const [waited] = await queries.$queryRaw<{ seconds: number | null }[]>`
-    UPDATE jobs SET status = 'running', error = NULL, engine = ${engine}, device = ${by.device},
-      started_at = COALESCE(started_at, now())
-    WHERE id = ${job.id}
-    RETURNING extract(epoch FROM clock_timestamp() - queued_at)::float8 AS seconds`;
-  await queries.$executeRaw`
-    UPDATE job_heads SET attempt = ${attempt}, owned = true, worker = ${by.worker}, heartbeat_at = clock_timestamp(),
-      attempts_without_checkpoint = attempts_without_checkpoint + 1
-    WHERE job_id = ${job.id}`;
-  const resume = await newestCheckpoint(queries, job.id);
+  const resume = attempt > 1 ? await newestCheckpoint(queries, job.id) : null;
   const frames: FrameBody[] = [statusFrame('running', attempt)];
   if (attempt > 1) frames.push({ type: 'restart', attempt, from_step: resume?.step ?? 0, reason: 'resumed' });
-  const head = await appendLocked(queries, job.id, frames);
+  const [begun] = await queries.$queryRaw<{ head: number; waited: number | null }[]>`
+    WITH job AS (
+      UPDATE jobs SET status = 'running', error = NULL, engine = ${engine}, device = ${by.device},
+        started_at = COALESCE(started_at, now())
+      WHERE id = ${job.id}
+      RETURNING extract(epoch FROM clock_timestamp() - queued_at)::float8 AS waited
+    ), head AS (
+      UPDATE job_heads SET attempt = ${attempt}, owned = true, worker = ${by.worker}, heartbeat_at = clock_timestamp(),
+        attempts_without_checkpoint = attempts_without_checkpoint + 1, next_seq = next_seq + ${frames.length}::int
+      WHERE job_id = ${job.id} RETURNING next_seq
+    ), frame AS (${insertFrames(job.id, frames, Prisma.sql`head`)})
+    SELECT head.next_seq - 1 AS head, job.waited FROM head, job`;
   await writeStatusEvents(queries, job, 'running');
   return {
     claim: { job_id: job.id, attempt },
     project: job.project,
     spec: job.spec,
     resume,
-    head,
-    waited_seconds: job.status === 'queued' ? (waited?.seconds ?? null) : null,
+    head: begun?.head ?? 0,
+    waited_seconds: job.status === 'queued' ? (begun?.waited ?? null) : null,
   };
 };
 
 export const createClaim =
   (database: Database): JobRepository['claim'] =>
   async (id, by) => {
-    const seen = await database.run((queries) => findJob(queries, id));
+    const seen = await database.run((queries) => findUnplaced(queries, id));
     if (!seen || (seen.status !== 'queued' && seen.status !== 'running')) return null;
     return database.transaction(async (queries) => {
       const takeover_ms = by.takeover_ms ?? defaultTakeover_ms;
       // Compare-and-set: of those who saw the same attempt one goes on, the others find it changed.
-      const free = await queries.$queryRaw<object[]>`
-        SELECT job_id FROM job_heads
+      const [head] = await queries.$queryRaw<Pick<JobRow, 'next_seq' | 'requested'>[]>`
+        SELECT next_seq, requested FROM job_heads
         WHERE job_id = ${id} AND attempt = ${seen.attempt}
           AND NOT (owned AND NOT (${by.retried ?? false} AND worker = ${by.worker})
             AND heartbeat_at > clock_timestamp() - make_interval(secs => ${takeover_ms / 1000}::float8))
         FOR UPDATE`;
-      if (free.length === 0) return null;
-      const job = await lockJob(queries, id);
+      if (!head) return null;
+      // Whatever happens to a job but a request leaves a frame: without a new one it is what was seen.
+      const isAsSeen = head.next_seq === seen.next_seq && head.requested === seen.requested;
+      const job = isAsSeen ? seen : await findUnplaced(queries, id);
       if (!job || (job.status !== 'queued' && job.status !== 'running')) return null;
       if (await settle(queries, job)) return null;
       return begin(queries, job, by);

@@ -3,10 +3,10 @@ import type { Claim } from '../claim.ts';
 import { toJson } from '../clean-json.ts';
 import { Prisma, type Queries } from '../database.ts';
 import { writeStatusEvents } from '../webhooks/write-events.ts';
-import { findJob, type JobRow } from './job-row.ts';
+import { findUnplaced, type JobRow } from './job-row.ts';
 
 /**
- * Locks a job's head row until the transaction ends, then reads the job: whatever was changed under the lock by others
+ * Locks a job's head row until the transaction ends, then reads the job, but for its place in the queue: whatever was changed under the lock by others
  * is seen. Null if there is no such job in the project.
  */
 export const lockJob = async (
@@ -15,7 +15,7 @@ export const lockJob = async (
   project: string | null = null,
 ): Promise<JobRow | null> => {
   await queries.$queryRaw`SELECT job_id FROM job_heads WHERE job_id = ${id} FOR UPDATE`;
-  return findJob(queries, id, project);
+  return findUnplaced(queries, id, project);
 };
 
 /** Like {@link lockJob}, for the attempt that owns the job: null if another does, or none. */
@@ -70,16 +70,20 @@ export const changeStatus = async (
   job: JobRow,
   { status, error = null, model_id }: StatusChange,
 ): Promise<number> => {
-  await queries.$executeRaw`
-    UPDATE jobs SET status = ${status}, error = ${error && toJson(error)}::json,
-      model_id = COALESCE(${model_id ?? null}, model_id),
-      ended_at = CASE WHEN ${isFinal(status)} THEN now() END,
-      queued_at = CASE WHEN ${status === 'queued'} THEN clock_timestamp() ELSE queued_at END
-    WHERE id = ${job.id}`;
-  await queries.$executeRaw`
-    UPDATE job_heads SET owned = false, requested = NULL WHERE job_id = ${job.id}`;
   await writeStatusEvents(queries, job, status, model_id);
-  return appendLocked(queries, job.id, [statusFrame(status, job.attempt, error)]);
+  const [row] = await queries.$queryRaw<{ head: number }[]>`
+    WITH job AS (
+      UPDATE jobs SET status = ${status}, error = ${error && toJson(error)}::json,
+        model_id = COALESCE(${model_id ?? null}, model_id),
+        ended_at = CASE WHEN ${isFinal(status)} THEN now() END,
+        queued_at = CASE WHEN ${status === 'queued'} THEN clock_timestamp() ELSE queued_at END
+      WHERE id = ${job.id}
+    ), head AS (
+      UPDATE job_heads SET owned = false, requested = NULL, next_seq = next_seq + 1
+      WHERE job_id = ${job.id} RETURNING next_seq
+    ), frame AS (${insertFrames(job.id, [statusFrame(status, job.attempt, error)], Prisma.sql`head`)})
+    SELECT next_seq - 1 AS head FROM head`;
+  return row?.head ?? 0;
 };
 
 export const setRequested = async (

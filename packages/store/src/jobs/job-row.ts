@@ -39,29 +39,51 @@ export interface JobRow {
   queue_position: number | null;
 }
 
+/** Looks at everything that is queued before the job. */
+const queuePosition = Prisma.sql`
+  CASE WHEN j.status = 'queued' THEN
+    (SELECT count(*)::int + 1 FROM jobs q
+     WHERE q.status = 'queued' AND (q.priority > j.priority
+       OR (q.priority = j.priority AND (q.queued_at, q.id) < (j.queued_at, j.id))))
+  END`;
+
 /** Reads whole jobs in one statement, so that job, head and place in the queue belong together. */
-export const selectJobs = (queries: Queries, rest: Prisma.Sql): Promise<JobRow[]> =>
+export const selectJobs = (
+  queries: Queries,
+  rest: Prisma.Sql,
+  position: Prisma.Sql = queuePosition,
+): Promise<JobRow[]> =>
   queries.$queryRaw<JobRow[]>`
     SELECT j.id, j.project, j.name, j.status, j.spec, j.metadata, j.priority, j.file, j.validation_file, j.model_id,
            j.error, j.engine, j.device, j.key_id, j.created_at, j.started_at, j.ended_at,
            h.attempt, h.owned, h.next_seq, h.requested, h.attempts_without_checkpoint, h.enqueue_count, h.progress,
-           CASE WHEN j.status = 'queued' THEN
-             (SELECT count(*)::int + 1 FROM jobs q
-              WHERE q.status = 'queued' AND (q.priority > j.priority
-                OR (q.priority = j.priority AND (q.queued_at, q.id) < (j.queued_at, j.id))))
-           END AS queue_position
+           ${position} AS queue_position
     FROM jobs j JOIN job_heads h ON h.job_id = j.id
     ${rest}`;
 
-export const findJob = async (
+const findOne = async (
+  queries: Queries,
+  id: string,
+  project: string | null,
+  position: Prisma.Sql,
+): Promise<JobRow | null> => {
+  const within = project === null ? Prisma.empty : Prisma.sql`AND j.project = ${project}`;
+  const [row] = await selectJobs(queries, Prisma.sql`WHERE j.id = ${id} ${within}`, position);
+  return row ?? null;
+};
+
+export const findJob = (
   queries: Queries,
   id: string,
   project: string | null = null,
-): Promise<JobRow | null> => {
-  const within = project === null ? Prisma.empty : Prisma.sql`AND j.project = ${project}`;
-  const [row] = await selectJobs(queries, Prisma.sql`WHERE j.id = ${id} ${within}`);
-  return row ?? null;
-};
+): Promise<JobRow | null> => findOne(queries, id, project, queuePosition);
+
+/** The same for whoever is about to change the job, and needs no place in the queue: `queue_position` is null. */
+export const findUnplaced = (
+  queries: Queries,
+  id: string,
+  project: string | null = null,
+): Promise<JobRow | null> => findOne(queries, id, project, Prisma.sql`NULL`);
 
 export const toJobResource = (row: JobRow): JobResource => ({
   id: row.id,
