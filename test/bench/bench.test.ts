@@ -38,7 +38,10 @@ test('bench:generate --json measures one stream and 64', async () => {
     'reference',
   );
   expect(results.map(({ streams }: { streams: number }) => streams)).toEqual([1, 64]);
-  for (const result of results) expect(result.tokens_per_second).toBeGreaterThan(0);
+  for (const result of results) {
+    expect(result.tokens_per_second).toBeGreaterThan(0);
+    expect(result.complete_share_of_loop).toBeGreaterThan(0);
+  }
   expect(tokens_per_second).toBe(results[0].tokens_per_second);
 });
 

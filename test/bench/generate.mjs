@@ -1,5 +1,6 @@
 // npm run bench:generate: tokens per second of generation. See --help.
 
+import { createCompletions } from './completions.mjs';
 import { createGeneration } from './generation.mjs';
 import {
   describeMachine,
@@ -17,7 +18,7 @@ import { engineOptions, jsonOption, kinds, modelOptions, readOptions } from './o
 
 const options = readOptions(
   'bench:generate',
-  'Times generation: a step of every layer, the logits and a draw, for each stream. One stream is held against the reading of its weights, many against multiply-adds.',
+  'Times generation: a step of every layer, the logits and a draw, for each stream. One stream is held against the reading of its weights, many against multiply-adds, and what `complete` makes of it against the bare loop.',
   {
     ...modelOptions,
     size: {
@@ -48,6 +49,7 @@ async function measure(size, streams) {
   }
   await time(generateRound, Math.min(1, options.seconds / 5));
   const times = await time(generateRound, options.seconds);
+  const share = await shareOfLoop(backend, model, streams, step);
   const rate = (seconds) => (round * streams) / seconds;
   const perSecond = rate(median(times));
   const ceiling = measureCeiling(backend);
@@ -62,6 +64,7 @@ async function measure(size, streams) {
     threads: backend.threads ?? 1,
     tokens_per_second: Math.round(perSecond),
     best_tokens_per_second: Math.round(rate(Math.min(...times))),
+    complete_share_of_loop: share,
     weight_bytes: weightBytes,
     read_bytes_per_second: (weightBytes * perSecond) / streams,
     core_read_bytes_per_second: reading,
@@ -70,6 +73,26 @@ async function measure(size, streams) {
     ceiling_operations_per_second: ceiling,
     share_of_ceiling: ceiling === null ? null : (2 * multiplyAdds(model) * perSecond) / ceiling,
   };
+}
+
+const stepsInTurn = 128;
+
+/** What `complete` writes a second, of what the bare loop does: in turns, so that what else the machine does meets both. */
+async function shareOfLoop(backend, model, streams, step) {
+  const complete = await createCompletions(backend, model, streams);
+  async function loop() {
+    for (let i = 0; i < stepsInTurn; i++) await step();
+  }
+  const shares = [];
+  await complete.write(stepsInTurn);
+  for (let left = options.seconds; left > 0; ) {
+    const [bare] = await time(loop, 0, 1);
+    const [whole] = await time(() => complete.write(stepsInTurn), 0, 1);
+    shares.push(bare / whole);
+    left -= bare + whole;
+  }
+  await complete.close();
+  return median(shares);
 }
 
 const results = [];
@@ -92,6 +115,7 @@ else {
     'threads',
     'tokens/s',
     'best',
+    'complete',
     'GB/s read',
     'of a core',
     'GFLOP/s',
@@ -104,6 +128,7 @@ else {
     `${row.threads}`,
     format.whole(row.tokens_per_second),
     format.whole(row.best_tokens_per_second),
+    format.share(row.complete_share_of_loop),
     format.giga(row.read_bytes_per_second),
     format.share(row.share_of_core_read),
     format.giga(row.operations_per_second),

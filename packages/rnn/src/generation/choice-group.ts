@@ -1,6 +1,5 @@
-import { appendLogprobs, type Logprobs, noLogprobs } from './choice-text.ts';
+import { appendLogprobs, type Logprobs, noLogprobs, type Shown } from './choice-text.ts';
 import type { CompletionChunk } from './completion-options.ts';
-import type { Drawn } from './sampled-stream.ts';
 
 /** What stands before a choice's own text: the prompt, where it is echoed. */
 export interface Prefix {
@@ -53,7 +52,18 @@ export class ChoiceGroup {
     this.#choices[k]!.prefix = prefix;
   }
 
-  tell(k: number, drawn: Drawn, returned: number): void {
+  /**
+   * @param token null: none was drawn
+   * @param returned of choice k, drawn tokens that are shown to their end
+   */
+  tell(
+    k: number,
+    shown: Shown,
+    token: number | null,
+    log_probability: number,
+    finish_reason: Choice['finish_reason'],
+    returned: number,
+  ): void {
     const { count, answered, whole, first } = this.#options;
     const choice = this.#choices[k]!;
     if (choice.prefix) {
@@ -61,16 +71,15 @@ export class ChoiceGroup {
       if (choice.logprobs && choice.prefix.logprobs) appendLogprobs(choice.logprobs, choice.prefix.logprobs);
       choice.prefix = null;
     }
-    choice.text += drawn.text;
-    if (choice.logprobs && drawn.logprobs) appendLogprobs(choice.logprobs, drawn.logprobs);
-    choice.log_probability += drawn.log_probability;
-    if (drawn.token !== null) choice.drawn++;
-    choice.finish_reason = drawn.finish_reason;
-    if (drawn.finish_reason) this.#left--;
+    choice.text += shown.text;
+    if (choice.logprobs && shown.logprobs) appendLogprobs(choice.logprobs, shown.logprobs);
+    choice.log_probability += log_probability;
+    if (token !== null) choice.drawn++;
+    choice.finish_reason = finish_reason;
+    if (finish_reason) this.#left--;
     if (answered < count) {
       if (this.#left === 0) this.#sendBest();
-    } else if (drawn.finish_reason || (!whole && hasSomething(choice)))
-      this.#send(choice, first + k, returned);
+    } else if (finish_reason || (!whole && hasSomething(choice))) this.#send(choice, first + k, returned);
   }
 
   #send(choice: Choice, index: number, returned: number): void {

@@ -58,6 +58,8 @@ export interface Shown {
   logprobs: Logprobs | null;
 }
 
+export const nothingShown: Shown = { text: '', stopped: false, logprobs: null };
+
 interface Held {
   score: TokenScore | null;
   start: number;
@@ -74,6 +76,8 @@ export class ChoiceText {
   readonly #decoder: ReturnType<Tokenizer['decoder']>;
   readonly #filter: ReturnType<typeof createStopFilter>;
   readonly #withScores: boolean;
+  /** Whether what was decoded is shown at once: no stop string may hide it, and no score comes with it. */
+  readonly #plain: boolean;
   /** UTF-16 units that were decoded, and that were shown. */
   #decoded: number;
   #shown: number;
@@ -94,6 +98,7 @@ export class ChoiceText {
     this.#decoder = tokenizer.decoder();
     this.#filter = createStopFilter(stops);
     this.#withScores = withScores;
+    this.#plain = stops.length === 0 && !withScores;
     this.#decoded = this.#shown = offset;
     for (const id of open) this.#decoder.push(id);
   }
@@ -103,7 +108,13 @@ export class ChoiceText {
    * since a session may go on with it
    */
   push(id: number, score: TokenScore | null, last: 'flush' | 'open' | null): Shown {
-    const piece = this.#decoder.push(id) + (last === 'flush' ? this.#decoder.finish() : '');
+    let piece = this.#decoder.push(id);
+    if (last === null && piece !== '' && this.#plain && this.#held.length === 0) {
+      this.#decoded = this.#shown += piece.length;
+      this.returned++;
+      return { text: cleanText(piece), stopped: false, logprobs: null };
+    }
+    if (last === 'flush') piece += this.#decoder.finish();
     if (id !== this.#tokenizer.boundary) this.#held.push({ score, start: this.#decoded, end: null });
     if (piece !== '' || last === 'flush') {
       this.#decoded += piece.length;

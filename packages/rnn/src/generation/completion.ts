@@ -5,7 +5,14 @@ import type { Tokenizer } from '../text/tokenizer.ts';
 import type { AdjustmentOptions } from './adjustment.ts';
 import { type BeamRequest, beamCompletion } from './beam-completion.ts';
 import { ChoiceGroup } from './choice-group.ts';
-import { ChoiceText, type Logprobs, noLogprobs, pushScore, type TokenScore } from './choice-text.ts';
+import {
+  ChoiceText,
+  type Logprobs,
+  noLogprobs,
+  nothingShown,
+  pushScore,
+  type TokenScore,
+} from './choice-text.ts';
 import {
   biasOf,
   type CompletionChunk,
@@ -326,11 +333,11 @@ export class Completion implements Owner {
         text: shown,
         record,
         hearPrompt: scores && ((t, logits, beside) => this.#hearPrompt(text, scores, t, logits, beside)),
-        tell: (drawn) => {
-          if (drawn.token !== null) this.#usage.completion_tokens++;
+        tell: (piece, token, log_probability, finish_reason) => {
+          if (token !== null) this.#usage.completion_tokens++;
           if (whole) record?.forget(shown.returned);
-          group.tell(k, drawn, shown.returned);
-          if (drawn.finish_reason) resolve();
+          group.tell(k, piece, token, log_probability, finish_reason, shown.returned);
+          if (finish_reason) resolve();
         },
       });
       if (stream.begins()) batch.start(stream, state);
@@ -375,26 +382,11 @@ export class Completion implements Owner {
       group.begin(k, { text: text.shown, logprobs: scores?.logprobs ?? null });
       tokens.forEach((score, t) => {
         const last = t + 1 === tokens.length;
-        const { stopped: _, ...pushed } = shown.push(score.token, score, last ? 'flush' : null);
+        const piece = shown.push(score.token, score, last ? 'flush' : null);
         this.#usage.completion_tokens++;
-        group.tell(
-          k,
-          {
-            ...pushed,
-            stopped: false,
-            token: score.token,
-            log_probability: 0,
-            finish_reason: last ? finish_reason : null,
-          },
-          0,
-        );
+        group.tell(k, piece, score.token, 0, last ? finish_reason : null, 0);
       });
-      if (tokens.length === 0)
-        group.tell(
-          k,
-          { text: '', stopped: false, logprobs: null, token: null, log_probability: 0, finish_reason },
-          0,
-        );
+      if (tokens.length === 0) group.tell(k, nothingShown, null, 0, finish_reason, 0);
     }
   }
 }

@@ -127,7 +127,7 @@ export async function* generateTokens(
         ),
         record: null,
         hearPrompt: null,
-        tell({ text, token, log_probability, finish_reason }) {
+        tell({ text }, token, log_probability, finish_reason) {
           pull.give({ text, token: token!, log_probability, ...(finish_reason && { finish_reason }) });
         },
       });

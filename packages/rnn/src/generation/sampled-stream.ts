@@ -4,7 +4,7 @@ import type { StateValues } from '../model/recurrent-state.ts';
 import type { RowInput } from '../model/row-step.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { Adjustment, type AdjustmentOptions } from './adjustment.ts';
-import type { ChoiceText, Shown, TokenScore } from './choice-text.ts';
+import { type ChoiceText, nothingShown, type Shown, type TokenScore } from './choice-text.ts';
 import { type Ending, endingOf, logSigmoid } from './endings.ts';
 import { drawToken, likeliestTokens, logSum, type SamplingOptions, sampleToken } from './sampler.ts';
 import type { SessionRecord } from './session-record.ts';
@@ -19,13 +19,16 @@ export interface RandomSource {
   sequence?: number;
 }
 
-/** What a stream tells when a token was drawn, or its end. */
-export interface Drawn extends Shown {
-  /** null: none was, since none was asked for. */
-  token: number | null;
-  log_probability: number;
-  finish_reason: 'stop' | 'length' | null;
-}
+/**
+ * Hears that a token was drawn, or the end.
+ * @param token null: none was, since none was asked for
+ */
+export type Tell = (
+  shown: Shown,
+  token: number | null,
+  log_probability: number,
+  finish_reason: 'stop' | 'length' | null,
+) => void;
 
 export interface SampledStreamOptions {
   owner: Owner;
@@ -52,8 +55,10 @@ export interface SampledStreamOptions {
   record: SessionRecord | null;
   /** Hears what was expected before each token but the first that it reads, and what was decided on the end there, in nats. */
   hearPrompt: ((place: number, logits: StateValues, beside: number) => void) | null;
-  tell(drawn: Drawn): void;
+  tell: Tell;
 }
+
+const nothingRecorded: SessionState['pending'] = [];
 
 /** Layer word of the draws that end sequences. */
 const endingLayer = 2;
@@ -85,11 +90,15 @@ export class SampledStream implements Stream {
   readonly #ending: Ending;
   readonly #adjustment: Adjustment | null;
   #unread: ArrayLike<number>;
+  /** The drawn token, once it is what is left to read. */
+  readonly #next = new Int32Array(1);
   #place = 0;
   #recorded: SessionState['pending'];
   #position: number;
   readonly #drawnBefore: number;
   #drawn = 0;
+  /** Where the next draw comes from: one object, moved on, since every token of every stream passes here. */
+  readonly #address: RandomSource & { t: number };
 
   constructor(options: SampledStreamOptions) {
     const { network, random, sampling, adjustment, from } = options;
@@ -100,6 +109,7 @@ export class SampledStream implements Stream {
     this.#position = options.position;
     this.#drawnBefore = from?.drawn ?? 0;
     this.#recorded = options.recorded;
+    this.#address = { ...random, t: 0 };
     this.#adjustment = Adjustment.isNothing(adjustment) ? null : new Adjustment(adjustment, from?.counts);
     // A stream of its own, so that what is drawn of tokens does not depend on how sequences end.
     const uniform = (t: number): number => uniformAt({ ...random, layer: endingLayer, t });
@@ -117,14 +127,7 @@ export class SampledStream implements Stream {
     if (maxTokens > 0 || this.#unread.length - this.#place > 1) return true;
     record?.start(this.#ending.state);
     record?.end('length', text);
-    tell({
-      text: '',
-      stopped: false,
-      logprobs: null,
-      token: null,
-      log_probability: 0,
-      finish_reason: 'length',
-    });
+    tell(nothingShown, null, 0, 'length');
     return false;
   }
 
@@ -167,18 +170,18 @@ export class SampledStream implements Stream {
   }
 
   #draw(logits: StateValues, endings: ArrayLike<number>): boolean {
-    const { tokenizer, random, maxTokens, text, record, tell } = this.#options;
+    const { tokenizer, maxTokens, text, record, tell } = this.#options;
     if (this.#drawn === 0) record?.start(this.#ending.state);
     const halt = this.#ending.before(endings);
     if (halt.ends) {
       const token = tokenizer.boundary!;
       const shown = text.push(token, null, 'flush');
       record?.end('stop', text);
-      tell({ ...shown, token, log_probability: halt.log_probability, finish_reason: 'stop' });
+      tell(shown, token, halt.log_probability, 'stop');
       return true;
     }
-    const uniform = uniformAt({ ...random, t: this.#drawnBefore + this.#drawn });
-    const choice = this.#choose(logits, uniform);
+    this.#address.t = this.#drawnBefore + this.#drawn;
+    const choice = this.#choose(logits, uniformAt(this.#address));
     const { token } = choice;
     const final = this.#ending.after(endings);
     this.#drawn++;
@@ -191,11 +194,12 @@ export class SampledStream implements Stream {
     const finish_reason = shown.stopped || ended ? 'stop' : last ? 'length' : null;
     record?.drew(token, this.#ending.state);
     if (finish_reason) record?.end(finish_reason, text);
-    tell({ ...shown, token, log_probability, finish_reason });
+    tell(shown, token, log_probability, finish_reason);
     if (finish_reason) return true;
-    this.#unread = [token];
+    this.#next[0] = token;
+    this.#unread = this.#next;
     this.#place = 0;
-    this.#recorded = [];
+    this.#recorded = nothingRecorded;
     return false;
   }
 

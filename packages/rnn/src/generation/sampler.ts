@@ -149,9 +149,12 @@ const drawFromAll = (
   makeRoom(V);
   let top = -Infinity;
   for (let v = 0; v < V; v++) if (v !== excluded && logits[v]! > top) top = logits[v]!;
+  for (let v = 0; v < V; v++) weights[v] = logits[v]! - top;
+  if (temperature !== 1) for (let v = 0; v < V; v++) weights[v]! /= temperature;
+  if (excluded !== null) weights[excluded] = Number.NEGATIVE_INFINITY;
   let sum = 0;
   for (let v = 0; v < V; v++) {
-    const weight = v === excluded ? 0 : Math.exp((logits[v]! - top) / temperature);
+    const weight = Math.exp(weights[v]!);
     weights[v] = weight;
     sum += weight;
   }

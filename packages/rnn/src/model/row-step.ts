@@ -336,9 +336,7 @@ export class RowStep {
       backend.denseForward({ input: hidden, ...parameters.length!, output: endings });
       await backend.download(endings, host.endings!);
     }
-    heard.logits.forEach((row) => {
-      this.#exclude(row);
-    });
+    for (const row of heard.logits) this.#exclude(row);
     return heard;
   }
 

@@ -1,0 +1,35 @@
+// What a caller of the library gets: `LanguageModel.complete` with a model of random weights.
+import { LanguageModel } from '@unfold/rnn';
+import { randomModel } from './service/random-model.mjs';
+
+/** Loads the model and returns { write(tokens), close() }: so many streams begin together and write so many tokens each. */
+export async function createCompletions(backend, model, streams) {
+  const loaded = await LanguageModel.load(randomModel(model), backend);
+  const options = {
+    prompts: [' '],
+    temperature: 1,
+    top_p: 1,
+    top_k: null,
+    n: 1,
+    best_of: 1,
+    beam_width: null,
+    echo: false,
+    logprobs: null,
+    stop: [],
+    frequency_penalty: 0,
+    presence_penalty: 0,
+    logit_bias: null,
+    context: null,
+    cache_scope: '',
+    session: null,
+    whole: true,
+  };
+
+  async function write(max_tokens) {
+    const calls = Array.from({ length: streams }, (_, seed) =>
+      loaded.complete({ ...options, max_tokens, seed }, () => {}),
+    );
+    await Promise.all(calls.map(({ result }) => result));
+  }
+  return { write, close: () => loaded.close() };
+}
