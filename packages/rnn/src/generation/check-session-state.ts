@@ -20,6 +20,9 @@ const isEnding = (value: unknown): boolean => {
   return isCount(draws) && isCount(time) && (remaining === null || isCount(remaining));
 };
 
+/** Bytes that a character of UTF-8 may have but for its last. */
+const longestOpen = 3;
+
 /**
  * Whether what a state says beside its numbers could be a model's. Clients keep states and send them again, so that nothing in them may be
  * taken for granted: a token beyond the vocabulary would be read from beyond the weights.
@@ -39,8 +42,9 @@ export const isSessionHeader = (
     isEnding(ending) &&
     Array.isArray(counts) &&
     counts.every((each) => Array.isArray(each) && isToken(each[0]) && isCount(each[1])) &&
-    isCount(open) &&
-    open <= pending.length &&
+    Array.isArray(open) &&
+    open.length <= longestOpen &&
+    open.every(isToken) &&
     (context === null || (Array.isArray(context) && context.every(Number.isFinite)))
   );
 };

@@ -54,7 +54,7 @@ export interface Shown {
   text: string;
   /** Whether a stop string was completed: nothing more is shown. */
   stopped: boolean;
-  /** Scores of tokens whose text is now shown to its end; null: not wanted. */
+  /** Scores of tokens whose text is now shown to its end, and of all that are left where nothing follows; null: not wanted. */
   logprobs: Logprobs | null;
 }
 
@@ -82,6 +82,8 @@ export class ChoiceText {
   #decoded: number;
   #shown: number;
   readonly #held: Held[] = [];
+  /** Ids at the end whose character is not complete, those that came before included. */
+  #open: readonly number[];
   /** Tokens all of whose text is shown. */
   returned = 0;
 
@@ -100,27 +102,31 @@ export class ChoiceText {
     this.#withScores = withScores;
     this.#plain = stops.length === 0 && !withScores;
     this.#decoded = this.#shown = offset;
+    this.#open = open;
     for (const id of open) this.#decoder.push(id);
   }
 
   /**
    * @param last whether nothing follows: `flush` shows everything that is held back; `open` leaves out a character that is not complete,
-   * since a session may go on with it
+   * since a session may go on with it, but not the scores of its tokens
    */
   push(id: number, score: TokenScore | null, last: 'flush' | 'open' | null): Shown {
     let piece = this.#decoder.push(id);
-    if (last === null && piece !== '' && this.#plain && this.#held.length === 0) {
+    if (last === null && piece !== '' && this.#plain && this.#held.length === 0 && this.#decoder.open === 0) {
+      this.#open = [];
       this.#decoded = this.#shown += piece.length;
       this.returned++;
       return { text: cleanText(piece), stopped: false, logprobs: null };
     }
     if (last === 'flush') piece += this.#decoder.finish();
-    if (id !== this.#tokenizer.boundary) this.#held.push({ score, start: this.#decoded, end: null });
-    if (piece !== '' || last === 'flush') {
-      this.#decoded += piece.length;
-      for (let k = this.#held.length - 1; k >= 0 && this.#held[k]!.end === null; k--)
-        this.#held[k]!.end = this.#decoded;
-    }
+    const { open } = this.#decoder;
+    this.#open = open === 0 ? [] : [...this.#open, id].slice(-open);
+    // A byte that begins a character stands after what became of the bytes before it.
+    const start = open === 1 ? this.#decoded + piece.length : this.#decoded;
+    if (id !== this.#tokenizer.boundary) this.#held.push({ score, start, end: null });
+    this.#decoded += piece.length;
+    for (let k = this.#held.length - 1 - open; k >= 0 && this.#held[k]!.end === null; k--)
+      this.#held[k]!.end = this.#decoded;
     return this.#show(piece, last !== null);
   }
 
@@ -129,9 +135,10 @@ export class ChoiceText {
     const text = last && !passed.stopped ? passed.text + this.#filter.finish() : passed.text;
     this.#shown += text.length;
     const logprobs = this.#withScores ? noLogprobs() : null;
+    const all = last && !passed.stopped;
     while (this.#held.length > 0) {
       const { score, start, end } = this.#held[0]!;
-      if (end === null || end > this.#shown) break;
+      if (!all && (end === null || end > this.#shown)) break;
       this.#held.shift();
       this.returned++;
       if (logprobs && score) pushScore(logprobs, this.#tokenizer, score, start);
@@ -139,8 +146,8 @@ export class ChoiceText {
     return { text, stopped: passed.stopped, logprobs };
   }
 
-  /** How many of the last tokens belong to a character that is not complete. */
-  get open(): number {
-    return this.#held.filter(({ end }) => end === null).length;
+  /** Ids at the end of what was pushed, and of what came before, whose character is not complete. */
+  get open(): readonly number[] {
+    return this.#open;
   }
 }

@@ -286,12 +286,11 @@ export class Completion implements Owner {
   #textOfChoice(text: Text): ChoiceText {
     const { stop, logprobs } = this.#options;
     // What a character of the session's still lacks may come with this text, unless something was put between.
-    const open = text.ids.length > 0 ? 0 : (this.#from?.open ?? 0);
-    const pending = this.#from?.pending ?? [];
+    const open = text.ids.length > 0 ? [] : (this.#from?.open ?? []);
     return new ChoiceText(this.#room.tokenizer, stop.filter(Boolean), {
       withScores: logprobs !== null,
       offset: text.shown.length,
-      open: pending.slice(pending.length - open).map(({ token }) => token),
+      open,
     });
   }
 
@@ -311,9 +310,10 @@ export class Completion implements Owner {
   ): Promise<void> {
     const { network, tokenizer, batch } = this.#room;
     const { max_tokens, logprobs, n, best_of, session, whole, temperature, top_k, top_p } = this.#options;
-    const record = session && new SessionRecord(this.#from, this.#context && [...this.#context], state);
-    this.#record = record;
     const shown = this.#textOfChoice(text);
+    const record =
+      session && new SessionRecord(this.#from, this.#context && [...this.#context], state, shown.open);
+    this.#record = record;
     return new Promise((resolve) => {
       const stream = new SampledStream({
         owner: this,

@@ -13,6 +13,7 @@ const keptEvery = 32;
 export class SessionRecord {
   readonly #from: SessionState | null;
   readonly #context: number[] | null;
+  readonly #opened: readonly number[];
   /** Tokens from the first kept state on, and what each is read with. */
   readonly #tokens: number[] = [];
   readonly #remaining: (number | null)[] = [];
@@ -24,10 +25,19 @@ export class SessionRecord {
   #kept: { read: number; state: StateValues }[];
   /** After the prompt, and after each drawn token. */
   readonly #endings: EndingState[] = [];
-  #end: { returned: number; open: number } | null = null;
+  #end: { returned: number; open: readonly number[] } | null = null;
 
-  /** @param state what the stream starts with */
-  constructor(from: SessionState | null, context: number[] | null, state: StateValues) {
+  /**
+   * @param state what the stream starts with
+   * @param opened ids before the first draw whose character is not complete
+   */
+  constructor(
+    from: SessionState | null,
+    context: number[] | null,
+    state: StateValues,
+    opened: readonly number[],
+  ) {
+    this.#opened = opened;
     this.#from = from;
     this.#context = context;
     this.#kept = [{ read: 0, state }];
@@ -65,7 +75,7 @@ export class SessionRecord {
   end(reason: 'stop' | 'length', text: ChoiceText): void {
     const drawn = this.#tokens.length - this.#known;
     this.#end =
-      reason === 'length' ? { returned: drawn, open: text.open } : { returned: text.returned, open: 0 };
+      reason === 'length' ? { returned: drawn, open: text.open } : { returned: text.returned, open: [] };
   }
 
   /** The reader has so many drawn tokens: the session never goes back before them. */
@@ -80,6 +90,7 @@ export class SessionRecord {
     const count = returned ?? this.#end?.returned ?? 0;
     const end = this.#known + count;
     const { read, state } = this.#kept.findLast((kept) => kept.read < end || kept.read === 0)!;
+    const atEnd = returned === null ? this.#end?.open : null;
     const ending = this.#endings[count] ?? this.#from?.ending ?? { draws: 0, time: 0, remaining: null };
     return {
       state,
@@ -91,7 +102,7 @@ export class SessionRecord {
       drawn: (this.#from?.drawn ?? 0) + count,
       ending,
       counts: this.#countsUpTo(end),
-      open: returned === null ? (this.#end?.open ?? 0) : 0,
+      open: [...(count === 0 ? this.#opened : (atEnd ?? []))],
       context: this.#context,
     };
   }

@@ -16,8 +16,8 @@ export interface SessionState {
   ending: EndingState;
   /** How often each token was drawn, which penalties count. */
   counts: [token: number, count: number][];
-  /** How many of the last pending tokens belong to a character that is not complete. */
-  open: number;
+  /** The last tokens of the text, where they belong to a character whose bytes are not all there. */
+  open: number[];
   /** What the text is conditioned on, as the network reads it; null: nothing. */
   context: number[] | null;
 }

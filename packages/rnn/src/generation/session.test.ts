@@ -209,6 +209,43 @@ describe('a session', () => {
     await model.close();
   });
 
+  test.each([
+    ['a character, call by call', [0xe6, 0x97, 0xa5], ['', '', '日']],
+    [
+      'a character after one that was never completed',
+      [0xe6, 0xe6, 0x97, 0xa5, 0x41],
+      ['', '\uFFFD', '', '日', 'A'],
+    ],
+  ])('completes %s, and tells what each of its tokens was worth', async (_name, bytes, texts) => {
+    const model = await loadTiny(await trainOnce(networks[2]![1]));
+    let state: Uint8Array | null = null;
+    for (const [k, byte] of bytes.entries()) {
+      const part: Answered = await goOn(model, state, {
+        max_tokens: 1,
+        logprobs: 0,
+        logit_bias: { [byte]: 100 },
+      });
+      const { text, logprobs } = part.choices[0]!;
+      expect(text).toBe(texts[k]);
+      expect(logprobs!.tokens).toEqual([
+        byte < 0x80 ? String.fromCharCode(byte) : `<0x${byte.toString(16).toUpperCase()}>`,
+      ]);
+      state = stateOf(part);
+    }
+    await model.close();
+  });
+
+  test('that stops where a character was completed still has the bytes that came before the call', async () => {
+    const model = await loadTiny(await trainOnce(networks[2]![1]));
+    const force = (byte: number) => ({ max_tokens: 1, logit_bias: { [byte]: 100 } });
+    const begun = stateOf(await goOn(model, null, force(0xc3)));
+    const stopped = await goOn(model, begun, { ...force(0xa4), stop: ['ä'] });
+    expect(stopped.choices[0]).toMatchObject({ text: '', finish_reason: 'stop' });
+    const rest = await goOn(model, stateOf(stopped), force(0xa5));
+    expect(rest.choices[0]!.text).toBe('å');
+    await model.close();
+  });
+
   test('goes on in a fresh process', { timeout: 30_000 }, async () => {
     const weights = await trainOnce(networks[5]![1]);
     const model = await loadTiny(weights);

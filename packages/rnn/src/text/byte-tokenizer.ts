@@ -1,5 +1,6 @@
 import { boundaryOf, encodeAll, splitSurrogate, tokenizerData } from './encoding.ts';
 import type { TokenDecoder, TokenEncoder, Tokenizer } from './tokenizer.ts';
+import { openSequence } from './utf8-stream.ts';
 
 /** Printable ASCII, tab and line breaks are themselves; every other byte is named, `<0xC3>`. */
 const byteText = (byte: number): string =>
@@ -30,13 +31,21 @@ export const createByteTokenizer = (tokens: readonly string[] = byteTokens): Tok
   const decoder = (): TokenDecoder => {
     const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
     const one = new Uint8Array(1);
+    let open: number[] = [];
     return {
       push(id) {
         if (id === boundary) return '';
+        open = openSequence(open, id);
         one[0] = id;
         return utf8.decode(one, { stream: true });
       },
-      finish: () => utf8.decode(),
+      finish() {
+        open = [];
+        return utf8.decode();
+      },
+      get open() {
+        return open.length;
+      },
     };
   };
 

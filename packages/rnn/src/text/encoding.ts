@@ -28,6 +28,7 @@ export const boundaryOf = (tokens: readonly string[]): number | null => {
 export const tokenTextDecoder = (tokens: readonly string[]): TokenDecoder => ({
   push: (id) => (tokens[id] === boundaryToken ? '' : (tokens[id] ?? '')),
   finish: () => '',
+  open: 0,
 });
 
 export const refuseUnknown = (token: string): never => {

@@ -28,6 +28,8 @@ export interface TokenDecoder {
   push(id: number): string;
   /** What was still held back: U+FFFD where a character stayed unfinished. */
   finish(): string;
+  /** How many of the last ids belong to a character whose bytes are not all there. */
+  readonly open: number;
 }
 
 export interface Tokenizer {

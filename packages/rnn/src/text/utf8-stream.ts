@@ -12,6 +12,18 @@ const allowsSecond = (lead: number, second: number): boolean => {
 };
 
 /**
+ * The bytes of a sequence that a byte leaves unfinished.
+ * @param open those that the bytes before it left
+ */
+export const openSequence = (open: readonly number[], byte: number): number[] => {
+  const [lead, ...rest] = open;
+  const continues =
+    lead !== undefined && (rest.length === 0 ? allowsSecond(lead, byte) : byte >= 0x80 && byte <= 0xbf);
+  if (continues) return open.length + 1 < sequenceLength(lead) ? [...open, byte] : [];
+  return sequenceLength(byte) > 1 ? [byte] : [];
+};
+
+/**
  * Where UTF-8 stops being valid (Unicode standard, table 3-7).
  * @returns the offset of the first byte of the first sequence that is invalid, or cut off by the end; -1 if none is
  */
