@@ -76,6 +76,31 @@ describe('a network that answers for a sequence', () => {
     }
   });
 
+  test.each(cases)('reads long inputs in turns, with the bits of each alone: %s', async (_, fields) => {
+    const { data: records, training, ...rest } = fields;
+    const spec = tinySpec({ ...rest, training: { max_steps: 4, ...(training as object) } });
+    const run = await record({ spec, data: json(records) });
+    const model = await Predictor.load(exportWeights(checkpointsOf(run).at(-1)!.data), createReference());
+    const longer = (input: string | unknown[], times: number) =>
+      typeof input === 'string' ? input.repeat(times) : Array(times).fill(input).flat();
+    const inputs = records
+      .slice(0, 20)
+      .map((each, k) => longer((each as { input: string }).input, 10 + 5 * k) as string);
+    const alone = [];
+    for (const input of inputs) alone.push(await model.predict(input));
+    expect(await model.predictAll(inputs)).toEqual(alone);
+    // A network that reads both ways says nothing before it has read everything.
+    const pauses = (rest.model as { bidirectional?: boolean } | undefined)?.bidirectional ? 0 : 1;
+    const long = longer(inputs[19]!, Math.ceil(400 / inputs[19]!.length)) as string;
+    let turns = 0;
+    const ask = (most: number) => model.predictAll([long], {}, async () => ++turns <= most);
+    expect(await ask(100)).toHaveLength(1);
+    expect(turns).toBe(1 + pauses * (Math.ceil(model.stepsOf(long) / 256) - 1));
+    turns = 0;
+    expect(await ask(1)).toHaveLength(1 - pauses);
+    model.close();
+  });
+
   test('answers with nothing but finite numbers, and refuses inputs that lead to others', async () => {
     const label = (k: number) => ({ input: vectors[k]!.input, label: 'ab'[k % 2] });
     const cases = [

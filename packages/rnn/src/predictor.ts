@@ -1,7 +1,5 @@
 import { describeValue, type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { Backend } from '@unfold/kernels';
-import type { HostBatch } from './data/feed.ts';
-import { pad } from './data/records/batch-layout.ts';
 import type { DataRecord, Vectors } from './data/records/data-record.ts';
 import { denormalize } from './data/records/normalization.ts';
 import type { RecordEncoding, VectorEncoding } from './data/records/record-encoding.ts';
@@ -10,41 +8,14 @@ import { nextTurn } from './event-loop.ts';
 import { forecast } from './forecast.ts';
 import { beamSearch } from './generation/beam-search.ts';
 import { outputsAsInputs } from './model/closed-loop.ts';
-import { ForwardPass } from './model/forward-pass.ts';
 import { type MeteredBackend, meterBackend } from './model/metered-backend.ts';
 import { type Network, releaseNetwork } from './model/network.ts';
-import { createState, releaseState } from './model/recurrent-state.ts';
 import { StepwisePass } from './model/stepwise-pass.ts';
+import { batchOf, type EncodedInput, groupsOf, predictGroup, type Values } from './predict-group.ts';
 import { atInput, inputRecord, type PredictionInput, refuseInput } from './prediction-input.ts';
 import { BatchTensors, type DeviceBatch } from './training/batch-tensors.ts';
 import type { DescribedWeights, WeightLimits } from './weights/inspect.ts';
 import { loadNetwork } from './weights/load-network.ts';
-
-type Values = Float32Array | Float64Array;
-type Values32 = Int32Array | Float32Array;
-
-/** An input as the network reads it, and its place in the list. */
-interface Encoded {
-  k: number;
-  steps: number;
-  parts: Values32[];
-}
-
-/** Inputs that are read at once, and their time steps with padding, but for one that is longer by itself. */
-const largestGroup = 16;
-const mostSteps = 4096;
-
-/** Inputs of similar lengths together, the longest first. */
-const groupsOf = (inputs: readonly Encoded[]): Encoded[][] => {
-  const groups: Encoded[][] = [];
-  for (const input of [...inputs].sort((a, b) => b.steps - a.steps)) {
-    const last = groups.at(-1);
-    const fits = last && last.length < largestGroup && (last.length + 1) * last[0]!.steps <= mostSteps;
-    if (fits) last.push(input);
-    else groups.push([input]);
-  }
-  return groups;
-};
 
 const always = async (): Promise<boolean> => {
   await nextTurn();
@@ -161,12 +132,13 @@ export class Predictor {
       }
       return predictions;
     }
-    const encoded: Encoded[] = [];
+    const encoded: EncodedInput[] = [];
     for (const [k, input] of inputs.entries())
       encoded.push({ k, ...(await named(k, () => this.#encode(input))) });
-    for (const group of groupsOf(encoded)) {
+    for (const group of groupsOf(this.#network, encoded)) {
       if (!(await turn())) break;
-      const answers = await this.#atOnce(group);
+      const answers = await predictGroup(this.#network, group, turn);
+      if (answers === null) break;
       for (const [n, { k }] of group.entries())
         predictions[k] = await named(k, () => this.#answer(answers[n]!));
     }
@@ -217,7 +189,7 @@ export class Predictor {
     const rows = beam ?? 1;
     const tensors = new BatchTensors(this.#network, { longest: steps, sequences: rows, continues: true });
     try {
-      const batch = tensors.load(this.#batchOf(new Array(rows).fill(parts[0]!), steps, null));
+      const batch = tensors.load(batchOf(this.#network, new Array(rows).fill(parts[0]!), steps, null));
       if (beam !== null) {
         const { tokens } = await beamSearch(this.#network, batch, beam);
         return { tags: tokens.map((token) => this.#names[token]!) };
@@ -228,62 +200,7 @@ export class Predictor {
     }
   }
 
-  /** Sequences side by side, with nothing to learn. */
-  #batchOf(inputs: readonly Values32[], steps: number, lengths: Int32Array | null): HostBatch {
-    const { shape } = this.#network;
-    const rows = inputs.length;
-    const width = shape.input.kind === 'tokens' ? 1 : shape.input.size;
-    const outputs = rows * (shape.outputAt === 'end' ? 1 : steps);
-    const discrete = shape.loss === 'softmax';
-    return {
-      steps,
-      lengths,
-      sequences: null,
-      inputs: pad([...inputs], steps, width, 0),
-      targets: discrete ? new Int32Array(outputs).fill(-1) : new Float32Array(outputs * shape.output.size),
-      mask: discrete ? null : new Int32Array(outputs),
-      count: 1,
-      context: null,
-      tokens: steps,
-    };
-  }
-
-  /** What the network says of each sequence, probabilities where it chooses, of one output or of each step: one row after the other. */
-  async #atOnce(group: readonly Encoded[]): Promise<Values[]> {
-    const { backend, shape } = this.#network;
-    const N = group.length;
-    const V = shape.output.size;
-    const steps = group[0]!.steps;
-    const lengths = group.some((each) => each.steps < steps)
-      ? Int32Array.from(group, (each) => each.steps)
-      : null;
-    const inputs = group.map(({ parts }) => parts[0]!);
-    const tensors = new BatchTensors(this.#network, { longest: steps, sequences: N, continues: true });
-    const pass = new ForwardPass(this.#network, steps, N);
-    const state = createState(this.#network, N);
-    const end = shape.outputAt === 'end';
-    const rows = backend.createTensor(end ? [N, V] : [steps, N, V]);
-    try {
-      const batch = tensors.load(this.#batchOf(inputs, steps, lengths));
-      pass.begin(state);
-      pass.logits(pass.hidden(batch, state), rows);
-      if (shape.loss === 'softmax') backend.softmax({ logits: rows, output: rows });
-      const values = (await backend.download(rows)) as Values;
-      return group.map((each, n) => {
-        const own = new (values.constructor as Float32ArrayConstructor)(end ? V : each.steps * V);
-        for (let t = 0; t < own.length / V; t++)
-          own.set(values.subarray((t * N + n) * V, (t * N + n + 1) * V), t * V);
-        return own;
-      });
-    } finally {
-      tensors.release();
-      pass.release();
-      releaseState(backend, state);
-      backend.release(rows);
-    }
-  }
-
-  /** The same of a network that is fed the numbers that it says. */
+  /** What a network says that is fed the numbers that it says, of each step. */
   async #stepByStep(batch: DeviceBatch): Promise<Values> {
     const { backend, shape } = this.#network;
     const pass = new StepwisePass(this.#network, 1);
