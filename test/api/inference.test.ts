@@ -190,6 +190,27 @@ describe('POST /v1/completions', () => {
     await waitFor('the call to end', async () => (await running()) === 0);
   });
 
+  it.each([
+    ['logprobs', { prompt: 'abcd'.repeat(3000), echo: true, logprobs: 5, max_tokens: 0, n: 20 }],
+    ['n', { prompt: 'abcd'.repeat(750), echo: true, logprobs: 5, max_tokens: 0, n: 128 }],
+    ['n', { max_tokens: 100_000, n: 3 }],
+    ['best_of', { max_tokens: 100_000, best_of: 3 }],
+    ['beam_width', { max_tokens: 100_000, beam_width: 3 }],
+    ['logprobs', { max_tokens: 100_000, logprobs: 5 }],
+    ['max_tokens', { prompt: ['a', 'b', 'c'], max_tokens: 100_000 }],
+    ['n', { prompt: '€'.repeat(1000), echo: true, max_tokens: 0, n: 128, stream: true }],
+  ])('refuses an answer that is too large to be held, for its %s: %#', async (param, body) => {
+    expectError(await complete(body), 422, 'limit_exceeded', param);
+  });
+
+  it('streams what is too large to be held', async () => {
+    const abort = new AbortController();
+    const answer = await stream({ max_tokens: 100_000, n: 3, logprobs: 5 }, abort.signal);
+    expect(answer.status).toBe(200);
+    abort.abort();
+    await waitFor('the call to end', async () => (await running()) === 0);
+  });
+
   it('answers 429 overloaded beyond the limit of calls', async () => {
     const abort = new AbortController();
     const calls = await Promise.all([1, 2, 3, 4].map(() => stream({ max_tokens: 100_000 }, abort.signal)));

@@ -202,6 +202,12 @@ export const environment = z.object({
     9_007_199_254_740_991,
     'Bytes of files, models, checkpoints and sessions of one key, unless the key says otherwise. Unset: no limit.',
   ),
+  UNFOLD_MAX_ANSWER_TOKENS: integer(
+    1,
+    1_000_000_000,
+    262_144,
+    'Tokens of one answer that is held as a whole, over all of its choices, beam or best_of included; with log-probabilities each counts 2 + `logprobs` times.',
+  ),
   UNFOLD_MAX_INFERENCE_QUEUE: integer(1, 1_000_000, 256, 'Inference calls that may wait, per API process.'),
   UNFOLD_MAX_MODEL_MEMORY_BYTES: integer(
     MiB,

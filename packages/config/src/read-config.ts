@@ -10,6 +10,8 @@ export interface Limits {
   sockets: number;
   subscriptionsPerSocket: number;
   requestsPerMinute: number;
+  /** Of one completion that is held as a whole. */
+  answerTokens: number;
   inferenceQueue: number;
   modelMemoryBytes: number;
   prefixCacheBytes: number;
@@ -192,6 +194,7 @@ const toConfig = (values: Environment): Config => ({
     sockets: values.UNFOLD_MAX_SOCKETS,
     subscriptionsPerSocket: values.UNFOLD_MAX_SUBSCRIPTIONS_PER_SOCKET,
     requestsPerMinute: values.UNFOLD_MAX_REQUESTS_PER_MINUTE,
+    answerTokens: values.UNFOLD_MAX_ANSWER_TOKENS,
     inferenceQueue: values.UNFOLD_MAX_INFERENCE_QUEUE,
     modelMemoryBytes: values.UNFOLD_MAX_MODEL_MEMORY_BYTES,
     prefixCacheBytes: values.UNFOLD_MAX_PREFIX_CACHE_BYTES,

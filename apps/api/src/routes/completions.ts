@@ -2,6 +2,7 @@ import { type CompletionRequest, completionRequest, completionResource } from '@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { answerEvents } from '../completions/answer-events.ts';
+import { expectAnswerFits } from '../completions/answer-size.ts';
 import { answerWhole } from '../completions/answer-whole.ts';
 import { type Completion, completionHead } from '../completions/completion.ts';
 import { completionOptions } from '../completions/completion-options.ts';
@@ -21,12 +22,13 @@ type CompletionCall = Call<{ body: CompletionRequest }>;
 const complete = async ({ context, project, body, request, reply }: CompletionCall): Promise<Completion> => {
   const { models, inference, sessionLeases: leases, closing } = context;
   const { session, stream: streamed } = body;
+  const options = completionOptions(body, project);
+  expectAnswerFits(options, streamed, context.config.limits.answerTokens);
   const owner = ownerOf(request, project);
   const model =
     session === null
       ? await models.find(project, body.model, 'model')
       : await findSessionModel(context, owner, session, body.model);
-  const options = completionOptions(body, project);
   const signal = goneSignal(reply, closing);
   const run = (from: Partial<CompletionOptions> = {}) =>
     inference.complete(model.source, { ...options, ...from }, signal);
