@@ -189,8 +189,13 @@ export class StreamBatch {
   async #turn(): Promise<void> {
     this.#woken = false;
     await this.#leave();
-    await this.#join();
     const read = await this.#readSome();
+    if (read) {
+      // Whose prompt was read to its end joins this very step: a newcomer's first token does not wait for another one.
+      await nextTurn();
+      await this.#leave();
+    }
+    await this.#join();
     if (this.#rows.rows > 0) await this.#step();
     else if (!read && !this.#idle && !this.#woken && !this.#closed)
       await new Promise<void>((resolve) => (this.#wake = resolve));
