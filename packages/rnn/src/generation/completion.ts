@@ -3,16 +3,10 @@ import type { Network } from '../model/network.ts';
 import { realArray, stateSize } from '../model/recurrent-state.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { AdjustmentOptions } from './adjustment.ts';
+import { tellFound } from './beam-choices.ts';
 import { type BeamRequest, beamCompletion } from './beam-completion.ts';
 import { ChoiceGroup } from './choice-group.ts';
-import {
-  ChoiceText,
-  type Logprobs,
-  noLogprobs,
-  nothingShown,
-  pushScore,
-  type TokenScore,
-} from './choice-text.ts';
+import { ChoiceText } from './choice-text.ts';
 import {
   biasOf,
   type CompletionChunk,
@@ -21,14 +15,16 @@ import {
   checkCompletion,
   expectIds,
 } from './completion-options.ts';
-import { logSigmoid, logSoftmaxAt } from './endings.ts';
+import { logSigmoid } from './endings.ts';
 import type { PrefixCache } from './prefix-cache.ts';
-import { decodeIds, encodeInTurns, promptIds, tokenOffsets } from './prompt-ids.ts';
+import { PromptScores } from './prompt-scores.ts';
+import { type PromptText, promptText } from './prompt-text.ts';
 import { randomSeed } from './random-seed.ts';
 import { type ReadPrompt, readPrompt } from './read-prompt.ts';
-import { alternativesOf, SampledStream } from './sampled-stream.ts';
+import { SampledStream } from './sampled-stream.ts';
+import { decodeSession, encodeSession, expectRoom } from './session-bytes.ts';
 import { SessionRecord } from './session-record.ts';
-import { decodeSession, encodeSession, expectRoom, type SessionState } from './session-state.ts';
+import type { SessionState } from './session-state.ts';
 import { closedError, type Owner, type StreamBatch } from './stream-batch.ts';
 
 /** What completions run on. */
@@ -42,23 +38,6 @@ export interface CompletionRoom {
 }
 
 type Context = Int32Array | Float32Array | null;
-
-/** What a prompt's own tokens are worth, as they are read. */
-interface PromptScores {
-  logprobs: Logprobs;
-  push(score: TokenScore): void;
-}
-
-/** A prompt as it is read. */
-interface Text {
-  ids: Int32Array;
-  /** Ids that are read before them: what a session has not read yet, or what begins a sequence. */
-  lead: number;
-  all: Int32Array;
-  /** What is echoed. */
-  shown: string;
-  offsets: number[];
-}
 
 /**
  * One call for completions. Chunks go to `chunk` as they become certain, as many as its reader gave room for; `result` resolves after the last
@@ -177,7 +156,7 @@ export class Completion implements Owner {
   };
 
   async #run(): Promise<void> {
-    const texts: Text[] = [];
+    const texts: PromptText[] = [];
     for (const prompt of this.#options.prompts) {
       texts.push(await this.#textOf(prompt));
       if (this.#over) return;
@@ -191,25 +170,17 @@ export class Completion implements Owner {
     this.#settle.resolve(this.#resultWith(this.#record?.state(null) ?? null));
   }
 
-  async #textOf(prompt: string | number[]): Promise<Text> {
-    const { tokenizer } = this.#room;
+  async #textOf(prompt: string | number[]): Promise<PromptText> {
     const { echo, logprobs, max_tokens } = this.#options;
-    const text = typeof prompt === 'string' ? prompt : null;
-    const ids = text === null ? Int32Array.from(prompt as number[]) : await encodeInTurns(tokenizer, text);
     const pending = this.#from?.pending.map(({ token }) => token) ?? null;
-    const all = promptIds(tokenizer, ids, { pending, draws: max_tokens > 0 });
-    if (this.#from) expectRoom(this.#from, all.length + max_tokens);
-    return {
-      ids,
-      lead: all.length - ids.length,
-      all,
-      shown: echo ? (text ?? decodeIds(tokenizer, ids)) : '',
-      offsets: echo && logprobs !== null ? tokenOffsets(tokenizer, ids, text) : [],
-    };
+    const wanted = { pending, draws: max_tokens > 0, shown: echo, offsets: echo && logprobs !== null };
+    const text = await promptText(this.#room.tokenizer, prompt, wanted);
+    if (this.#from) expectRoom(this.#from, text.all.length + max_tokens);
+    return text;
   }
 
   #read(
-    text: Text,
+    text: PromptText,
     stepwise: boolean,
     hear: ((t: number, logits: ArrayLike<number>) => void) | null,
   ): Promise<ReadPrompt> {
@@ -229,27 +200,12 @@ export class Completion implements Owner {
   }
 
   /** Collects what the prompt's own tokens are worth; null where nobody asked. */
-  #promptScores(text: Text): PromptScores | null {
-    const { echo, logprobs: wanted } = this.#options;
-    if (!echo || wanted === null) return null;
-    const logprobs = noLogprobs();
-    const push = (score: TokenScore): void =>
-      pushScore(logprobs, this.#room.tokenizer, score, text.offsets[logprobs.tokens.length]!);
-    // Nothing comes before the first token of an endless text.
-    if (text.lead === 0 && text.ids.length > 0)
-      push({ token: text.ids[0]!, log_probability: null, alternatives: null });
-    return { logprobs, push };
+  #promptScores(text: PromptText): PromptScores | null {
+    const { echo, logprobs } = this.#options;
+    return echo && logprobs !== null ? new PromptScores(this.#room.tokenizer, text, logprobs) : null;
   }
 
-  #hearPrompt(text: Text, scores: PromptScores, t: number, logits: ArrayLike<number>, beside: number): void {
-    const token = text.all[t]!;
-    if (t < text.lead) return;
-    const log_probability = logSoftmaxAt(logits, token) + beside;
-    const alternatives = alternativesOf(logits, this.#options.logprobs!, { token, log_probability }, beside);
-    scores.push({ token, log_probability, alternatives });
-  }
-
-  async #answer(text: Text, p: number): Promise<void> {
+  async #answer(text: PromptText, p: number): Promise<void> {
     const { network } = this.#room;
     const { n, best_of, beam_width, logprobs, whole = false } = this.#options;
     const scores = this.#promptScores(text);
@@ -260,7 +216,7 @@ export class Completion implements Owner {
     const read = await this.#read(
       text,
       stepwise,
-      hears ? (t, logits) => this.#hearPrompt(text, scores, t + 1, logits, 0) : null,
+      hears ? (t, logits) => scores.hear(t + 1, logits, 0) : null,
     );
     if (this.#over) return;
     this.#usage.cached_tokens += Math.max(0, read.cached - text.lead);
@@ -283,7 +239,7 @@ export class Completion implements Owner {
     );
   }
 
-  #textOfChoice(text: Text): ChoiceText {
+  #textOfChoice(text: PromptText): ChoiceText {
     const { stop, logprobs } = this.#options;
     // What a character of the session's still lacks may come with this text, unless something was put between.
     const open = text.ids.length > 0 ? [] : (this.#from?.open ?? []);
@@ -301,7 +257,7 @@ export class Completion implements Owner {
 
   /** Writes one text; resolves once it has ended. */
   #write(
-    text: Text,
+    text: PromptText,
     { state, read }: ReadPrompt,
     group: ChoiceGroup,
     k: number,
@@ -332,7 +288,7 @@ export class Completion implements Owner {
         scores: logprobs !== null || best_of > n,
         text: shown,
         record,
-        hearPrompt: scores && ((t, logits, beside) => this.#hearPrompt(text, scores, t, logits, beside)),
+        hearPrompt: scores && ((t, logits, beside) => scores.hear(t, logits, beside)),
         tell: (piece, token, log_probability, finish_reason) => {
           if (token !== null) this.#usage.completion_tokens++;
           if (whole) record?.forget(shown.returned);
@@ -346,7 +302,7 @@ export class Completion implements Owner {
 
   /** @param hears scores that the search collects itself */
   async #search(
-    text: Text,
+    text: PromptText,
     { state, read }: ReadPrompt,
     group: ChoiceGroup,
     hears: PromptScores | null,
@@ -368,25 +324,16 @@ export class Completion implements Owner {
       position: read,
       hearKnown: (place, logits, endings) => {
         const beside = network.model.length === 'bernoulli' ? logSigmoid(-endings![0]!) : 0;
-        if (hears) this.#hearPrompt(text, hears, read + place, logits, beside);
+        hears?.hear(read + place, logits, beside);
       },
       over: () => this.#over || batch.closed,
     });
     const found = await batch.beside(() => beamCompletion(request()));
     if (this.#over) return;
     if (batch.closed) throw closedError();
-    for (let k = 0; k < n; k++) {
-      // A small vocabulary may have fewer texts than were asked for: the least likely one stands for those that are missing.
-      const { scores: tokens, finish_reason } = found[Math.min(k, found.length - 1)]!;
-      const shown = this.#textOfChoice(text);
-      group.begin(k, { text: text.shown, logprobs: scores?.logprobs ?? null });
-      tokens.forEach((score, t) => {
-        const last = t + 1 === tokens.length;
-        const piece = shown.push(score.token, score, last ? 'flush' : null);
-        this.#usage.completion_tokens++;
-        group.tell(k, piece, score.token, 0, last ? finish_reason : null, 0);
-      });
-      if (tokens.length === 0) group.tell(k, nothingShown, null, 0, finish_reason, 0);
-    }
+    this.#usage.completion_tokens += tellFound(found, group, n, () => this.#textOfChoice(text), {
+      text: text.shown,
+      logprobs: scores?.logprobs ?? null,
+    });
   }
 }

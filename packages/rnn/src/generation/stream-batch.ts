@@ -3,6 +3,7 @@ import { nextTurn } from '../event-loop.ts';
 import type { Network } from '../model/network.ts';
 import type { StateValues } from '../model/recurrent-state.ts';
 import { type RowInput, RowStep } from '../model/row-step.ts';
+import { FairQueue } from './fair-queue.ts';
 import { chunkSteps, largestGroup, PromptReader, type Reading } from './prompt-reader.ts';
 
 /** Who streams belong to: everything of one call ends together, and no call keeps another out. */
@@ -52,44 +53,6 @@ export const closedError = (): Error => new Error('Expected an open model, but i
 /** What a stream reads whose input could not be told; nobody hears what comes of it. */
 const nothing: RowInput = { token: 0, position: 0, remaining: null };
 
-/** Takes one of each owner in turn, so that a call of many streams keeps no other out. */
-class FairQueue<T> {
-  readonly #byOwner = new Map<Owner, T[]>();
-  size = 0;
-
-  push(owner: Owner, item: T): void {
-    const items = this.#byOwner.get(owner);
-    if (items) items.push(item);
-    else this.#byOwner.set(owner, [item]);
-    this.size++;
-  }
-
-  /** The next one of an owner that is `wanted`, which then comes last; undefined: there is none. */
-  take(wanted: (owner: Owner) => boolean): T | undefined {
-    for (const [owner, items] of this.#byOwner) {
-      if (!wanted(owner)) continue;
-      const item = items.shift()!;
-      this.#byOwner.delete(owner);
-      if (items.length > 0) this.#byOwner.set(owner, items);
-      this.size--;
-      return item;
-    }
-    return undefined;
-  }
-
-  dropOwners(unwanted: (owner: Owner) => boolean): void {
-    for (const [owner, items] of this.#byOwner) {
-      if (!unwanted(owner)) continue;
-      this.#byOwner.delete(owner);
-      this.size -= items.length;
-    }
-  }
-
-  owners(): Owner[] {
-    return [...this.#byOwner.keys()];
-  }
-}
-
 /**
  * Everything that one network writes at a time (continuous batching, as Orca has it: Yu et al. 2022). Streams advance together, one batched
  * step a token, and join and leave at every step. Between two steps about as much is read of new prompts as a step itself costs, so that a
@@ -101,8 +64,8 @@ export class StreamBatch {
   readonly #reader: PromptReader;
   /** By row. */
   readonly #streams: Stream[] = [];
-  readonly #waiting = new FairQueue<Waiting>();
-  readonly #prompts = new FairQueue<Prompt>();
+  readonly #waiting = new FairQueue<Owner, Waiting>();
+  readonly #prompts = new FairQueue<Owner, Prompt>();
   readonly #stepTokens: number;
   /** Of the stream that joins. */
   #context: Tensor | null = null;

@@ -1,16 +1,20 @@
 import type { Tensor } from '@unfold/kernels';
 import { linearForward } from './linear.ts';
 import type { Network } from './network.ts';
-import { countdownInputs, gateCount, outputWidth } from './parameter-table.ts';
+import { countdownInputs, outputWidth } from './parameter-table.ts';
+import { readStates, type StateValues, stateTensors, writeStates } from './recurrent-state.ts';
 import {
-  createState,
-  type RecurrentState,
-  readStates,
-  realArray,
-  type StateValues,
-  stateTensors,
-  writeStates,
-} from './recurrent-state.ts';
+  bytesOf,
+  createHostRooms,
+  createRooms,
+  type HostRooms,
+  heardIn,
+  hostRoomsOf,
+  mapRooms,
+  type Rooms,
+  type RowOutputs,
+  tensorsOf,
+} from './row-rooms.ts';
 
 /** What a row reads in a step. */
 export interface RowInput {
@@ -21,80 +25,11 @@ export interface RowInput {
   remaining: number | null;
 }
 
-/** What the heads said after a step; valid until the next one. */
-export interface RowOutputs {
-  /** By row, [V], before the softmax. */
-  logits: StateValues[];
-  /** By row, what the head that ends sequences says; empty: there is none. */
-  endings: StateValues[];
-}
-
 /** Far below every logit, and finite: what `Head` gives a token that is never an output. */
 const never = -1e30;
 const smallestCapacity = 8;
 
-/** Everything that has a row for each stream, or views of the first rows of it. */
-interface Rooms {
-  tokens: Tensor;
-  embedded: Tensor | null;
-  state: RecurrentState;
-  /** Outputs of layers without a state, by layer. */
-  outputs: (Tensor | null)[];
-  countdown: Tensor | null;
-  /** What the context adds to layer 0's input sum, and with the countdown's part. */
-  context: Tensor | null;
-  injected: Tensor | null;
-  positions: Tensor | null;
-  logits: Tensor;
-  endings: Tensor | null;
-}
-
-/** The same on the host, as far as it crosses. */
-interface HostRooms {
-  tokens: Int32Array;
-  countdown: StateValues | null;
-  positions: Int32Array | null;
-  logits: StateValues;
-  endings: StateValues | null;
-}
-
 type Step = Rooms & { host: HostRooms; heard: RowOutputs };
-
-const mapRooms = (rooms: Rooms, map: (tensor: Tensor) => Tensor): Rooms => {
-  const maybe = (tensor: Tensor | null): Tensor | null => tensor && map(tensor);
-  return {
-    tokens: map(rooms.tokens),
-    embedded: maybe(rooms.embedded),
-    state: { h: rooms.state.h.map(maybe), c: rooms.state.c.map(maybe) },
-    outputs: rooms.outputs.map(maybe),
-    countdown: maybe(rooms.countdown),
-    context: maybe(rooms.context),
-    injected: maybe(rooms.injected),
-    positions: maybe(rooms.positions),
-    logits: map(rooms.logits),
-    endings: maybe(rooms.endings),
-  };
-};
-
-const tensorsOf = (rooms: Rooms): Tensor[] => {
-  const all: Tensor[] = [];
-  mapRooms(rooms, (tensor) => {
-    all.push(tensor);
-    return tensor;
-  });
-  return all;
-};
-
-/** By row, sharing the memory of `values`. */
-const rowsOf = (values: StateValues, rows: number): StateValues[] => {
-  const width = values.length / rows;
-  return Array.from({ length: rows }, (_, n) => values.subarray(n * width, (n + 1) * width));
-};
-
-const heardIn = ({ logits, endings }: HostRooms, rows: number): RowOutputs => ({
-  logits: rowsOf(logits, rows),
-  endings: endings ? rowsOf(endings, rows) : [],
-});
 
 /**
  * Streams that a network reads token by token side by side, one a row, each at a place of its own in its text. Rows are dense: one that
@@ -102,7 +37,6 @@ const heardIn = ({ logits, endings }: HostRooms, rows: number): RowOutputs => ({
  */
 export class RowStep {
   readonly #network: Network;
-  readonly #positions: boolean;
   #rooms: Rooms;
   #capacity = smallestCapacity;
   #rows = 0;
@@ -113,9 +47,8 @@ export class RowStep {
 
   constructor(network: Network) {
     this.#network = network;
-    this.#positions = network.statistics.some((statistics) => statistics !== null);
-    this.#rooms = this.#create(this.#capacity);
-    this.#host = this.#createHost(this.#rooms);
+    this.#rooms = createRooms(network, this.#capacity);
+    this.#host = createHostRooms(network, this.#rooms);
     this.#heard = heardIn(this.#host, this.#capacity);
   }
 
@@ -125,39 +58,7 @@ export class RowStep {
 
   /** Memory beside the backend's. */
   get hostBytes(): number {
-    const { tokens, ...rest } = this.#host;
-    return [tokens, ...Object.values(rest)].reduce((sum, values) => sum + (values?.byteLength ?? 0), 0);
-  }
-
-  #create(N: number): Rooms {
-    const { backend, model, parameters, layers, vocabularySize } = this.#network;
-    const real = (width: number): Tensor => backend.createTensor([N, width]);
-    const gates = gateCount[model.cell] * model.hidden_size;
-    return {
-      tokens: backend.createTensor([N], 'int'),
-      embedded: parameters.encoder && real(layers[0]!.inputSize),
-      state: createState(this.#network, N),
-      outputs: layers.map(({ recurrent, hiddenSize }) => (recurrent === false ? real(hiddenSize) : null)),
-      countdown: parameters.countdown && real(countdownInputs),
-      context: parameters.context && real(gates),
-      injected: parameters.countdown && real(gates),
-      positions: this.#positions ? backend.createTensor([N], 'int') : null,
-      logits: real(vocabularySize),
-      endings: parameters.length && real(parameters.length.weight.shape[0]!),
-    };
-  }
-
-  #createHost({ tokens, countdown, positions, logits, endings }: Rooms): HostRooms {
-    const Real = realArray(this.#network.backend);
-    const rows = tokens.shape[0]!;
-    const real = ({ shape }: Tensor): StateValues => new Real(rows * shape[1]!);
-    return {
-      tokens: new Int32Array(rows),
-      countdown: countdown && real(countdown),
-      positions: positions && new Int32Array(rows),
-      logits: real(logits),
-      endings: endings && real(endings),
-    };
+    return bytesOf(this.#host);
   }
 
   /** What a row keeps from step to step. */
@@ -169,12 +70,12 @@ export class RowStep {
     const { backend } = this.#network;
     const before = this.#rooms;
     const rows = this.#capacity;
-    const rooms = this.#create(2 * rows);
+    const rooms = createRooms(this.#network, 2 * rows);
     const sources = this.#kept(before);
     this.#kept(rooms).forEach((target, k) => {
       backend.copy({ source: sources[k]!, target: backend.view(target, 0, rows) });
     });
-    this.#host = this.#createHost(rooms);
+    this.#host = createHostRooms(this.#network, rooms);
     this.#rooms = rooms;
     this.#capacity = 2 * rows;
     this.#heard = heardIn(this.#host, this.#capacity);
@@ -242,16 +143,7 @@ export class RowStep {
     if (known) return known;
     const { backend } = this.#network;
     const rooms = mapRooms(this.#rooms, (tensor) => backend.view(tensor, 0, N));
-    const first = <T extends StateValues | Int32Array>(values: T): T =>
-      values.subarray(0, (values.length / this.#capacity) * N) as T;
-    const { tokens, countdown, positions, logits, endings } = this.#host;
-    const host: HostRooms = {
-      tokens: first(tokens),
-      countdown: countdown && first(countdown),
-      positions: positions && first(positions),
-      logits: first(logits),
-      endings: endings && first(endings),
-    };
+    const host = hostRoomsOf(this.#host, this.#capacity, N);
     const heard = { logits: this.#heard.logits.slice(0, N), endings: this.#heard.endings.slice(0, N) };
     const step = { ...rooms, host, heard };
     this.#steps.set(N, step);
