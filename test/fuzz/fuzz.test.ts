@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { goOnFromAlteredStates } from './altered-states.ts';
 import { operationsOf } from './document.ts';
 import { placeholder } from './placeholders.ts';
 import { requestsOf } from './requests.ts';
@@ -53,6 +54,15 @@ describe('whatever is asked', () => {
         );
         expect([...(target.counts.get(route) ?? [])].length, `${route} was asked`).toBeGreaterThan(0);
       }
+      await stillServes();
+    },
+    timeout,
+  );
+
+  it(
+    'no state of a session, however altered, fails or disturbs what others write',
+    async () => {
+      await goOnFromAlteredStates(target, { seed, numRuns: Math.max(20, Math.floor(runs / 10)) });
       await stillServes();
     },
     timeout,

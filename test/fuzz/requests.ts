@@ -1,5 +1,13 @@
 import fc from 'fast-check';
 import type { Operation } from './document.ts';
+import {
+  contentTypes,
+  methods,
+  oddHeaders,
+  rawBodies,
+  trickyIds,
+  trickyQueries,
+} from './hostile-requests.ts';
 import { multipartBody } from './multipart.ts';
 import { placeholder, tableOf } from './placeholders.ts';
 import { hostileValue, nearlyValid, validValue, type World } from './schema-values.ts';
@@ -12,33 +20,6 @@ export interface Plan {
   headers: string[];
   body: string | Buffer | null;
 }
-
-const trickyIds = [
-  '..',
-  '.',
-  '%2e%2e',
-  '%2e%2e%2fjobs',
-  '%00',
-  '%zz',
-  '%',
-  '%c0%ae',
-  '%ff%fe',
-  '%E2%80%AE',
-  '%F0%9F%91%A9',
-  '__proto__',
-  'constructor',
-  'hasOwnProperty',
-  '*',
-  ':id',
-  '{id}',
-  'a%2Fb',
-  'a;b=c',
-  'null',
-  'x'.repeat(400),
-  'x'.repeat(3000),
-  'file-019aab2f6c4e7d3f8a1b2c3d4e5f6071',
-  'JOB-019AAB2F7A107C55B0D1E2F3A4B5C6D7',
-];
 
 /** The name before a parameter of a path: `jobs` of `/v1/jobs/{id}`. */
 const nounBefore = (path: string, name: string): string => {
@@ -101,27 +82,6 @@ const inQuery = (name: string, value: unknown): string =>
         .join('&')
     : `${name}=${percentEncoded(String(value))}`;
 
-const trickyQueries = [
-  '?',
-  '?&&&',
-  '?limit=1&limit=2',
-  '?limit[]=1',
-  '?limit[__proto__]=1',
-  '?__proto__[a]=1&constructor[prototype][a]=1',
-  '?metadata[a]=1&metadata[a]=2&metadata=3',
-  '?metadata[a][b]=1',
-  '?after=%00',
-  '?after=%ff',
-  '?after=%',
-  '?limit=0x10',
-  '?limit=1e1',
-  '?limit=%201',
-  '?limit=',
-  '?=1',
-  `?${'a=1&'.repeat(300)}`,
-  `?q=${'x'.repeat(20_000)}`,
-];
-
 const queryOf = ({ parameters, path }: Operation, world: World): fc.Arbitrary<string> => {
   const listed = tableOf(path.split('/').at(-1) ?? '', world.tables);
   const wanted = parameters.filter((parameter) => parameter.in === 'query');
@@ -156,48 +116,6 @@ const queryOf = ({ parameters, path }: Operation, world: World): fc.Arbitrary<st
   );
 };
 
-const rawBodies: (string | Buffer)[] = [
-  '',
-  ' ',
-  'null',
-  '0',
-  '"x"',
-  '[]',
-  '{',
-  '{"a":1,}',
-  '{"a":1}{"b":2}',
-  '\ufeff{}',
-  '{"a":1e999}',
-  '{"file":"x","file":"y"}',
-  '{"__proto__":{"admin":true}}',
-  '{"constructor":{"prototype":{"admin":true}}}',
-  '{"a":"\\ud800"}',
-  '{"a":"\\u0000"}',
-  `${'['.repeat(100_000)}${']'.repeat(100_000)}`,
-  `${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}`,
-  `{"a":${'9'.repeat(100_000)}}`,
-  `{"a":"${'x'.repeat(1_100_000)}"}`,
-  Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d]),
-  Buffer.from([0x1f, 0x8b, 0x08, 0x00]),
-  Buffer.alloc(100),
-];
-
-const contentTypes = [
-  'text/plain',
-  'application/xml',
-  'application/x-www-form-urlencoded',
-  'application/json; charset=utf-16',
-  'application/json; charset="utf-8"',
-  'APPLICATION/JSON',
-  'application/vnd.api+json',
-  'multipart/form-data',
-  'multipart/form-data; boundary=',
-  `multipart/form-data; boundary=${'b'.repeat(200)}`,
-  'application/json, text/plain',
-  '/',
-  '',
-];
-
 const bodyOf = (
   operation: Operation,
   world: World,
@@ -229,53 +147,6 @@ const bodyOf = (
     { weight: 1, arbitrary: none },
   );
 };
-
-const oddHeaders: string[][] = [
-  ['idempotency-key', 'one'],
-  ['idempotency-key', 'two'],
-  ['idempotency-key', ''],
-  ['idempotency-key', 'a b'],
-  ['idempotency-key', 'x'.repeat(300)],
-  ['idempotency-key', 'one', 'Idempotency-Key', 'two'],
-  ['x-request-id', 'mine-1'],
-  ['x-request-id', 'a b"}\\'],
-  ['x-request-id', 'x'.repeat(1000)],
-  ['content-encoding', 'gzip'],
-  ['range', 'bytes=0-3'],
-  ['range', 'bytes=-1'],
-  ['range', 'bytes=5-1,0-0,-0'],
-  ['range', `bytes=${'0-1,'.repeat(500)}2-3`],
-  ['range', 'lines=1-2'],
-  ['range', 'bytes=99999999999999999999-'],
-  ['if-none-match', '*'],
-  ['if-none-match', '"'.repeat(3000)],
-  ['if-range', '"x"', 'range', 'bytes=0-1'],
-  ['last-event-id', '-1'],
-  ['last-event-id', '9007199254740993'],
-  ['accept', 'text/event-stream'],
-  ['accept', '*/*;q=bogus'],
-  ['accept-encoding', 'gzip;q=0, br;q=zero, identity;q=0'],
-  ['accept-encoding', 'gzip, br, zstd'],
-  ['authorization', ''],
-  ['authorization', 'Bearer wrong'],
-  ['authorization', `Bearer ${'x'.repeat(4000)}`],
-  ['authorization', 'Basic YTpi'],
-  ['host', 'evil.example'],
-  ['host', ''],
-  ['host', 'localhost', 'host', 'evil.example'],
-  ['origin', 'https://evil.example'],
-  ['origin', 'null'],
-  ['connection', 'upgrade', 'upgrade', 'websocket'],
-  ['connection', 'upgrade', 'upgrade', 'h2c'],
-  ['cookie', 'a=b; '.repeat(500)],
-  ['x-large', 'x'.repeat(30_000)],
-  ['x-http-method-override', 'DELETE'],
-  ['x-forwarded-for', "127.0.0.1, ';--"],
-  ['traceparent', '00-ffffffffffffffffffffffffffffffff-ffffffffffffffff-zz'],
-  ['expect', '100-continue'],
-];
-
-const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'TRACE', 'PROPFIND'];
 
 /** Requests for one operation: valid ones, ones with one mistake, and hostile ones. */
 export const requestsOf = (operation: Operation, world: World): fc.Arbitrary<Plan> =>

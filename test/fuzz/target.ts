@@ -24,6 +24,8 @@ export interface Target {
   existing(): Existing;
   /** Sends a request and holds the answer against what is promised to every request. */
   attack(route: string, plan: Plan): Promise<void>;
+  /** Takes what the tables hold now for what they should. */
+  look(): Promise<void>;
   /** Throws if a row of any table changed since the last look. */
   expectUnchanged(what: string): Promise<void>;
   headers: { authorization: string };
@@ -81,6 +83,9 @@ export const openTarget = async (): Promise<Target> => {
     }
     const { body } = await authorized.post('/v1/sessions').send({ model: 'writer' });
     await authorized.post(`/v1/sessions/${body.id}/snapshots`).send({});
+    const hook = { url: 'https://example.org/hooks', events: ['fine_tuning.job.failed'] };
+    const endpoint = await authorized.post('/v1/webhook_endpoints').send(hook);
+    await authorized.post(`/v1/webhook_endpoints/${endpoint.body.id}/test`).send({});
   };
   await seed();
   const served = await request.get('/openapi.json').set({ authorization });
@@ -91,7 +96,7 @@ export const openTarget = async (): Promise<Target> => {
 
   const look = async (): Promise<void> => {
     existing = await contents.existing();
-    const isBare = ['files', 'jobs', 'models', 'sessions'].some(
+    const isBare = ['files', 'jobs', 'models', 'sessions', 'webhook_deliveries'].some(
       (table) => (existing.get(table) ?? []).length === 0,
     );
     if (isBare) {
@@ -131,6 +136,7 @@ export const openTarget = async (): Promise<Target> => {
       if (busy.has(answer.status)) expect(answer.headers).toHaveProperty('retry-after');
       await expectUnchanged(`the refused ${plan.method} ${path.slice(0, 200)}`);
     },
+    look,
     expectUnchanged,
     headers: { authorization },
     async stop() {
