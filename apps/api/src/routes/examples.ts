@@ -5,12 +5,10 @@ import {
   filePurposes,
   type JobResource,
   jobSpec,
-  type WebhookDeliveryResource,
-  type WebhookEndpointResource,
 } from '@unfold/contracts';
 
-/** Examples of the OpenAPI document. A test sends the requests and holds the answers against their schemas. */
-const ids = {
+/** Examples of the OpenAPI document speak of the same things. A test sends the requests and holds the answers against their schemas. */
+export const exampleIds = {
   file: 'file-019aab2f6c4e7d3f8a1b2c3d4e5f6071',
   job: 'job-019aab2f7a107c55b0d1e2f3a4b5c6d7',
   checkpoint: 'ckpt-019aab30155a7aa19c8d7e6f5a4b3c2d',
@@ -25,7 +23,7 @@ const ids = {
 const sha256 = 'b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c';
 
 export const fileExample = {
-  id: ids.file,
+  id: exampleIds.file,
   object: 'file',
   bytes: 1_238_567,
   created_at: 1_795_377_600,
@@ -56,13 +54,13 @@ export const uploadBody = {
 
 export const jobRequestExample = {
   name: 'moby-dick',
-  file: ids.file,
+  file: exampleIds.file,
   model: { cell: 'lstm', hidden_size: 128, num_layers: 1 },
   training: { epochs: 2, batch_size: 32, sequence_length: 64, optimizer: { learning_rate: 0.002 } },
 };
 
 export const jobExample: JobResource = {
-  id: ids.job,
+  id: exampleIds.job,
   object: 'training.job',
   name: 'moby-dick',
   status: 'queued',
@@ -96,23 +94,23 @@ export const frameExample = {
   seq: 7,
   type: 'metric',
   at: '2026-11-22T20:00:05.000Z',
-  job_id: ids.job,
+  job_id: exampleIds.job,
   step: 50,
   attempt: 1,
   values: { loss: 2.41, gradient_norm: 0.73, learning_rate: 0.002 },
 };
 
 export const metricsExample = {
-  job_id: ids.job,
+  job_id: exampleIds.job,
   steps: [10, 20],
   series: { loss: [3.91, 3.12] },
   downsampled: false,
 };
 
 export const checkpointExample = {
-  id: ids.checkpoint,
+  id: exampleIds.checkpoint,
   object: 'training.checkpoint',
-  job_id: ids.job,
+  job_id: exampleIds.job,
   attempt: 1,
   step: 532,
   validation_loss: 1.71,
@@ -123,12 +121,12 @@ export const checkpointExample = {
 };
 
 export const modelExample = {
-  id: ids.model,
+  id: exampleIds.model,
   object: 'model',
   created: 1_795_377_700,
   owned_by: 'default',
   name: 'moby-dick',
-  job_id: ids.job,
+  job_id: exampleIds.job,
   spec: jobExample.spec,
   parameters: 133_985,
   vocabulary_size: 97,
@@ -140,7 +138,7 @@ export const modelExample = {
 
 export const fineTuningRequestExample = {
   model: 'moby-dick',
-  training_file: ids.file,
+  training_file: exampleIds.file,
   suffix: 'moby-and-more',
   method: { type: 'supervised', supervised: { hyperparameters: { n_epochs: 2 } } },
   metadata: { team: 'whales' },
@@ -149,16 +147,16 @@ export const fineTuningRequestExample = {
 const fineTuningHyperparameters = { n_epochs: 2, batch_size: 32, learning_rate_multiplier: 1 };
 
 export const fineTuningJobExample: FineTuningJob = {
-  id: ids.job,
+  id: exampleIds.job,
   object: 'fine_tuning.job',
   created_at: 1_795_377_600,
   finished_at: null,
   estimated_finish: null,
   status: 'queued',
-  model: ids.model,
+  model: exampleIds.model,
   fine_tuned_model: null,
   organization_id: 'default',
-  training_file: ids.file,
+  training_file: exampleIds.file,
   validation_file: null,
   result_files: [],
   trained_tokens: null,
@@ -181,16 +179,16 @@ export const fineTuningEventExample: FineTuningEvent = {
 };
 
 export const fineTuningCheckpointExample: FineTuningCheckpoint = {
-  id: ids.checkpoint,
+  id: exampleIds.checkpoint,
   object: 'fine_tuning.job.checkpoint',
   created_at: 1_795_377_640,
-  fine_tuning_job_id: ids.job,
-  fine_tuned_model_checkpoint: ids.checkpoint,
+  fine_tuning_job_id: exampleIds.job,
+  fine_tuned_model_checkpoint: exampleIds.checkpoint,
   step_number: 532,
   metrics: { step: 532, train_loss: 1.78, valid_loss: 1.71, full_valid_loss: 1.71 },
 };
 
-export const modelImportExample = { file: ids.file, name: 'moby-imported' };
+export const modelImportExample = { file: exampleIds.file, name: 'moby-imported' };
 
 export const completionRequestExample = {
   model: 'moby-dick',
@@ -204,7 +202,7 @@ export const completionExample = {
   id: 'cmpl-019aab3300007e1c9d8e7f6a5b4c3d2e',
   object: 'text_completion',
   created: 1_795_377_800,
-  model: ids.model,
+  model: exampleIds.model,
   choices: [{ index: 0, text: 'Ishmael.', logprobs: null, finish_reason: 'length' }],
   usage: {
     prompt_tokens: 8,
@@ -245,7 +243,7 @@ export const keyRequestExample = {
 };
 
 export const keyExample = {
-  id: ids.key,
+  id: exampleIds.key,
   object: 'api_key',
   name: 'owner',
   project: 'default',
@@ -259,87 +257,3 @@ export const keyExample = {
   created_at: '2026-11-22T20:00:00.000Z',
   last_used_at: null,
 };
-
-export const webhookEndpointRequestExample = {
-  url: 'https://example.org/hooks/unfold',
-  events: ['fine_tuning.job.succeeded', 'fine_tuning.job.failed'],
-  description: 'tells the team',
-};
-
-export const webhookEndpointExample: WebhookEndpointResource = {
-  id: ids.webhookEndpoint,
-  object: 'webhook_endpoint',
-  url: 'https://example.org/hooks/unfold',
-  events: ['fine_tuning.job.succeeded', 'fine_tuning.job.failed'],
-  description: 'tells the team',
-  metadata: {},
-  enabled: true,
-  created_at: 1_795_377_600,
-  secret: 'whsec_…',
-};
-
-export const webhookDeliveryExample: WebhookDeliveryResource = {
-  id: ids.webhookDelivery,
-  object: 'webhook_endpoint.delivery',
-  endpoint_id: ids.webhookEndpoint,
-  event: {
-    id: ids.webhookEvent,
-    object: 'event',
-    type: 'fine_tuning.job.succeeded',
-    created_at: 1_795_377_700,
-    data: { id: ids.job },
-  },
-  status: 'delivered',
-  attempts: 1,
-  response_status: 200,
-  error: null,
-  next_attempt_at: null,
-  last_attempt_at: 1_795_377_700,
-  delivered_at: 1_795_377_700,
-  created_at: 1_795_377_700,
-};
-
-export const webhookTestExample: WebhookDeliveryResource = {
-  ...webhookDeliveryExample,
-  event: { ...webhookDeliveryExample.event, type: 'webhook.test', data: { id: ids.webhookEndpoint } },
-  status: 'pending',
-  attempts: 0,
-  response_status: null,
-  next_attempt_at: 1_795_377_700,
-  last_attempt_at: null,
-  delivered_at: null,
-};
-
-export const sessionRequestExample = {
-  model: 'moby-dick',
-  ttl_seconds: 3600,
-  metadata: { reader: 'ishmael' },
-};
-
-export const sessionExample = {
-  id: ids.session,
-  object: 'session',
-  model: ids.model,
-  tokens: 16,
-  context: null,
-  forked_from: null,
-  bytes: 1112,
-  ttl_seconds: 3600,
-  created_at: '2026-11-22T20:10:00.000Z',
-  last_used_at: '2026-11-22T20:12:00.000Z',
-  expires_at: '2026-11-22T21:12:00.000Z',
-  metadata: { reader: 'ishmael' },
-};
-
-export const forkExample = { metadata: { reader: 'queequeg' } };
-
-export const snapshotExample = {
-  id: ids.snapshot,
-  object: 'session.snapshot',
-  session: ids.session,
-  tokens: 16,
-  bytes: 1112,
-  created_at: '2026-11-22T20:12:30.000Z',
-};
-
-export const restoreExample = { snapshot: ids.snapshot };

@@ -23,7 +23,7 @@ import { findModel } from '../inference/find-model.ts';
 import { quotaOf } from '../limits/quota.ts';
 import { openState, ownerOf } from '../sessions/session-call.ts';
 import { sessionIdempotency } from '../sessions/session-idempotency.ts';
-import { forkExample, sessionExample, sessionRequestExample } from './examples.ts';
+import { forkExample, sessionExample, sessionRequestExample } from './session-examples.ts';
 
 type Params = { params: z.output<typeof sessionParams> };
 type CreateCall = Call<{ body: SessionRequest }>;

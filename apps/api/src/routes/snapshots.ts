@@ -15,7 +15,7 @@ import { noBody, requireId, sessionParams, snapshotParams } from '../http/parame
 import { quotaOf } from '../limits/quota.ts';
 import { ownerOf } from '../sessions/session-call.ts';
 import { sessionIdempotency } from '../sessions/session-idempotency.ts';
-import { restoreExample, sessionExample, snapshotExample } from './examples.ts';
+import { restoreExample, sessionExample, snapshotExample } from './session-examples.ts';
 
 type Params = { params: z.output<typeof sessionParams> };
 

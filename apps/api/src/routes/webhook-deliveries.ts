@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { noBody, requireId, webhookDeliveryParams, webhookEndpointParams } from '../http/parameters.ts';
-import { webhookDeliveryExample, webhookTestExample } from './examples.ts';
+import { webhookDeliveryExample, webhookTestExample } from './webhook-examples.ts';
 
 type Params = { params: z.output<typeof webhookEndpointParams> };
 

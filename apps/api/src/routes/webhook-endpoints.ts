@@ -15,7 +15,7 @@ import { type Call, defineRoute } from '../http/define-route.ts';
 import { idempotencyOf } from '../http/idempotency.ts';
 import { noBody, requireId, webhookEndpointParams } from '../http/parameters.ts';
 import { readTarget } from '../webhooks/target.ts';
-import { webhookEndpointExample, webhookEndpointRequestExample } from './examples.ts';
+import { webhookEndpointExample, webhookEndpointRequestExample } from './webhook-examples.ts';
 
 type Params = { params: z.output<typeof webhookEndpointParams> };
 
