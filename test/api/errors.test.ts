@@ -41,9 +41,9 @@ describe('every error is the envelope', () => {
     expectError(wrong, 405, 'method_not_allowed');
     expect(wrong.headers.allow?.split(', ').sort()).toEqual(['GET', 'HEAD', 'POST']);
     expectError(await api.request.delete(`/v1/jobs/${job}/cancel`), 405, 'method_not_allowed');
-    for (const path of ['/health', '/v1/jobs', `/v1/files/${file}`])
+    for (const path of ['/health', '/v1/jobs', `/v1/files/${file}`, `/v1/files/${file}/content`])
       expect((await api.request.head(path)).status, path).toBe(200);
-    expect((await api.request.head(`/v1/files/${file}/content`)).status).toBe(405);
+    expect((await api.request.head(`/v1/jobs/${job}/events`)).status).toBe(405);
     for (const path of [`/v1/files/${file}/`, '/docs/static/..%2f', '/docs/static/nothing.css'])
       expectError(await api.request.get(path), 404, 'not_found', null);
     for (const path of ['/v1/jobs/', `/v1/models/${'a'.repeat(300)}`])
