@@ -2,7 +2,6 @@ import { describeValue, specLimits, UnfoldError } from '@unfold/contracts';
 import type { Vectors } from './data/records/data-record.ts';
 import { denormalize, normalizeInto } from './data/records/normalization.ts';
 import type { VectorEncoding } from './data/records/record-encoding.ts';
-import { nextTurn } from './event-loop.ts';
 import { ClosedLoop } from './model/closed-loop.ts';
 import type { Network } from './model/network.ts';
 import { refuseInput } from './prediction-input.ts';
@@ -24,6 +23,8 @@ const expectBinary = ({ values, width }: Vectors): void => {
 /**
  * What comes after `history`, `steps` vectors in the units of the data, in closed loop: each is the input of the next. Of binary vectors they
  * are probabilities, and fed back as such.
+ * @param turn awaited between pieces and steps; false once nobody waits for the answer
+ * @returns null: nobody waits
  * @throws UnfoldError `invalid_value`
  */
 export const forecast = async (
@@ -31,7 +32,8 @@ export const forecast = async (
   { width, normalization }: VectorEncoding,
   history: Vectors,
   steps: number,
-): Promise<number[][]> => {
+  turn: () => Promise<boolean>,
+): Promise<number[][] | null> => {
   if (!Number.isInteger(steps) || steps < 1 || steps > mostSteps)
     throw new UnfoldError(
       'invalid_value',
@@ -47,7 +49,7 @@ export const forecast = async (
     loop.begin();
     for (let t = 0; t < history.steps; t += chunk) {
       loop.read(read.subarray(t * width, (t + chunk) * width));
-      await nextTurn();
+      if (!(await turn())) return null;
     }
     const values: number[][] = [];
     for (;;) {
@@ -58,7 +60,7 @@ export const forecast = async (
       values.push(denormalize(next, normalization));
       if (values.length === steps) return values;
       loop.read(next);
-      await nextTurn();
+      if (!(await turn())) return null;
     }
   } finally {
     loop.release();

@@ -101,6 +101,23 @@ describe('a network that answers for a sequence', () => {
     model.close();
   });
 
+  test('goes no further with a forecast that nobody waits for', async () => {
+    const data = vectors.map(({ input }) => ({ values: input }));
+    const run = await record({
+      spec: tinySpec({ task: 'forecasting', training: { max_steps: 2 } }),
+      data: json(data),
+    });
+    const model = await Predictor.load(exportWeights(checkpointsOf(run).at(-1)!.data), createReference());
+    let turns = 0;
+    const ask = (most: number) =>
+      model.predictAll([vectors[0]!.input], { steps: 50 }, async () => ++turns <= most);
+    expect(await ask(100)).toHaveLength(1);
+    turns = 0;
+    expect(await ask(5)).toEqual([]);
+    expect(turns).toBe(6);
+    model.close();
+  });
+
   test('answers with nothing but finite numbers, and refuses inputs that lead to others', async () => {
     const label = (k: number) => ({ input: vectors[k]!.input, label: 'ab'[k % 2] });
     const cases = [

@@ -128,7 +128,9 @@ export class Predictor {
     if (this.spec.task === 'forecasting' || shape.feedback) {
       for (const [k, input] of inputs.entries()) {
         if (!(await turn())) break;
-        predictions.push(await named(k, () => this.#one(input, options)));
+        const answer = await named(k, () => this.#one(input, options, turn));
+        if (answer === null) break;
+        predictions.push(answer);
       }
       return predictions;
     }
@@ -162,14 +164,19 @@ export class Predictor {
       );
   }
 
-  /** What is answered for one input at a time: a forecast, or what is fed back. */
-  async #one(input: DataRecord['input'], { steps, beam_width }: PredictionOptions): Promise<Prediction> {
+  /** What is answered for one input at a time: a forecast, or what is fed back; null: nobody waits. */
+  async #one(
+    input: DataRecord['input'],
+    { steps, beam_width }: PredictionOptions,
+    turn: () => Promise<boolean>,
+  ): Promise<Prediction | null> {
     if (this.spec.task !== 'forecasting') {
       const searches = this.#network.shape.feedback?.kind === 'tokens';
-      return this.#answerFor(input, searches ? (beam_width ?? usualBeam) : null);
+      return this.#answerFor(input, searches ? (beam_width ?? usualBeam) : null, turn);
     }
     const encoding = this.#encoding.input as VectorEncoding;
-    return { values: await forecast(this.#network, encoding, input as Vectors, steps ?? 1) };
+    const values = await forecast(this.#network, encoding, input as Vectors, steps ?? 1, turn);
+    return values && { values };
   }
 
   #encode(input: DataRecord['input']): ReturnType<typeof encodeRecord> {
@@ -178,7 +185,11 @@ export class Predictor {
   }
 
   /** @param beam null: nothing is searched for */
-  async #answerFor(input: DataRecord['input'], beam: number | null): Promise<Prediction> {
+  async #answerFor(
+    input: DataRecord['input'],
+    beam: number | null,
+    turn: () => Promise<boolean>,
+  ): Promise<Prediction | null> {
     if (beam !== null && !(Number.isInteger(beam) && beam >= 1 && beam <= widestBeam))
       throw new UnfoldError(
         'invalid_value',
@@ -191,17 +202,18 @@ export class Predictor {
     try {
       const batch = tensors.load(batchOf(this.#network, new Array(rows).fill(parts[0]!), steps, null));
       if (beam !== null) {
-        const { tokens } = await beamSearch(this.#network, batch, beam);
-        return { tags: tokens.map((token) => this.#names[token]!) };
+        const found = await beamSearch(this.#network, batch, beam, turn);
+        return found && { tags: found.tokens.map((token) => this.#names[token]!) };
       }
-      return this.#answer(await this.#stepByStep(batch));
+      const values = await this.#stepByStep(batch, turn);
+      return values && this.#answer(values);
     } finally {
       tensors.release();
     }
   }
 
-  /** What a network says that is fed the numbers that it says, of each step. */
-  async #stepByStep(batch: DeviceBatch): Promise<Values> {
+  /** What a network says that is fed the numbers that it says, of each step; null: nobody waits. */
+  async #stepByStep(batch: DeviceBatch, turn: () => Promise<boolean>): Promise<Values | null> {
     const { backend, shape } = this.#network;
     const pass = new StepwisePass(this.#network, 1);
     const rows = backend.createTensor([batch.steps, 1, shape.output.size]);
@@ -211,7 +223,7 @@ export class Predictor {
         pass.step(batch, t);
         backend.copy({ source: pass.outputs, target: backend.view(rows, t, 1) });
         if (t + 1 < batch.steps) pass.feed(backend.view(batch.feedback!, t + 1, 1));
-        await nextTurn();
+        if (!(await turn())) return null;
       }
       return (await backend.download(rows)) as Values;
     } finally {

@@ -1,5 +1,4 @@
 import type { Tensor } from '@unfold/kernels';
-import { nextTurn } from '../event-loop.ts';
 import type { Network } from '../model/network.ts';
 import type { PassInput } from '../model/pass-batch.ts';
 import { stateTensors } from '../model/recurrent-state.ts';
@@ -39,8 +38,15 @@ const best = (scores: readonly number[], logProbabilities: ArrayLike<number>, wi
  * The likeliest answers to one sequence of a network that is fed what it answers, as far as a beam of `width` finds them: by their summed
  * log-probabilities, which need no length exponent since all answers are as long as the input. A width of 1 is greedy.
  * @param batch the sequence in each of `width` rows; its feedback is overwritten
+ * @param turn awaited between steps; false once nobody waits for the answer
+ * @returns null: nobody waits
  */
-export const beamSearch = async (network: Network, batch: PassInput, width: number): Promise<Found> => {
+export const beamSearch = async (
+  network: Network,
+  batch: PassInput,
+  width: number,
+  turn: () => Promise<boolean>,
+): Promise<Found | null> => {
   const { backend, model } = network;
   const pass = new StepwisePass(network, width);
   const states = stateTensors(pass.state);
@@ -75,7 +81,7 @@ export const beamSearch = async (network: Network, batch: PassInput, width: numb
         backend.view(batch.feedback!, t + 1, 1),
         Int32Array.from(rows, ({ token }) => token),
       );
-      await nextTurn();
+      if (!(await turn())) return null;
     }
   } finally {
     pass.release();

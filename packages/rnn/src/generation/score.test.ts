@@ -111,3 +111,13 @@ test.each<[string, Parameters<typeof tinySpec>[0]]>([
     await model.close();
   }
 });
+
+test('a score that nobody waits for is given up between two chunks', async () => {
+  const model = await tiny({ length: 'eos' });
+  const abort = new AbortController();
+  setImmediate(() => setImmediate(() => abort.abort()));
+  const [given] = await model.scoreAll(['ab'.repeat(50_000)], undefined, abort.signal);
+  expect(given!.tokens).toHaveLength(100_001);
+  expect(given!.log_probabilities.length).toBeLessThan(50_000);
+  await model.close();
+});
