@@ -147,7 +147,9 @@ describe('forks and snapshots', () => {
     const forked = await fork(session, { snapshot: snapshot.id, metadata: {} });
     expect(await write({ session: forked, max_tokens: 30, ...greedy })).toBe(first);
     await api.request.post(`${base}/snapshots`);
-    expectError(await api.request.post(`${base}/snapshots`), 409, 'snapshot_limit');
+    const full = await api.request.post(`${base}/snapshots`);
+    expectError(full, 409, 'snapshot_limit');
+    expect(full.headers['x-should-retry']).toBe('false');
     const listed = snapshotList.parse((await api.request.get(`${base}/snapshots`)).body);
     expect(listed.data.map(({ id }) => id).at(-1)).toBe(snapshot.id);
     const gone = await api.request.delete(`${base}/snapshots/${snapshot.id}`);

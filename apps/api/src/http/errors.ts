@@ -97,9 +97,11 @@ export const toUnfoldError = (error: unknown): UnfoldError => {
   });
 };
 
+const lasting: ReadonlySet<ErrorCode> = new Set(['wrong_state', 'in_use', 'session_limit', 'snapshot_limit']);
+
 /** Failures that another try of the same request does not mend, which OpenAI's clients would give two for their status. */
 const isLasting = (code: ErrorCode): boolean =>
-  code === 'wrong_state' || code === 'in_use' || errorCatalogue[code].type === 'training_error';
+  lasting.has(code) || errorCatalogue[code].type === 'training_error';
 
 /** When to try again, for all that is refused only for now. A rate says it by itself, to the second. */
 const retryAfterSeconds: Partial<Record<ErrorCode, number>> = {
@@ -107,7 +109,6 @@ const retryAfterSeconds: Partial<Record<ErrorCode, number>> = {
   session_busy: 1,
   rate_limited: 60,
   quota_exceeded: 60,
-  session_limit: 60,
   unavailable: 5,
   queue_full: 5,
   overloaded: 1,
