@@ -203,6 +203,34 @@ describe('POST /v1/completions', () => {
     expectError(await complete(body), 422, 'limit_exceeded', param);
   });
 
+  it('says that the server restarts to every call that this breaks off', async () => {
+    const other = await api.another();
+    const ask = (body: object) =>
+      fetch(`${other.url}/v1/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'cats', max_tokens: 100_000, ...body }),
+      });
+    const [one, two] = await Promise.all(
+      [1, 2].map(async () => (await api.request.post('/v1/sessions').send({ model: 'cats' })).body.id),
+    );
+    const streams = await Promise.all([ask({ stream: true }), ask({ stream: true, session: one })]);
+    const whole = [ask({}), ask({ session: two })];
+    await waitFor('all of them to run', async () =>
+      (await other.app.inject('/metrics')).body.includes('unfold_inference_running 4'),
+    );
+    await Promise.all([
+      other.app.close(),
+      ...streams.map(async (answer) => {
+        const last = events(await answer.text()).at(-1)!;
+        expect(JSON.parse(last).error.message).toMatch('The server is restarting');
+      }),
+      ...whole.map(async (answer) => {
+        expect(await (await answer).text()).toContain('The server is restarting');
+      }),
+    ]);
+  });
+
   it('streams what is too large to be held', async () => {
     const abort = new AbortController();
     const answer = await stream({ max_tokens: 100_000, n: 3, logprobs: 5 }, abort.signal);

@@ -5,7 +5,6 @@ import fastifyCors from '@fastify/cors';
 import fastifyHelmet from '@fastify/helmet';
 import fastifyMultipart from '@fastify/multipart';
 import type { Config } from '@unfold/config';
-import { UnfoldError } from '@unfold/contracts';
 import type { Queue } from '@unfold/queue';
 import type { Store } from '@unfold/store';
 import { noTracing, type Tracing } from '@unfold/telemetry';
@@ -15,6 +14,7 @@ import { createContext } from './create-context.ts';
 import { installBodyParser } from './http/body-parser.ts';
 import { parseQueryString } from './http/query-string.ts';
 import { requestIdOf } from './http/request-id.ts';
+import { RestartingError } from './http/restarting.ts';
 import { validatorCompiler } from './http/validation.ts';
 import { findEngine } from './inference/find-engine.ts';
 import { createLog } from './log.ts';
@@ -153,10 +153,10 @@ export const buildApi = async (options: ApiOptions): Promise<FastifyInstance> =>
   app.addHook('onRequest', async (_request, reply) => {
     if (!closing.signal.aborted) return;
     reply.header('connection', 'close');
-    throw new UnfoldError('unavailable', 'The server is restarting. Try again shortly.');
+    throw new RestartingError();
   });
   app.addHook('preClose', async () => {
-    closing.abort();
+    closing.abort(new RestartingError());
     setTimeout(() => app.server.closeAllConnections(), context.timings.patienceMs).unref();
   });
   app.addHook('onClose', stop);

@@ -1,8 +1,9 @@
-import { toEnvelope, UnfoldError } from '@unfold/contracts';
+import { toEnvelope } from '@unfold/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiContext } from '../context.ts';
 import { toUnfoldError } from '../http/errors.ts';
 import { openEventStream } from '../http/event-stream.ts';
+import { RestartingError } from '../http/restarting.ts';
 import type { CompletionChunk } from '../inference/protocol.ts';
 import { type Completion, countTokens } from './completion.ts';
 
@@ -51,8 +52,7 @@ export const answerEvents = async (
       if (!stream.write(eventOf(step.value))) await stream.ready();
     }
     const usage = countTokens(context.metrics, step.value);
-    if (context.closing.aborted)
-      throw new UnfoldError('unavailable', 'The server is restarting. Try again shortly.');
+    if (context.closing.aborted) throw new RestartingError();
     if (withUsage) stream.write(`data: ${JSON.stringify({ ...head, choices: [], usage })}\n\n`);
     stream.write('data: [DONE]\n\n');
   };

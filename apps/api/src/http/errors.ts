@@ -1,5 +1,6 @@
 import { type ErrorCode, errorCatalogue, toEnvelope, UnfoldError } from '@unfold/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { RestartingError } from './restarting.ts';
 
 interface CodedError extends Error {
   code?: string;
@@ -133,7 +134,8 @@ export const sendError = (error: unknown, request: FastifyRequest, reply: Fastif
   const known = naming(toUnfoldError(error), request);
   request.errorCode = known.code;
   // Whoever goes away in the middle of a request is no failure of this side, and no stack says more about it.
-  if (known.status >= 500 && request.raw.socket.destroyed && isBrokenOff(known, error))
+  if (known instanceof RestartingError) request.log.info('the server stopped before it had answered');
+  else if (known.status >= 500 && request.raw.socket.destroyed && isBrokenOff(known, error))
     request.log.info('the client went away before it was answered');
   else if (known.status >= 500)
     request.log.error({ err: known.cause ?? known, code: known.code }, known.message);

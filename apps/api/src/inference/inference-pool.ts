@@ -3,6 +3,7 @@ import { UnfoldError } from '@unfold/contracts';
 import type { DataSummary, Prediction } from '@unfold/rnn';
 import type { Tracing } from '@unfold/telemetry';
 import type { FastifyBaseLogger } from 'fastify';
+import { endOf, RestartingError } from '../http/restarting.ts';
 import type { ApiMetrics } from '../metrics.ts';
 import { type ChunkQueue, createChunkQueue } from './chunk-queue.ts';
 import type { DataCheckTask } from './data-checks.ts';
@@ -166,7 +167,7 @@ export const createInferencePool = ({
     threads.splice(threads.indexOf(thread), 1);
     noteLoaded(thread, { models: [], bytes: 0 });
     const error = closing
-      ? new UnfoldError('unavailable', 'The server is restarting. Try again shortly.')
+      ? new RestartingError()
       : new UnfoldError('unavailable', 'The inference thread stopped in the middle of this call. Try again.');
     for (const call of [...thread.calls.values()]) call.fail(error);
     if (closing) return;
@@ -193,7 +194,7 @@ export const createInferencePool = ({
     task: Task,
     signal: AbortSignal,
   ): { chunks: ChunkQueue; result: Promise<unknown>; cancel(): void } => {
-    if (closing) throw new UnfoldError('unavailable', 'The server is restarting. Try again shortly.');
+    if (closing) throw new RestartingError();
     if (running() >= limit)
       throw new UnfoldError(
         'overloaded',
@@ -217,7 +218,7 @@ export const createInferencePool = ({
       post({ type: 'cancel', id, taken: chunks.taken });
       // The thread still says where a session goes on.
       if (task.type === 'complete' && task.options.session !== null) chunks.drop();
-      else call.fail(new UnfoldError('unavailable', 'The call was cancelled.'));
+      else call.fail(endOf(signal));
     };
     let call!: Call;
     const result = new Promise<unknown>((resolve, reject) => {

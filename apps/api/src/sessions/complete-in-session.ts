@@ -1,5 +1,5 @@
-import { UnfoldError } from '@unfold/contracts';
 import type { KeptState, SessionOwner } from '@unfold/store';
+import { endOf } from '../http/restarting.ts';
 import type { CompletionChunk, CompletionOptions, CompletionResult } from '../inference/protocol.ts';
 import type { HeldSession, SessionLeases } from './session-leases.ts';
 
@@ -32,7 +32,7 @@ async function* write(call: SessionCall, held: HeldSession): Chunks {
       if (step.value.finish_reason === null) yield step.value;
       else last = step.value;
     const reached = kept(call, step.value);
-    if (reached === null) throw new UnfoldError('unavailable', 'The call was cancelled.');
+    if (reached === null) throw endOf(call.signal);
     await held.commit(reached);
     if (last !== null) yield last;
     return step.value;
