@@ -126,6 +126,8 @@ describe('GET /v1/models', () => {
       headers: { 'if-none-match': `"${model.sha256}"` },
     });
     expect(unchanged.status).toBe(304);
-    expectError(await api.request.get('/v1/models/nobody/weights'), 404, 'not_found');
+    const nobody = await api.request.get('/v1/models/nobody/weights');
+    expectError(nobody, 404, 'not_found');
+    expect(nobody.body.error.message).toBe('No model has the id or name "nobody".');
   });
 });

@@ -19,7 +19,11 @@ export const directionSql = (order: PageOrder): Prisma.Sql =>
   order === 'asc' ? Prisma.sql`ASC` : Prisma.sql`DESC`;
 
 export const notFound = (what: string, id: string, param: string | null = null): UnfoldError =>
-  new UnfoldError('not_found', `No ${what} has the id ${JSON.stringify(id.slice(0, 100))}.`, { param });
+  new UnfoldError(
+    'not_found',
+    `No ${what} has the id ${what === 'model' ? 'or name ' : ''}${JSON.stringify(id.slice(0, 100))}.`,
+    { param },
+  );
 
 export const unknownAfter = (expected: string, after: string): UnfoldError =>
   new UnfoldError('invalid_value', `after: expected ${expected}, but received ${JSON.stringify(after)}.`, {

@@ -42,7 +42,11 @@ const schemas = {
 
 /** The error for a thing that does not exist, or that belongs to another project. */
 export const unknown = (kind: string, value: string, param: string | null = 'id'): UnfoldError =>
-  new UnfoldError('not_found', `No ${kind} has the id "${value.slice(0, 80)}".`, { param });
+  new UnfoldError(
+    'not_found',
+    `No ${kind} has the id ${kind === 'model' ? 'or name ' : ''}"${value.slice(0, 80)}".`,
+    { param },
+  );
 
 /** Refuses an id that could not exist before the store is asked. */
 export const requireId = (kind: keyof typeof schemas, value: string, param = 'id'): string => {
