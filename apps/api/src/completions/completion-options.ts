@@ -1,8 +1,15 @@
 import { type CompletionRequest, promptsOf } from '@unfold/contracts';
+import type { SessionOwner } from '@unfold/store';
 import type { CompletionOptions } from '../inference/protocol.ts';
 
-/** What inference is asked for by a request of a project. */
-export const completionOptions = (body: CompletionRequest, project: string): CompletionOptions => ({
+/**
+ * What inference is asked for by a request of a key. How much of a prompt was read before is told in the usage, so that what one key has
+ * sent is no other's to find out.
+ */
+export const completionOptions = (
+  body: CompletionRequest,
+  { project, key }: SessionOwner,
+): CompletionOptions => ({
   prompts: promptsOf(body.prompt),
   max_tokens: body.max_tokens,
   temperature: body.temperature,
@@ -19,7 +26,7 @@ export const completionOptions = (body: CompletionRequest, project: string): Com
   presence_penalty: body.presence_penalty,
   logit_bias: body.logit_bias,
   context: body.context,
-  cache_scope: project,
+  cache_scope: JSON.stringify([project, key]),
   session: null,
   whole: !body.stream,
 });

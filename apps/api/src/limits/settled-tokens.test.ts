@@ -6,7 +6,7 @@ import { settledTokens, settling } from './settled-tokens.ts';
 
 const options = completionOptions(
   completionRequest.parse({ model: 'm', prompt: ['the cat', 'a dog'], max_tokens: 20 }),
-  'default',
+  { project: 'default', key: 'local' },
 );
 const prompts = 'the cat'.length + 'a dog'.length;
 

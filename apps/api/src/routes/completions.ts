@@ -22,9 +22,9 @@ type CompletionCall = Call<{ body: CompletionRequest }>;
 const complete = async ({ context, project, body, request, reply }: CompletionCall): Promise<Completion> => {
   const { models, inference, sessionLeases: leases, closing } = context;
   const { session, stream: streamed } = body;
-  const options = completionOptions(body, project);
-  expectAnswerFits(options, streamed, context.config.limits.answerTokens);
   const owner = ownerOf(request, project);
+  const options = completionOptions(body, owner);
+  expectAnswerFits(options, streamed, context.config.limits.answerTokens);
   const model =
     session === null
       ? await models.find(project, body.model, 'model')

@@ -52,9 +52,10 @@ const createOnce = async (call: CreateCall): Promise<Created<SessionResource>> =
   const model = await findModel(store, project, body.model, 'model');
   const state = body.state === null ? null : Buffer.from(body.state, 'base64');
   const signal = goneSignal(reply, context.closing);
-  const kept = await openState(context, model, project, { state, context: body.context }, signal);
+  const owner = ownerOf(request, project);
+  const kept = await openState(context, model, owner, { state, context: body.context }, signal);
   return store.sessions.create(
-    ownerOf(request, project),
+    owner,
     {
       ...kept,
       model: model.id,

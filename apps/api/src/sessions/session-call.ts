@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { completionOptions } from '../completions/completion-options.ts';
 import type { ApiContext } from '../context.ts';
 import { unknown } from '../http/parameters.ts';
+import { endOf } from '../http/restarting.ts';
 import type { FoundModel } from '../inference/model-directory.ts';
 import type { CompletionOptions, ModelSource } from '../inference/protocol.ts';
 
@@ -61,10 +62,10 @@ export const findSessionModel = async (
 /** Reads nothing and writes nothing: what comes back is the state that was given, once it was found to be one. */
 const optionsToOpen = (
   model: string,
-  project: string,
+  owner: SessionOwner,
   from: Pick<CompletionOptions, 'session' | 'context'>,
 ): CompletionOptions => ({
-  ...completionOptions(completionRequest.parse({ model, prompt: '', max_tokens: 0 }), project),
+  ...completionOptions(completionRequest.parse({ model, prompt: '', max_tokens: 0 }), owner),
   ...from,
 });
 
@@ -72,16 +73,16 @@ const optionsToOpen = (
 const open = async (
   { inference }: Pick<ApiContext, 'inference'>,
   model: { id: string; source: ModelSource },
-  project: string,
+  owner: SessionOwner,
   { state, context }: { state: Uint8Array | null; context: CompletionOptions['context'] },
   signal: AbortSignal,
 ): Promise<KeptState> => {
-  const options = optionsToOpen(model.id, project, { session: { state }, context });
+  const options = optionsToOpen(model.id, owner, { session: { state }, context });
   const chunks = inference.complete(model.source, options, signal);
   try {
     let step = await chunks.next();
     while (!step.done) step = await chunks.next();
-    if (step.value.session === null) throw new UnfoldError('unavailable', 'The call was cancelled.');
+    if (step.value.session === null) throw endOf(signal);
     return step.value.session;
   } catch (error) {
     // The field of a completion that holds a state is another one.
@@ -102,12 +103,12 @@ const open = async (
 export const openState = async (
   context: Pick<ApiContext, 'inference'>,
   model: { id: string; source: ModelSource },
-  project: string,
+  owner: SessionOwner,
   from: { state: Uint8Array | null; context: CompletionOptions['context'] },
   signal: AbortSignal,
 ): Promise<KeptState> => {
-  const kept = await open(context, model, project, from, signal);
+  const kept = await open(context, model, owner, from, signal);
   // A state that has read nothing is the beginning, whatever its numbers say.
   if (from.state === null || kept.tokens > 0) return kept;
-  return open(context, model, project, { ...from, state: null }, signal);
+  return open(context, model, owner, { ...from, state: null }, signal);
 };

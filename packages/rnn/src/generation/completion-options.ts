@@ -30,7 +30,7 @@ export interface CompletionOptions {
   /** By token id, in nats: added to its logit. −100 bans it, 100 forces it. */
   logit_bias: Record<string, number> | null;
   context: ContextValue | null;
-  /** Who may use what was read for whom: the service's project. */
+  /** Who may use what was read for whom: a key of the service. */
   cache_scope: string;
   /** Goes on from a state that an earlier call gave, null: from the beginning; only with one prompt and one choice that is sampled. */
   session: { state: Uint8Array | null } | null;
