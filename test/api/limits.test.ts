@@ -66,6 +66,7 @@ describe.each(queueKinds)('limits of a key, counted with the queue on %s', (queu
     const tooMuch = await complete(90);
     expectError(tooMuch, 429, 'rate_limited');
     expect(tooMuch.headers).toHaveProperty('retry-after');
+    expect(tooMuch.headers['x-ratelimit-reset-tokens']).toMatch(/^(\d+m)?\d+m?s$/);
     // A refusal and a failure take nothing.
     expectError(await complete(1, { model: 'nobody' }), 404, 'not_found');
     const third = await complete(1);

@@ -115,7 +115,9 @@ export const createRateLimits = ({ redisUrl, log }: Options): RateLimits => {
         return settle;
       }
       await settle(0);
-      tell(reply, 'tokens', limit, { ...spent, consumedPoints: spent.consumedPoints - reserved });
+      // What the library answers has getters, which are lost on spreading.
+      const { msBeforeNext, consumedPoints } = spent;
+      tell(reply, 'tokens', limit, { msBeforeNext, consumedPoints: consumedPoints - reserved });
       throw refusal(
         reply,
         `expected at most ${limit} tokens a minute, but this call may take ${most} and ${spent.consumedPoints - reserved} were used`,
