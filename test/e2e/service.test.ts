@@ -68,7 +68,12 @@ describe.each(deployments)('a service on $name', ({ missing, start }) => {
       const request = { model: 'poet', prompt: 'the cat', max_tokens: 30, seed: 5 };
       const whole = (await (await post(service, '/v1/completions', request)).json()) as CompletionResource;
       expect(whole.choices[0]?.text).toHaveLength(30);
-      expect(whole.usage).toEqual({ prompt_tokens: 7, completion_tokens: 30, total_tokens: 37 });
+      expect(whole.usage).toEqual({
+        prompt_tokens: 7,
+        completion_tokens: 30,
+        total_tokens: 37,
+        prompt_tokens_details: { cached_tokens: 0 },
+      });
 
       const streamed = await post(service, '/v1/completions', { ...request, model: model_id, stream: true });
       expect(streamed.headers.get('content-type')).toContain('text/event-stream');
