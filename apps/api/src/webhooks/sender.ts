@@ -73,11 +73,11 @@ export const startSender = ({ store, config, metrics, log, ...times }: SenderOpt
     running.add(entry);
   };
 
-  /** A slow endpoint must not take every place. */
-  const busyEndpoints = (): string[] => {
+  /** By endpoint: a slow one must not take every place. */
+  const attemptsUnderWay = (): Map<string, number> => {
     const counts = new Map<string, number>();
     for (const { endpoint } of running) counts.set(endpoint, (counts.get(endpoint) ?? 0) + 1);
-    return [...counts].flatMap(([endpoint, count]) => (count >= perEndpoint ? [endpoint] : []));
+    return counts;
   };
 
   const fill = async (): Promise<void> => {
@@ -86,7 +86,7 @@ export const startSender = ({ store, config, metrics, log, ...times }: SenderOpt
     const claimed = await store.webhooks.claim({
       limit: free,
       per_endpoint: perEndpoint,
-      except: busyEndpoints(),
+      running: attemptsUnderWay(),
       lease_ms: leaseMs,
     });
     for (const each of claimed) begin(each);

@@ -81,16 +81,19 @@ export const createDeliveries = (database: Database, box: SecretBox): Deliveries
       }),
 
     // Reads a few rows of each enabled endpoint from the index, however many wait behind them or at an endpoint that is disabled.
-    claim: ({ limit, per_endpoint, except, lease_ms }) =>
+    claim: ({ limit, per_endpoint, running, lease_ms }) =>
       database.run(async (queries) => {
         const rows = await queries.$queryRaw<ClaimedRow[]>`
           WITH due AS (
-            SELECT d.id FROM webhook_endpoints e CROSS JOIN LATERAL (
-              SELECT id, next_attempt_at FROM webhook_deliveries
+            SELECT d.id FROM webhook_endpoints e
+            LEFT JOIN unnest(${[...running.keys()]}::text[], ${[...running.values()]}::int[]) AS busy (id, attempts) ON busy.id = e.id
+            CROSS JOIN LATERAL (
+              SELECT id, next_attempt_at, row_number() OVER (ORDER BY next_attempt_at, id) AS place
+              FROM webhook_deliveries
               WHERE endpoint_id = e.id AND status = 'pending' AND next_attempt_at <= statement_timestamp()
               ORDER BY next_attempt_at, id LIMIT ${per_endpoint}::int
             ) d
-            WHERE e.enabled AND e.id <> ALL(${[...except]}::text[])
+            WHERE e.enabled AND d.place + coalesce(busy.attempts, 0) <= ${per_endpoint}::int
             ORDER BY d.next_attempt_at, d.id LIMIT ${limit}::int
           ), locked AS (
             SELECT id FROM webhook_deliveries

@@ -31,10 +31,10 @@ export interface ClaimedDelivery {
 
 export interface ClaimOptions {
   limit: number;
-  /** At most so many of one endpoint. */
+  /** At most so many of one endpoint, with those that are under way. */
   per_endpoint: number;
-  /** Endpoints to leave alone. */
-  except: readonly string[];
+  /** Attempts of the claiming process that are under way, by endpoint. */
+  running: ReadonlyMap<string, number>;
   /** An attempt that is not settled within this time counts as lost, and is made again. */
   lease_ms: number;
 }
