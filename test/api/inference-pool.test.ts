@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createInferencePool, type InferencePool } from '../../apps/api/dist/inference/inference-pool.js';
 import type { CompletionOptions, ModelSource } from '../../apps/api/dist/inference/protocol.js';
 import { createMetrics } from '../../apps/api/dist/metrics.js';
+import { plain } from '../../packages/rnn/test-support/completions.ts';
 import { sampleText } from './support.ts';
 import { trainWeights } from './trained-model.ts';
 
@@ -35,26 +36,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-const options: CompletionOptions = {
-  prompts: ['the'],
-  max_tokens: 300,
-  temperature: 1,
-  top_p: 1,
-  top_k: null,
-  n: 1,
-  best_of: 1,
-  beam_width: null,
-  echo: false,
-  logprobs: null,
-  stop: [],
-  seed: 4,
-  frequency_penalty: 0,
-  presence_penalty: 0,
-  logit_bias: null,
-  context: null,
-  cache_scope: 'default',
-  session: null,
-};
+const options: CompletionOptions = { ...plain, prompts: ['the'], max_tokens: 300, seed: 4 };
 
 /** Reads a call, and aborts it once its reader has taken so many chunks. */
 const write = async (change: Partial<CompletionOptions>, abortAfter = Number.POSITIVE_INFINITY) => {

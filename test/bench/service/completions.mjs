@@ -103,7 +103,7 @@ export const completions = {
       [
         `${result.streams} streamed`,
         `${format.whole(result.streamed_tokens_per_second)} tokens/s`,
-        `${microseconds(result.streamed_cpu_us_per_token)}, ${microseconds(result.streamed_http_cpu_us_per_token)} of it for HTTP`,
+        `${microseconds(result.streamed_cpu_us_per_token)}, ${microseconds(result.streamed_http_cpu_us_per_token)} of it on the main thread`,
       ],
       [
         'first token',
