@@ -5,12 +5,10 @@ import type { StateValues } from '../model/recurrent-state.ts';
 import type { RowOutputs } from '../model/row-rooms.ts';
 import { RowStep } from '../model/row-step.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { Adjustment, type AdjustmentOptions } from './adjustment.ts';
+import type { AdjustmentOptions } from './adjustment.ts';
+import { BeamSurvivors, countdownWays, likeliestWay, type Survivor } from './beam-survivors.ts';
 import type { TokenScore } from './choice-text.ts';
-import { logSigmoid, logSoftmaxAt, remainingRange } from './endings.ts';
-import { logRemaining } from './remaining-length.ts';
 import { alternativesOf } from './sampled-stream.ts';
-import { likeliestTokens, logSum } from './sampler.ts';
 
 /** A token of a text that is followed, and what came before it. */
 interface Node {
@@ -28,24 +26,6 @@ interface Hypothesis {
   finish_reason: 'stop' | 'length' | null;
   /** Of a countdown: tokens that are left. */
   remaining: number | null;
-}
-
-interface Candidate {
-  row: number;
-  /** null: the text ends without another one. */
-  token: number | null;
-  /** How the end was decided on, in nats, and what a countdown says then. */
-  beside: number;
-  remaining: number | null;
-  ends: boolean;
-  total: number;
-}
-
-/** What the end may be decided on at a token. */
-interface Way {
-  beside: number;
-  remaining: number | null;
-  ends: boolean;
 }
 
 export interface BeamRequest {
@@ -74,8 +54,6 @@ export interface Found {
   finish_reason: 'stop' | 'length';
 }
 
-const goesOn: Way = { beside: 0, remaining: null, ends: false };
-
 /**
  * The likeliest texts after a prompt, as far as a beam of `width` finds them: by their summed log-probabilities, the decisions on the end among
  * them, without a length exponent. Texts that have ended stay in the beam with what they have.
@@ -84,6 +62,8 @@ const goesOn: Way = { beside: 0, remaining: null, ends: false };
 export const beamCompletion = async (request: BeamRequest): Promise<Found[]> => {
   const { network, width, maxTokens, over } = request;
   const rows = new RowStep(network);
+  const beam = new BeamSurvivors(network, request.tokenizer, request.adjustment);
+  const search = stopSearch(request);
   try {
     let time = request.position + request.unread.length;
     const start = await readPrompt(request, rows);
@@ -92,21 +72,17 @@ export const beamCompletion = async (request: BeamRequest): Promise<Found[]> => 
     let live: Hypothesis[] = [{ node: null, total: 0, finish_reason: null, remaining: start.remaining }];
     let ended: Hypothesis[] = [];
     for (let t = 0; t < maxTokens && live.length > 0; t++) {
-      const survivors = best(
-        live.flatMap((hypothesis, row) => candidates(request, hypothesis, row, outputs, time)),
-        ended,
-        width,
-      );
+      const survivors = beam.choose<Hypothesis>({ width, live, ended, outputs, time });
       ended = survivors.flatMap((each) => ('row' in each ? [] : [each]));
       const parents: number[] = [];
       const next: Hypothesis[] = [];
-      for (const candidate of survivors) {
-        if (!('row' in candidate)) continue;
-        const grown = grow(request, live[candidate.row]!, candidate, outputs);
+      for (const survivor of survivors) {
+        if (!('row' in survivor)) continue;
+        const grown = grow(request, search, live[survivor.row]!.node, survivor, outputs);
         if (grown.finish_reason) ended.push(grown);
         else {
           next.push(grown);
-          parents.push(candidate.row);
+          parents.push(survivor.row);
         }
       }
       live = next;
@@ -165,99 +141,44 @@ const readPrompt = async (
   return { outputs: outputs ?? (await rows.silence()), remaining };
 };
 
-const likeliestWay = (ways: readonly Way[]): Way => ways.reduce((a, b) => (b.beside > a.beside ? b : a));
-
-/** @param time tokens whose remaining length is decided then */
-const countdownWays = (
-  { model }: Network,
-  endings: StateValues,
-  remaining: number | null,
-  time: number,
-  ahead: number,
-): Way[] => {
-  if (!model.renew && remaining !== null) {
-    const left = Math.max(ahead, remaining - 1);
-    return [{ beside: 0, remaining: left, ends: left === 0 }];
-  }
-  const { atLeast, atMost } = remainingRange(ahead, time, model.max_length!);
-  const ways = Array.from({ length: atMost - atLeast + 1 }, (_, k) => ({
-    beside: logRemaining(endings, atLeast + k, atMost),
-    remaining: atLeast + k,
-    ends: atLeast + k === 0,
-  }));
-  if (!model.renew || ahead > 0) return ways;
-  // Drawn anew at every token, a length is a means to what follows: the likeliest that goes on stands for all of them.
-  const others = ways.filter(({ ends }) => !ends);
-  return [...ways.filter(({ ends }) => ends), ...(others.length > 0 ? [likeliestWay(others)] : [])];
-};
-
-/** The likeliest ways on for one text. */
-const candidates = (
-  { network, tokenizer, adjustment, width }: BeamRequest,
-  { total, remaining }: Hypothesis,
-  row: number,
-  outputs: RowOutputs,
-  time: number,
-): Candidate[] => {
-  const raw = outputs.logits[row]!;
-  const endings = outputs.endings[row] ?? null;
-  const logits = Float64Array.from(
-    Adjustment.isNothing(adjustment) ? raw : new Adjustment(adjustment).apply(raw),
-  );
-  const sum = logSum(logits);
-  if (tokenizer.unknown !== null) logits[tokenizer.unknown] = Number.NEGATIVE_INFINITY;
-  const found: Candidate[] = [];
-  let ways: Way[] = [goesOn];
-  if (network.model.length === 'bernoulli') {
-    const x = endings![0]!;
-    const beside = logSigmoid(x);
-    found.push({ row, token: null, beside, remaining: null, ends: true, total: total + beside });
-    ways = [{ ...goesOn, beside: logSigmoid(-x) }];
-  }
-  if (network.model.length === 'countdown') ways = countdownWays(network, endings!, remaining, time, 0);
-  for (const token of likeliestTokens(logits, width)) {
-    if (logits[token] === Number.NEGATIVE_INFINITY) continue;
-    for (const way of ways) {
-      const ends = way.ends || token === tokenizer.boundary;
-      found.push({ ...way, row, token, ends, total: total + logits[token]! - sum + way.beside });
-    }
-  }
-  return found;
-};
-
-/** The `width` best of what goes on and what has ended; of equal ones what came first. */
-const best = (
-  candidates: readonly Candidate[],
-  ended: readonly Hypothesis[],
-  width: number,
-): (Candidate | Hypothesis)[] => [...ended, ...candidates].sort((a, b) => b.total - a.total).slice(0, width);
-
 const textOf = ({ level, tokens, boundary }: Tokenizer, token: number): string => {
   if (token === boundary) return '';
   return level === 'byte' ? String.fromCharCode(token) : tokens[token]!;
 };
 
-const grow = (
-  { tokenizer, stops, alternatives }: BeamRequest,
-  { node, remaining: _, ...before }: Hypothesis,
-  { row, token, beside, ends, remaining, total }: Candidate,
-  outputs: RowOutputs,
-): Hypothesis => {
-  if (token === null) return { ...before, node, total, remaining, finish_reason: 'stop' };
-  const logits = outputs.logits[row]!;
-  // Bytes are compared as bytes.
+/** Tells whether a text contains a stop string, from what it ended with and what came. Bytes are compared as bytes. */
+const stopSearch = ({ tokenizer, stops }: BeamRequest) => {
   const asText = (stop: string): string =>
     tokenizer.level === 'byte' ? Buffer.from(stop).toString('latin1') : stop;
-  const searched = (node?.tail ?? '') + textOf(tokenizer, token);
-  const stopped = stops.some((stop) => searched.includes(asText(stop)));
-  const longest = Math.max(0, ...stops.map((stop) => asText(stop).length));
-  const own = { token, log_probability: logSoftmaxAt(logits, token) + beside };
+  const texts = stops.map(asText);
+  const longest = Math.max(0, ...texts.map(({ length }) => length));
+  return (tail: string, token: number): { tail: string; stopped: boolean } => {
+    if (longest === 0) return { tail: '', stopped: false };
+    const searched = tail + textOf(tokenizer, token);
+    return { tail: searched.slice(-longest), stopped: texts.some((text) => searched.includes(text)) };
+  };
+};
+
+type StopSearch = ReturnType<typeof stopSearch>;
+
+const grow = (
+  { alternatives }: BeamRequest,
+  search: StopSearch,
+  node: Node | null,
+  { row, token, way, log_probability, total }: Survivor,
+  outputs: RowOutputs,
+): Hypothesis => {
+  const { remaining, beside, ends } = way;
+  if (token === null) return { node, total, remaining, finish_reason: 'stop' };
+  const { tail, stopped } = search(node?.tail ?? '', token);
+  const own = { token, log_probability };
   const score: TokenScore = {
     ...own,
-    alternatives: alternatives === null ? null : alternativesOf(logits, alternatives, own, beside),
+    alternatives:
+      alternatives === null ? null : alternativesOf(outputs.logits[row]!, alternatives, own, beside),
   };
   return {
-    node: { parent: node, score, tail: longest > 0 ? searched.slice(-longest) : '' },
+    node: { parent: node, score, tail },
     total,
     remaining,
     finish_reason: ends || stopped ? 'stop' : null,
