@@ -25,7 +25,8 @@ beforeAll(async () => {
   pool = createInferencePool({
     threads: 1,
     limit: 10,
-    data: { engine: 'reference', memory_bytes: 1 << 30, cache_bytes: 1 << 20 },
+    memoryBytes: 1 << 30,
+    data: { engine: 'reference', cache_bytes: 1 << 20 },
     metrics: createMetrics(),
     tracing: noTracing,
     log: { error() {}, warn() {} },

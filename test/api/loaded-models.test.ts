@@ -28,30 +28,51 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const hashes = (): string[] => sources.map(({ sha256 }) => sha256);
+/** What is held, as a thread tells it. */
+const listen = () => {
+  const held = new Map<string, number>();
+  const hear = (sha256: string, bytes: number): void => {
+    if (bytes === 0) held.delete(sha256);
+    else held.set(sha256, bytes);
+  };
+  return { held, models: createLoadedModels(createReference(), hear) };
+};
+const settled = () => new Promise(setImmediate);
 
 it('says which models are held: none that failed to load, and none that went', async () => {
-  let held: string[] = [];
-  const models = createLoadedModels(createReference(), 1.5 * sources[0]!.bytes, ({ models }) => {
-    held = models;
-  });
+  const { held, models } = listen();
   const missing = { ...sources[0]!, sha256: 'f'.repeat(64), path: join(folder, 'none') };
   await expect(models.with(missing, async () => {})).rejects.toMatchObject({ code: 'not_found' });
-  expect(held).toEqual([]);
-  for (const source of sources) {
-    await models.with(source, async () => {});
-    expect(held).toEqual([source.sha256]);
-  }
+  await settled();
+  expect(held).toEqual(new Map());
+  for (const source of sources) await models.with(source, async () => {});
+  expect([...held.keys()]).toEqual(sources.map(({ sha256 }) => sha256));
+  models.unload(sources[0]!.sha256);
+  await settled();
+  expect([...held.keys()]).toEqual([sources[1]!.sha256]);
 });
 
-it('counts the room of what a model is asked for, and lets another one go for it', async () => {
-  let held = { models: [] as string[], bytes: 0 };
-  const models = createLoadedModels(createReference(), 4 * sources[0]!.bytes, (now) => {
-    held = now;
+it('keeps a model that was told to go until its last call is over', async () => {
+  const { held, models } = listen();
+  const source = sources[0]!;
+  const text = await models.with(source, async (model) => {
+    models.unload(source.sha256);
+    await settled();
+    expect(held.has(source.sha256)).toBe(true);
+    let written = '';
+    for await (const { text: piece } of (model as LanguageModel).generate({ max_tokens: 5, seed: 1 }))
+      written += piece;
+    return written;
   });
-  for (const source of sources) await models.with(source, async () => {});
-  expect(held.models).toEqual(hashes());
-  await models.with(sources[1]!, async (model) => {
+  expect(text).toHaveLength(5);
+  await settled();
+  expect(held).toEqual(new Map());
+});
+
+it('counts the room of what a model is asked for while it is asked', async () => {
+  const { held, models } = listen();
+  const source = sources[1]!;
+  await models.with(source, async (model) => {
     const generations = Array.from({ length: 200 }, () =>
       (model as LanguageModel).generate({ max_tokens: 2, seed: 1 }),
     );
@@ -60,7 +81,6 @@ it('counts the room of what a model is asked for, and lets another one go for it
         for await (const _ of generation);
       }),
     );
+    expect(held.get(source.sha256)).toBeGreaterThan(2 * source.bytes);
   });
-  expect(held.models).toEqual([sources[1]!.sha256]);
-  expect(held.bytes).toBeGreaterThan(2 * sources[0]!.bytes);
 });

@@ -2,6 +2,7 @@ import type { ApiContext } from './context.ts';
 import { createDataChecks } from './inference/data-checks.ts';
 import { createInferencePool } from './inference/inference-pool.ts';
 import { createModelDirectory } from './inference/model-directory.ts';
+import { standardThreads } from './inference/standard-threads.ts';
 import { createJobIntake } from './jobs/job-intake.ts';
 import { createKnownFiles } from './jobs/known-files.ts';
 import { startReconciler } from './jobs/reconciler.ts';
@@ -28,14 +29,12 @@ export const createContext = (
   const hub = createFollowerHub({ store, queue, metrics, log, headsMs: timings.headsMs });
   const watchers = createProjectWatchers({ store, hub, log, listMs: 2 * timings.headsMs });
   const sockets = createOpenSockets({ limit: config.limits.sockets, metrics, pingMs: timings.pingMs });
+  const threads = config.inferenceThreads ?? standardThreads();
   const inference = createInferencePool({
-    threads: config.inferenceThreads,
+    threads,
     limit: config.limits.inferenceQueue,
-    data: {
-      engine,
-      memory_bytes: Math.floor(config.limits.modelMemoryBytes / config.inferenceThreads),
-      cache_bytes: Math.floor(config.limits.prefixCacheBytes / config.inferenceThreads),
-    },
+    memoryBytes: config.limits.modelMemoryBytes,
+    data: { engine, cache_bytes: Math.floor(config.limits.prefixCacheBytes / threads) },
     metrics,
     tracing,
     log,

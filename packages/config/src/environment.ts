@@ -156,11 +156,10 @@ export const environment = z.object({
     256,
     'Threads that each worker computes with; results do not depend on it. Unset: one per processor, which the workers of one `unfold up` share.',
   ),
-  UNFOLD_INFERENCE_THREADS: integer(
+  UNFOLD_INFERENCE_THREADS: optionalInteger(
     1,
     256,
-    1,
-    'Threads that answer inference calls, per API process; each computes by itself.',
+    'Threads that answer inference calls, per API process; each computes by itself. Unset: one per processor, at most 4.',
   ),
   UNFOLD_WEBHOOK_ATTEMPTS: integer(
     1,

@@ -31,7 +31,7 @@ describe('defaults', () => {
       engine: 'auto',
       device: 'cpu',
       threads: null,
-      inferenceThreads: 1,
+      inferenceThreads: null,
     });
   });
 

@@ -66,7 +66,8 @@ export interface Config {
   shutdownGraceSeconds: number;
   /** How long a run waits for room on a full disk before it fails. */
   storagePatienceSeconds: number;
-  inferenceThreads: number;
+  /** Null: one per processor, at most 4. */
+  inferenceThreads: number | null;
   webhooks: WebhookConfig;
   /** What holds for keys that say nothing else; null: no limit. */
   keyLimits: {

@@ -1,4 +1,5 @@
 export {
+  availableProcessors,
   type Backend,
   type BackendName,
   type BackendOptions,

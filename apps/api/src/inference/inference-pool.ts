@@ -7,6 +7,7 @@ import { endOf, RestartingError } from '../http/restarting.ts';
 import type { ApiMetrics } from '../metrics.ts';
 import { type ChunkQueue, createChunkQueue } from './chunk-queue.ts';
 import type { DataCheckTask } from './data-checks.ts';
+import { createModelMemory, type ThreadModels } from './model-memory.ts';
 import type {
   ChunksMessage,
   CompletionChunk,
@@ -52,8 +53,6 @@ export interface InferencePool {
 }
 
 interface Call {
-  /** The file that it has loaded, by its hash; null: none that stays. */
-  model: string | null;
   settle(result: unknown): void;
   fail(error: UnfoldError): void;
   chunks: ChunkQueue;
@@ -62,16 +61,15 @@ interface Call {
 interface Thread {
   worker: Worker;
   calls: Map<number, Call>;
-  /** What it last said that it holds: where to send the next call. */
-  loaded: Loaded;
+  models: ThreadModels;
 }
-
-type Loaded = Pick<Extract<FromThread, { type: 'loaded' }>, 'models' | 'bytes'>;
 
 interface Options {
   threads: number;
   /** Calls at once, over all threads. */
   limit: number;
+  /** For loaded models, over all threads. */
+  memoryBytes: number;
   data: ThreadData;
   metrics: Pick<
     ApiMetrics,
@@ -85,19 +83,24 @@ const restartMs = 100;
 /** Calls that a thread may have more than the idlest before that one loads its model as well: few streams gain nothing from being parted. */
 const spreadsFrom = 8;
 
-/** The file that a task loads and that stays loaded, by its hash. */
-const loadedModel = (task: Task): string | null =>
-  task.type === 'complete' || task.type === 'score' || task.type === 'predict' ? task.model.sha256 : null;
+/** The file that a task loads and that stays loaded. */
+const loadedModel = (task: Task): ModelSource | null =>
+  task.type === 'complete' || task.type === 'score' || task.type === 'predict' ? task.model : null;
 
 export const createInferencePool = ({
   threads: size,
   limit,
+  memoryBytes,
   data,
   metrics,
   log,
   tracing,
 }: Options): InferencePool => {
   const threads: Thread[] = [];
+  const memory = createModelMemory(memoryBytes, ({ models, bytes }) => {
+    metrics.modelsLoaded.set(models);
+    metrics.modelMemoryBytes.set(bytes);
+  });
   let closing = false;
   let nextId = 1;
 
@@ -115,19 +118,13 @@ export const createInferencePool = ({
     });
   };
 
-  const noteLoaded = (thread: Thread, { models, bytes }: Loaded): void => {
-    metrics.modelsLoaded.inc(models.length - thread.loaded.models.length);
-    metrics.modelMemoryBytes.inc(bytes - thread.loaded.bytes);
-    thread.loaded = { models, bytes };
-  };
-
   const receive = (thread: Thread, message: FromThread): void => {
     if (message.type === 'chunks') {
       receiveChunks(thread, message);
       return;
     }
-    if (message.type === 'loaded') {
-      noteLoaded(thread, message);
+    if (message.type === 'held') {
+      thread.models.report(message.model, message.bytes);
       return;
     }
     if (message.type === 'stepped') {
@@ -150,11 +147,8 @@ export const createInferencePool = ({
       workerData: data,
       name: 'inference',
     });
-    const thread: Thread = {
-      worker,
-      calls: new Map(),
-      loaded: { models: [], bytes: 0 },
-    };
+    const unload = (model: string): void => worker.postMessage({ type: 'unload', model } satisfies ToThread);
+    const thread: Thread = { worker, calls: new Map(), models: memory.thread(unload) };
     worker.on('message', (message: FromThread) => receive(thread, message));
     worker.on('error', (error) => log.error({ err: error }, 'an inference thread died'));
     worker.on('exit', () => replace(thread));
@@ -165,11 +159,11 @@ export const createInferencePool = ({
 
   const replace = (thread: Thread): void => {
     threads.splice(threads.indexOf(thread), 1);
-    noteLoaded(thread, { models: [], bytes: 0 });
     const error = closing
       ? new RestartingError()
       : new UnfoldError('unavailable', 'The inference thread stopped in the middle of this call. Try again.');
     for (const call of [...thread.calls.values()]) call.fail(error);
+    thread.models.end();
     if (closing) return;
     metrics.inferenceRestarts.inc();
     setTimeout(() => {
@@ -177,17 +171,18 @@ export const createInferencePool = ({
     }, restartMs).unref();
   };
 
-  /** Whether it holds the file, or is to load it for a call. */
-  const has = ({ loaded, calls }: Thread, sha256: string): boolean =>
-    loaded.models.includes(sha256) || [...calls.values()].some(({ model }) => model === sha256);
-
-  /** The least busy thread that has the model, unless another one is far less busy: then that one loads it too, and two cores write. */
-  const choose = (sha256: string | null): Thread => {
+  /**
+   * The least busy thread that has the model, unless another one is far less busy and there is memory for a second copy: then that one loads it
+   * too, and two cores write.
+   */
+  const choose = (model: ModelSource | null): Thread => {
     const [idlest, ...others] = [...threads].sort((a, b) => a.calls.size - b.calls.size);
     if (idlest === undefined)
       throw new UnfoldError('unavailable', 'Inference is restarting. Try again shortly.');
-    const having = [idlest, ...others].find((thread) => sha256 !== null && has(thread, sha256));
-    return having !== undefined && having.calls.size < idlest.calls.size + spreadsFrom ? having : idlest;
+    if (model === null || idlest.models.has(model.sha256)) return idlest;
+    const having = others.find(({ models }) => models.has(model.sha256));
+    if (having === undefined) return idlest;
+    return having.calls.size < idlest.calls.size + spreadsFrom || !memory.fits(model.bytes) ? having : idlest;
   };
 
   const start = (
@@ -202,12 +197,16 @@ export const createInferencePool = ({
       );
     const model = loadedModel(task);
     const thread = choose(model);
+    const used = model && thread.models.use(model);
     const id = nextId++;
-    const post = (message: ToThread): void => thread.worker.postMessage(message);
+    const send = (message: ToThread): void => thread.worker.postMessage(message);
+    // What is waited for is the same for all messages of a call, so that they keep their order.
+    const post = used?.room ? (message: ToThread) => void used.room!.then(() => send(message)) : send;
     const chunks = createChunkQueue((count) => post({ type: 'credit', id, chunks: count }));
     const span = tracing.start(`inference ${task.type}`);
     const leave = (): void => {
       if (thread.calls.delete(id)) {
+        used?.leave();
         metrics.inferenceRunning.dec();
         span.end();
       }
@@ -223,7 +222,6 @@ export const createInferencePool = ({
     let call!: Call;
     const result = new Promise<unknown>((resolve, reject) => {
       call = {
-        model,
         chunks,
         settle(value) {
           leave();

@@ -7,18 +7,20 @@ import type { ModelSource } from './protocol.ts';
 export type ServedModel = LanguageModel | Predictor;
 
 interface Entry {
+  sha256: string;
   loading: Promise<ServedModel>;
-  /** null until it is loaded. */
-  model: ServedModel | null;
-  /** Of its file. */
-  bytes: number;
   users: number;
-  usedAt: number;
+  /** What was told of its memory last; null: nothing yet. */
+  told: number | null;
+  /** Nobody else gets it. */
+  leaving: boolean;
 }
 
 export interface LoadedModels {
-  /** Runs `use` with the model, which stays in memory at least as long, even if its file is deleted. */
+  /** Runs `use` with the model, which stays in memory at least as long, even if its file is deleted or it is told to go. */
   with<T>(source: ModelSource, use: (model: ServedModel) => Promise<T>): Promise<T>;
+  /** Lets a model go as soon as nobody uses it. Whoever asks for it from now on has it loaded again. */
+  unload(sha256: string): void;
 }
 
 /** Reads a whole file and checks that it is what was written. */
@@ -37,79 +39,55 @@ export const readVerified = async (file: { path: string; sha256: string }): Prom
 };
 
 /**
- * Models of one thread, by the hash of their file; the least recently used go when memory runs out, which what is asked of a model takes too.
- * @param changed told the hashes of what is held, and its memory, whenever that is something else
+ * The models of one thread, by the hash of their file. Which of them go is not decided here, since all threads share the memory.
+ * @param held told what a model takes in memory, which what it is asked for takes too, whenever that has changed; 0: it is gone
  * @param stepped told after each step of a model how many streams advanced together
  */
 export const createLoadedModels = (
   backend: Backend,
-  limitBytes: number,
-  changed: (held: { models: string[]; bytes: number }) => void,
+  held: (sha256: string, bytes: number) => void,
   stepped: (rows: number) => void = () => {},
 ): LoadedModels => {
   const entries = new Map<string, Entry>();
-  let clock = 0;
 
-  const total = (): number =>
-    [...entries.values()].reduce((sum, { model, bytes }) => sum + (model?.bytes ?? bytes), 0);
-
-  let told = '';
-  const tell = (): void => {
-    const held = { models: [...entries.keys()], bytes: total() };
-    const text = JSON.stringify(held);
-    if (text !== told) changed(held);
-    told = text;
+  const tell = (entry: Entry, bytes: number): void => {
+    if (bytes !== entry.told) held(entry.sha256, bytes);
+    entry.told = bytes;
   };
 
-  /** Lets models go that nobody uses until so many bytes more have room, or only `keep` is left of them. */
-  const evict = (bytes: number, keep: string | null = null): void => {
-    const idle = [...entries]
-      .filter(([key, { users }]) => users === 0 && key !== keep)
-      .sort(([, a], [, b]) => a.usedAt - b.usedAt);
-    for (const [key, { loading }] of idle) {
-      if (total() + bytes <= limitBytes) return;
-      entries.delete(key);
-      void loading.then((model) => model.close());
-    }
+  /** One that failed to load is gone, too. */
+  const close = async (entry: Entry): Promise<void> => {
+    const model = await entry.loading.catch(() => null);
+    await model?.close();
+    tell(entry, 0);
   };
 
-  const makeRoom = (bytes: number): void => {
-    if (bytes > limitBytes)
-      throw new UnfoldError(
-        'limit_exceeded',
-        `The model needs ${bytes} bytes of memory, but the limit is ${limitBytes}.`,
-        {
-          param: 'model',
-        },
-      );
-    evict(bytes);
-    tell();
-    if (total() + bytes > limitBytes)
-      throw new UnfoldError('overloaded', 'All memory for models is in use. Try again in a moment.');
+  const leave = (entry: Entry): void => {
+    if (entry.leaving) return;
+    entry.leaving = true;
+    entries.delete(entry.sha256);
+    if (entry.users === 0) void close(entry);
   };
 
-  const load = async (source: ModelSource): Promise<ServedModel> => {
+  const load = async (source: ModelSource, entry: Entry): Promise<ServedModel> => {
     const file = await readVerified(source);
-    return loadModel(source.kind === 'checkpoint' ? exportWeights(file) : file, backend, {}, stepped);
+    const weights = source.kind === 'checkpoint' ? exportWeights(file) : file;
+    const model: ServedModel = await loadModel(weights, backend, {}, (rows) => {
+      tell(entry, model.bytes);
+      stepped(rows);
+    });
+    tell(entry, model.bytes);
+    return model;
   };
 
   const open = (source: ModelSource): Entry => {
     const existing = entries.get(source.sha256);
     if (existing) return existing;
-    makeRoom(source.bytes);
-    const loading = load(source);
-    const entry: Entry = { loading, model: null, bytes: source.bytes, users: 0, usedAt: 0 };
-    entries.set(source.sha256, entry);
-    loading.then(
-      (model) => {
-        entry.model = model;
-        tell();
-      },
-      () => {
-        entries.delete(source.sha256);
-        tell();
-      },
-    );
+    const { sha256 } = source;
+    const entry = { sha256, told: null, users: 0, leaving: false } as Omit<Entry, 'loading'> as Entry;
+    entries.set(sha256, entry);
+    entry.loading = load(source, entry);
+    entry.loading.catch(() => leave(entry));
     return entry;
   };
 
@@ -118,14 +96,18 @@ export const createLoadedModels = (
       const entry = open(source);
       entry.users += 1;
       try {
-        return await use(await entry.loading);
+        const model = await entry.loading;
+        const result = await use(model);
+        tell(entry, model.bytes);
+        return result;
       } finally {
         entry.users -= 1;
-        entry.usedAt = ++clock;
-        // What it was asked for may have taken room that stays.
-        evict(0, source.sha256);
-        tell();
+        if (entry.leaving && entry.users === 0) void close(entry);
       }
+    },
+    unload(sha256) {
+      const entry = entries.get(sha256);
+      if (entry !== undefined) leave(entry);
     },
   };
 };

@@ -67,7 +67,6 @@ export type Task =
 
 export interface ThreadData {
   engine: BackendName;
-  memory_bytes: number;
   /** Of states that networks had after prompts. */
   cache_bytes: number;
 }
@@ -77,7 +76,9 @@ export type ToThread =
   /** `taken`: chunks that the reader took in all. */
   | { type: 'cancel'; id: number; taken: number }
   /** The reader took so many chunks: as many more may be sent. */
-  | { type: 'credit'; id: number; chunks: number };
+  | { type: 'credit'; id: number; chunks: number }
+  /** Let a model go, by its hash. */
+  | { type: 'unload'; model: string };
 
 /** All chunks of a step, of all calls: list by list, which crosses cheaper than chunk by chunk. */
 export interface ChunksMessage {
@@ -94,8 +95,8 @@ export interface ChunksMessage {
 export type FromThread =
   | ChunksMessage
   | { type: 'done'; id: number; result: unknown }
-  /** What the thread holds in memory, models by their hashes, whenever that changes. */
-  | { type: 'loaded'; models: string[]; bytes: number }
+  /** What a model takes in the thread's memory, whenever that has changed; 0: the thread has let it go. */
+  | { type: 'held'; model: string; bytes: number }
   /** How many choices advanced together, and in how many steps since it was told last. */
   | { type: 'stepped'; steps: [rows: number, count: number][] }
   | {

@@ -60,8 +60,7 @@ const turnOf = (call: Call) => async (): Promise<boolean> => {
 
 const models = createLoadedModels(
   await createBackend(data.engine, { threads: 1 }),
-  data.memory_bytes,
-  (held) => port.postMessage({ type: 'loaded', ...held } satisfies FromThread),
+  (model, bytes) => port.postMessage({ type: 'held', model, bytes } satisfies FromThread),
   createStepCounts((steps) => port.postMessage({ type: 'stepped', steps } satisfies FromThread)),
 );
 
@@ -145,6 +144,7 @@ const start = async (id: number, task: Task): Promise<void> => {
 
 port.on('message', (message: ToThread) => {
   if (message.type === 'start') return void start(message.id, message.task);
+  if (message.type === 'unload') return models.unload(message.model);
   const call = calls.get(message.id);
   if (call === undefined) return;
   if (message.type === 'credit') return call.completion?.give(message.chunks);

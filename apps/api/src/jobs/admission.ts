@@ -53,11 +53,7 @@ const requireValidation = (file: LocatedFile, spec: JobSpec): void => {
     );
 };
 
-const requireWithinLimits = (
-  spec: JobSpec,
-  estimate: EstimateResource,
-  { limits, inferenceThreads }: Config,
-): void => {
+const requireWithinLimits = (spec: JobSpec, estimate: EstimateResource, { limits }: Config): void => {
   if (spec.training.sequence_length > limits.sequenceLength)
     throw new UnfoldError(
       'limit_exceeded',
@@ -71,11 +67,10 @@ const requireWithinLimits = (
       { param: 'model' },
     );
   const servedBytes = estimate.parameters * Float32Array.BYTES_PER_ELEMENT;
-  const memory = Math.floor(limits.modelMemoryBytes / inferenceThreads);
-  if (servedBytes > memory)
+  if (servedBytes > limits.modelMemoryBytes)
     throw new UnfoldError(
       'limit_exceeded',
-      `model: its weights would take ${servedBytes} bytes, but this server serves models of at most ${memory}.`,
+      `model: its weights would take ${servedBytes} bytes, but this server serves models of at most ${limits.modelMemoryBytes}.`,
       { param: 'model' },
     );
 };
