@@ -51,7 +51,7 @@ export const createCheckpointRepository = (
   artifacts: ArtifactStore,
 ): CheckpointRepository => ({
   async record(claim, checkpoint) {
-    const recorded = await database.transaction(async (queries) => {
+    const recorded = await database.prismaTransaction(async (queries) => {
       const job = await lockClaimed(queries, claim);
       if (!job) return null;
       const { id = newId('ckpt'), step, best, last } = checkpoint;

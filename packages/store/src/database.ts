@@ -1,15 +1,23 @@
 import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
 import { isConflict, translateError } from './database-errors.ts';
 import { Prisma, PrismaClient } from './generated/client.ts';
+import { createStatements, type Statements } from './statements.ts';
 
 /** A connection on which a method runs its queries: the pool, or one transaction. */
 export type Queries = Prisma.TransactionClient;
+export type { Statements };
 
 export interface Database {
-  /** Runs queries that need no transaction. A lost database is `unavailable`. */
+  /** Runs queries that need no transaction. Statements written by hand are prepared. A lost database is `unavailable`. */
   run<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
-  /** Runs queries in one transaction (read committed), again if PostgreSQL chose it as a deadlock's victim. */
-  transaction<T>(work: (queries: Queries) => Promise<T>, timeout_ms?: number): Promise<T>;
+  /**
+   * Runs statements in one transaction (read committed), again if PostgreSQL chose it as a deadlock's victim. What takes longer
+   * than `timeout_ms` is rolled back and `unavailable`.
+   */
+  transaction<T>(work: (statements: Statements) => Promise<T>, timeout_ms?: number): Promise<T>;
+  /** The same where Prisma's own queries take part. It costs some milliseconds more. */
+  prismaTransaction<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -23,25 +31,67 @@ const defaultTimeout_ms = 30_000;
 const maxWait = 10_000;
 const conflictRetries = 5;
 
+/** Runs work in a transaction on a connection of its own. */
+const inTransaction = async <T>(
+  pool: pg.Pool,
+  work: (statements: Statements) => Promise<T>,
+  timeout_ms: number,
+): Promise<T> => {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  const onError = (error: Error): void => {
+    broken = error;
+  };
+  client.on('error', onError);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      broken = Object.assign(new Error(`No end within ${timeout_ms} ms.`), { code: 'ETIMEDOUT' });
+      reject(broken);
+    }, timeout_ms);
+  });
+  const whole = async (): Promise<T> => {
+    await client.query('BEGIN');
+    const result = await work(createStatements(client));
+    await client.query('COMMIT');
+    return result;
+  };
+  try {
+    return await Promise.race([whole(), late]);
+  } catch (error) {
+    if (broken === undefined) await client.query('ROLLBACK').catch(onError);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    client.off('error', onError);
+    // A connection in a state that nobody knows is closed, which rolls back whatever was open.
+    client.release(broken);
+  }
+};
+
 export const openDatabase = ({ databaseUrl, connections, log }: DatabaseOptions): Database => {
-  const adapter = new PrismaPg(
-    {
-      connectionString: databaseUrl,
-      max: connections,
-      connectionTimeoutMillis: 5_000,
-      idleTimeoutMillis: 30_000,
-      keepAlive: true,
-      // A process that is stopped inside a transaction must not keep a job's head row locked.
-      idle_in_transaction_session_timeout: 10_000,
-      // Prisma's adapter reads and writes timestamps as if every session were in UTC.
-      options: '-c TimeZone=UTC',
-    },
-    {
-      onPoolError: (error) => log(`An idle database connection broke: ${error.message}`),
-      onConnectionError: (error) => log(`A database connection broke: ${error.message}`),
-    },
-  );
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    max: connections,
+    connectionTimeoutMillis: 5_000,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    // A process that is stopped inside a transaction must not keep a job's head row locked.
+    idle_in_transaction_session_timeout: 10_000,
+    // Prisma's adapter reads and writes timestamps as if every session were in UTC.
+    options: '-c TimeZone=UTC',
+  });
+  pool.on('error', (error) => log(`An idle database connection broke: ${error.message}`));
+  const adapter = new PrismaPg(pool, {
+    onConnectionError: (error) => log(`A database connection broke: ${error.message}`),
+  });
   const prisma = new PrismaClient({ adapter });
+  const { $queryRaw, $executeRaw } = createStatements(pool);
+  // Defined and not assigned, which the client would take for itself, its transactions included.
+  const pooled: Queries = Object.create(prisma, {
+    $queryRaw: { value: $queryRaw },
+    $executeRaw: { value: $executeRaw },
+  });
 
   const translated = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
@@ -51,10 +101,10 @@ export const openDatabase = ({ databaseUrl, connections, log }: DatabaseOptions)
     }
   };
 
-  const transaction = async <T>(work: (queries: Queries) => Promise<T>, timeout: number): Promise<T> => {
+  const repeated = async <T>(once: () => Promise<T>): Promise<T> => {
     for (let retry = 0; ; retry += 1) {
       try {
-        return await prisma.$transaction(work, { maxWait, timeout });
+        return await once();
       } catch (error) {
         if (retry < conflictRetries && isConflict(error)) continue;
         throw error;
@@ -63,9 +113,15 @@ export const openDatabase = ({ databaseUrl, connections, log }: DatabaseOptions)
   };
 
   return {
-    run: (work) => translated(() => work(prisma)),
-    transaction: (work, timeout_ms = defaultTimeout_ms) => translated(() => transaction(work, timeout_ms)),
-    close: () => prisma.$disconnect(),
+    run: (work) => translated(() => work(pooled)),
+    transaction: (work, timeout_ms = defaultTimeout_ms) =>
+      translated(() => repeated(() => inTransaction(pool, work, timeout_ms))),
+    prismaTransaction: (work) =>
+      translated(() => repeated(() => prisma.$transaction(work, { maxWait, timeout: defaultTimeout_ms }))),
+    async close() {
+      await prisma.$disconnect();
+      if (!pool.ending) await pool.end();
+    },
   };
 };
 

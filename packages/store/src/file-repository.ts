@@ -93,7 +93,7 @@ export const createFileRepository = (database: Database, artifacts: ArtifactStor
       const { purpose } = file;
       const request_hash = hashOf([filename, purpose, stored.sha256]);
       try {
-        const created = await database.transaction((queries) =>
+        const created = await database.prismaTransaction((queries) =>
           createOnce(queries, project, idempotency && { ...idempotency, request_hash }, async () => {
             await requireStorage(queries, quota, stored.bytes);
             const key_id = quota?.key_id ?? null;
@@ -126,7 +126,7 @@ export const createFileRepository = (database: Database, artifacts: ArtifactStor
       }),
 
     async remove(project, id) {
-      const path = await database.transaction(async (queries) => {
+      const path = await database.prismaTransaction(async (queries) => {
         // A job that is just being created holds a weaker lock on the row: this waits for it, then sees it.
         const [row] = await queries.$queryRaw<{ path: string }[]>`
           SELECT path FROM files WHERE id = ${id} AND project = ${project} FOR UPDATE`;

@@ -1,13 +1,13 @@
 import { UnfoldError } from '@unfold/contracts';
 import { toJson } from './clean-json.ts';
-import type { Database, Queries } from './database.ts';
+import type { Database, Statements } from './database.ts';
 import type { Created, Idempotency } from './repositories.ts';
 
 const lifetime = '24 hours';
 
 /** The stored answer of an earlier request with the same key, or null. `idempotency_mismatch` if it asked for other things. */
 const findAnswer = async <T>(
-  queries: Queries,
+  queries: Statements,
   project: string,
   { key, route, request_hash }: Idempotency,
 ): Promise<T | null> => {
@@ -30,7 +30,7 @@ export const replay = <T>(database: Database, project: string, idempotency: Idem
 
 /** Whether an earlier request with the same key was answered, be it for the same or for other things. */
 export const isKnown = async (
-  queries: Queries,
+  queries: Statements,
   project: string,
   { key, route }: Omit<Idempotency, 'request_hash'>,
 ): Promise<boolean> => {
@@ -45,7 +45,7 @@ export const isKnown = async (
  * @param stored what of the answer is kept for a replay; default: all of it
  */
 export const createOnce = async <T>(
-  queries: Queries,
+  queries: Statements,
   project: string,
   idempotency: Idempotency | undefined,
   create: () => Promise<T>,

@@ -39,7 +39,7 @@ const withoutSecret = ({ key: _, ...resource }: KeyResource): KeyResource => res
 
 export const createKeyRepository = (database: Database): KeyRepository => ({
   create: ({ name, project, scopes, limits = noLimits }, idempotency) =>
-    database.transaction((queries) =>
+    database.prismaTransaction((queries) =>
       createOnce(
         queries,
         project,
@@ -73,7 +73,7 @@ export const createKeyRepository = (database: Database): KeyRepository => ({
     }),
 
   async revoke(id) {
-    await database.transaction(async (queries) => {
+    await database.prismaTransaction(async (queries) => {
       const { count } = await queries.apiKey.deleteMany({ where: { id } });
       if (count === 0) throw notFound('key', id);
       // Nobody else may use them.
@@ -104,7 +104,7 @@ export const createKeyRepository = (database: Database): KeyRepository => ({
     database.run(async (queries) => (await queries.apiKey.findFirst({ select: { id: true } })) !== null),
 
   bootstrap: (secret) =>
-    database.transaction(async (queries) => {
+    database.prismaTransaction(async (queries) => {
       const hash = hashOf(secret);
       await queries.apiKey.deleteMany({ where: { from_configuration: true, hash: { not: hash } } });
       const scopes = [...keyScopes];

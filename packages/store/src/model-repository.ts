@@ -73,7 +73,7 @@ export const createModelRepository = (database: Database, artifacts: ArtifactSto
 
   return {
     async create(project, { id = newId('model'), spec, quota = null, ...model }, idempotency) {
-      const { created, unused } = await database.transaction(async (queries) => {
+      const { created, unused } = await database.prismaTransaction(async (queries) => {
         const created = await createOnce(queries, project, idempotency, async () => {
           await requireStorage(queries, quota, model.bytes);
           const key_id = quota?.key_id ?? null;

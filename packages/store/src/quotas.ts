@@ -1,12 +1,12 @@
 import { UnfoldError } from '@unfold/contracts';
-import type { Queries } from './database.ts';
+import type { Statements } from './database.ts';
 import type { Quota } from './repositories.ts';
 
 /** Held until the transaction ends, so that two requests with one key cannot both take the last of it. */
-const lockKey = (queries: Queries, { key_id }: Quota): Promise<unknown> =>
+const lockKey = (queries: Statements, { key_id }: Quota): Promise<unknown> =>
   queries.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`quota ${key_id}`}, 0))`;
 
-const storedBytes = async (queries: Queries, keyId: string): Promise<number> => {
+const storedBytes = async (queries: Statements, keyId: string): Promise<number> => {
   const [row] = await queries.$queryRaw<{ bytes: bigint }[]>`
     SELECT (
       (SELECT coalesce(sum(bytes), 0) FROM files WHERE key_id = ${keyId})
@@ -26,7 +26,11 @@ const storageExceeded = ({ stored_bytes }: Quota, used: number, more = ''): Unfo
   );
 
 /** Refuses `more` bytes that a key has no room for; with 0, whatever would add to a quota that is used up. */
-export const requireStorage = async (queries: Queries, quota: Quota | null, more: number): Promise<void> => {
+export const requireStorage = async (
+  queries: Statements,
+  quota: Quota | null,
+  more: number,
+): Promise<void> => {
   if (quota === null || quota.stored_bytes === null) return;
   await lockKey(queries, quota);
   const used = await storedBytes(queries, quota.key_id);
@@ -46,7 +50,7 @@ export interface Room {
  * So that an upload which cannot be kept need not be written first. Null: no quota.
  * @throws UnfoldError `quota_exceeded` if there is no room at all
  */
-export const findRoom = async (queries: Queries, quota: Quota | null): Promise<Room | null> => {
+export const findRoom = async (queries: Statements, quota: Quota | null): Promise<Room | null> => {
   if (quota === null || quota.stored_bytes === null) return null;
   const used = await storedBytes(queries, quota.key_id);
   if (used >= quota.stored_bytes) throw storageExceeded(quota, used);
@@ -57,12 +61,12 @@ export const findRoom = async (queries: Queries, quota: Quota | null): Promise<R
 };
 
 /** Refuses a job when as many of the key's are queued or running as may be. */
-export const requireJobRoom = async (queries: Queries, quota: Quota | null): Promise<void> => {
+export const requireJobRoom = async (queries: Statements, quota: Quota | null): Promise<void> => {
   if (quota === null || quota.concurrent_jobs === null) return;
   await lockKey(queries, quota);
-  const busy = await queries.job.count({
-    where: { key_id: quota.key_id, status: { in: ['queued', 'running'] } },
-  });
+  const [row] = await queries.$queryRaw<{ busy: number }[]>`
+    SELECT count(*)::int AS busy FROM jobs WHERE key_id = ${quota.key_id} AND status IN ('queued', 'running')`;
+  const busy = row?.busy ?? 0;
   if (busy < quota.concurrent_jobs) return;
   throw new UnfoldError(
     'quota_exceeded',

@@ -1,6 +1,6 @@
 import { type JobSpec, UnfoldError } from '@unfold/contracts';
 import { toJson } from '../clean-json.ts';
-import type { Queries } from '../database.ts';
+import type { Statements } from '../database.ts';
 import { notFound } from '../pages.ts';
 import { statusFrame } from './job-changes.ts';
 import type { JobRow } from './job-row.ts';
@@ -49,7 +49,7 @@ const toRow = ({ id, project, spec, key_id }: NewJob, placed: Placed): JobRow | 
  * The files are locked against deletion until the jobs exist, from when on these protect them.
  */
 export const insertJobs = async (
-  queries: Queries,
+  queries: Statements,
   jobs: readonly NewJob[],
   queueDepth: number,
 ): Promise<(JobRow | UnfoldError)[]> => {

@@ -1,6 +1,6 @@
 import type { FrameBody, JobError } from '@unfold/contracts';
 import type { Claim, Claimed, ClaimedBy, ResumePoint } from '../claim.ts';
-import { type Database, Prisma, type Queries } from '../database.ts';
+import { type Database, Prisma, type Statements } from '../database.ts';
 import { newId } from '../new-id.ts';
 import type { Finished, Outcome } from '../outcome.ts';
 import type { JobRepository } from '../repositories.ts';
@@ -20,13 +20,10 @@ const attemptLimit = 3;
 const defaultTakeover_ms = 1000;
 
 /** Not the id, whose order hangs on the workers' clocks: the log's own order says which is the newest. */
-const newestCheckpoint = async (queries: Queries, jobId: string): Promise<ResumePoint | null> => {
-  const newest = await queries.checkpoint.findFirst({
-    where: { job_id: jobId },
-    orderBy: { seq: 'desc' },
-    select: { id: true, path: true, bytes: true, sha256: true, step: true },
-  });
-  return newest && { ...newest, bytes: Number(newest.bytes) };
+const newestCheckpoint = async (queries: Statements, jobId: string): Promise<ResumePoint | null> => {
+  const [newest] = await queries.$queryRaw<(Omit<ResumePoint, 'bytes'> & { bytes: bigint })[]>`
+    SELECT id, path, bytes, sha256, step FROM checkpoints WHERE job_id = ${jobId} ORDER BY seq DESC LIMIT 1`;
+  return newest ? { ...newest, bytes: Number(newest.bytes) } : null;
 };
 
 const exhausted = (last: JobError | null): JobError => ({
@@ -36,7 +33,7 @@ const exhausted = (last: JobError | null): JobError => ({
 });
 
 /** A worker that died left a request behind: there is nobody else to carry it out. */
-const settle = async (queries: Queries, job: JobRow): Promise<boolean> => {
+const settle = async (queries: Statements, job: JobRow): Promise<boolean> => {
   if (job.requested === 'cancel') await changeStatus(queries, job, { status: 'cancelled' });
   else if (job.requested === 'pause') await changeStatus(queries, job, { status: 'paused' });
   else if (job.attempts_without_checkpoint >= attemptLimit)
@@ -45,7 +42,7 @@ const settle = async (queries: Queries, job: JobRow): Promise<boolean> => {
   return true;
 };
 
-const begin = async (queries: Queries, job: JobRow, by: ClaimedBy): Promise<Claimed> => {
+const begin = async (queries: Statements, job: JobRow, by: ClaimedBy): Promise<Claimed> => {
   const attempt = job.attempt + 1;
   const engine = job.spec.engine === 'auto' ? by.engine : job.spec.engine;
   const resume = attempt > 1 ? await newestCheckpoint(queries, job.id) : null;
@@ -100,29 +97,20 @@ export const createClaim =
 
 type Succeeded = Extract<Outcome, { type: 'succeeded' }>;
 
-const publish = async (queries: Queries, job: JobRow, outcome: Succeeded): Promise<string> => {
+const publish = async (queries: Statements, job: JobRow, outcome: Succeeded): Promise<string> => {
   const { checkpoint_id, weights, parameters, vocabulary_size } = outcome;
-  const checkpoint = checkpoint_id
-    ? await queries.checkpoint.findFirst({ where: { id: checkpoint_id, job_id: job.id } })
-    : null;
-  const model = await queries.model.create({
-    data: {
-      id: newId('model'),
-      project: job.project,
-      name: job.name,
-      job_id: job.id,
-      spec: job.spec,
-      parameters,
-      vocabulary_size,
-      step: checkpoint?.step ?? job.progress.step,
-      validation_loss: checkpoint?.validation_loss ?? null,
-      path: weights.path,
-      bytes: weights.bytes,
-      sha256: weights.sha256,
-      key_id: job.key_id,
-    },
-  });
-  return model.id;
+  const id = newId('model');
+  await queries.$executeRaw`
+    INSERT INTO models (id, project, name, job_id, spec, parameters, vocabulary_size, step, validation_loss,
+      path, bytes, sha256, key_id)
+    SELECT ${id}, project, name, id, spec, ${BigInt(parameters)}, ${vocabulary_size}::int,
+      coalesce(c.step, ${job.progress.step}::int), c.validation_loss,
+      ${weights.path}, ${BigInt(weights.bytes)}, ${weights.sha256}, key_id
+    FROM jobs LEFT JOIN LATERAL (
+      SELECT step, validation_loss FROM checkpoints WHERE id = ${checkpoint_id} AND job_id = jobs.id
+    ) c ON true
+    WHERE id = ${job.id}`;
+  return id;
 };
 
 /** What becomes of a job whose worker gave it back: what was asked of it meanwhile comes first. */
@@ -146,12 +134,12 @@ const givenBack = (job: JobRow, outcome: Exclude<Outcome, Succeeded>): StatusCha
   }
 };
 
-const change = async (queries: Queries, job: JobRow, outcome: Outcome): Promise<StatusChange> =>
+const change = async (queries: Statements, job: JobRow, outcome: Outcome): Promise<StatusChange> =>
   outcome.type === 'succeeded'
     ? { status: 'succeeded', model_id: await publish(queries, job, outcome) }
     : givenBack(job, outcome);
 
-const finish = async (queries: Queries, claim: Claim, outcome: Outcome): Promise<Finished | null> => {
+const finish = async (queries: Statements, claim: Claim, outcome: Outcome): Promise<Finished | null> => {
   const job = await lockClaimed(queries, claim);
   if (!job) return null;
   const next = await change(queries, job, outcome);

@@ -1,7 +1,7 @@
 import { type FrameBody, isFinal, type JobError, type JobRequest, type JobStatus } from '@unfold/contracts';
 import type { Claim } from '../claim.ts';
 import { toJson } from '../clean-json.ts';
-import { Prisma, type Queries } from '../database.ts';
+import { Prisma, type Statements } from '../database.ts';
 import { writeStatusEvents } from '../webhooks/write-events.ts';
 import { findUnplaced, type JobRow } from './job-row.ts';
 
@@ -10,7 +10,7 @@ import { findUnplaced, type JobRow } from './job-row.ts';
  * is seen. Null if there is no such job in the project.
  */
 export const lockJob = async (
-  queries: Queries,
+  queries: Statements,
   id: string,
   project: string | null = null,
 ): Promise<JobRow | null> => {
@@ -19,7 +19,7 @@ export const lockJob = async (
 };
 
 /** Like {@link lockJob}, for the attempt that owns the job: null if another does, or none. */
-export const lockClaimed = async (queries: Queries, claim: Claim): Promise<JobRow | null> => {
+export const lockClaimed = async (queries: Statements, claim: Claim): Promise<JobRow | null> => {
   const job = await lockJob(queries, claim.job_id);
   return job?.owned && job.attempt === claim.attempt ? job : null;
 };
@@ -37,7 +37,7 @@ export const insertFrames = (jobId: string, bodies: readonly FrameBody[], head: 
 
 /** Appends frames to a job whose head row this transaction has locked; answers the last sequence number. */
 export const appendLocked = async (
-  queries: Queries,
+  queries: Statements,
   jobId: string,
   bodies: readonly FrameBody[],
 ): Promise<number> => {
@@ -66,7 +66,7 @@ export const statusFrame = (
  * queue goes to its end. Answers the frame's sequence number.
  */
 export const changeStatus = async (
-  queries: Queries,
+  queries: Statements,
   job: JobRow,
   { status, error = null, model_id }: StatusChange,
 ): Promise<number> => {
@@ -87,7 +87,7 @@ export const changeStatus = async (
 };
 
 export const setRequested = async (
-  queries: Queries,
+  queries: Statements,
   job: JobRow,
   requested: JobRequest | null,
 ): Promise<void> => {
@@ -95,7 +95,7 @@ export const setRequested = async (
 };
 
 /** A new ticket: the queue ignores an id that it has seen, so each return to it counts on. */
-export const countEnqueue = async (queries: Queries, job: JobRow): Promise<JobRow> => {
+export const countEnqueue = async (queries: Statements, job: JobRow): Promise<JobRow> => {
   await queries.$executeRaw`
     UPDATE job_heads SET enqueue_count = enqueue_count + 1 WHERE job_id = ${job.id}`;
   return { ...job, enqueue_count: job.enqueue_count + 1 };

@@ -123,9 +123,10 @@ export const createJobRepository = (
       if (!job) throw notFound('job', id);
       if (!isFinal(job.status))
         throw new UnfoldError('wrong_state', `Job ${id} is ${job.status}: cancel it before it is deleted.`);
-      const models = await queries.model.findMany({ where: { job_id: id }, select: { path: true } });
+      const models = await queries.$queryRaw<{ path: string }[]>`
+        SELECT path FROM models WHERE job_id = ${id}`;
       await queries.$executeRaw`DELETE FROM events WHERE job_id = ${id}`;
-      await queries.job.delete({ where: { id } });
+      await queries.$executeRaw`DELETE FROM jobs WHERE id = ${id}`;
       return models.map(({ path }) => path);
     }, removalTimeout_ms);
     // Its checkpoints, and what a killed worker may have written without recording it. What cannot be removed only

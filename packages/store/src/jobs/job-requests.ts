@@ -1,6 +1,6 @@
 import { type JobRequest, type JobSpec, type ResumeRequest, UnfoldError } from '@unfold/contracts';
 import { toJson } from '../clean-json.ts';
-import type { Database, Queries } from '../database.ts';
+import type { Database, Statements } from '../database.ts';
 import { notFound } from '../pages.ts';
 import { requireJobRoom, requireStorage } from '../quotas.ts';
 import type { JobRepository, Quota } from '../repositories.ts';
@@ -10,13 +10,13 @@ import { findJob, type JobRow, toJobResource, toTicket } from './job-row.ts';
 const wrongState = (job: JobRow, action: string, instead = ''): UnfoldError =>
   new UnfoldError('wrong_state', `Job ${job.id} is ${job.status}: it cannot be ${action}.${instead}`);
 
-const locked = async (queries: Queries, project: string, id: string): Promise<JobRow> => {
+const locked = async (queries: Statements, project: string, id: string): Promise<JobRow> => {
   const job = await lockJob(queries, id, project);
   if (!job) throw notFound('job', id);
   return job;
 };
 
-const reread = async (queries: Queries, id: string) => {
+const reread = async (queries: Statements, id: string) => {
   const job = await findJob(queries, id);
   if (!job) throw notFound('job', id);
   return toJobResource(job);
@@ -25,7 +25,7 @@ const reread = async (queries: Queries, id: string) => {
 const past = { pause: 'paused', cancel: 'cancelled' } as const;
 
 /** Carries out a pause or a cancel, or asks the worker to. True if the job changed at once. */
-const carryOut = async (queries: Queries, job: JobRow, action: JobRequest): Promise<boolean> => {
+const carryOut = async (queries: Statements, job: JobRow, action: JobRequest): Promise<boolean> => {
   const target = past[action];
   switch (job.status) {
     case 'running':
@@ -86,7 +86,7 @@ const withMore = (job: JobRow, { epochs, max_steps }: ResumeRequest): JobSpec =>
 };
 
 /** A finished job does not keep its file from being deleted. Locked, so that it stays until the job is queued. */
-const checkFiles = async (queries: Queries, job: JobRow): Promise<void> => {
+const checkFiles = async (queries: Statements, job: JobRow): Promise<void> => {
   for (const [param, id] of [
     ['file', job.file],
     ['validation_file', job.validation_file],
@@ -101,7 +101,7 @@ const checkFiles = async (queries: Queries, job: JobRow): Promise<void> => {
 };
 
 const requeue = async (
-  queries: Queries,
+  queries: Statements,
   job: JobRow,
   change: ResumeRequest,
   quota: Quota | null,

@@ -8,7 +8,7 @@ import {
   specWarnings,
 } from '@unfold/contracts';
 import type { EnqueueTicket } from '../claim.ts';
-import { Prisma, type Queries } from '../database.ts';
+import { Prisma, type Statements } from '../database.ts';
 
 /** A job and its head, as {@link selectJobs} reads them. */
 export interface JobRow {
@@ -49,7 +49,7 @@ const queuePosition = Prisma.sql`
 
 /** Reads whole jobs in one statement, so that job, head and place in the queue belong together. */
 export const selectJobs = (
-  queries: Queries,
+  queries: Statements,
   rest: Prisma.Sql,
   position: Prisma.Sql = queuePosition,
 ): Promise<JobRow[]> =>
@@ -62,7 +62,7 @@ export const selectJobs = (
     ${rest}`;
 
 const findOne = async (
-  queries: Queries,
+  queries: Statements,
   id: string,
   project: string | null,
   position: Prisma.Sql,
@@ -73,14 +73,14 @@ const findOne = async (
 };
 
 export const findJob = (
-  queries: Queries,
+  queries: Statements,
   id: string,
   project: string | null = null,
 ): Promise<JobRow | null> => findOne(queries, id, project, queuePosition);
 
 /** The same for whoever is about to change the job, and needs no place in the queue: `queue_position` is null. */
 export const findUnplaced = (
-  queries: Queries,
+  queries: Statements,
   id: string,
   project: string | null = null,
 ): Promise<JobRow | null> => findOne(queries, id, project, Prisma.sql`NULL`);

@@ -1,6 +1,6 @@
 import { UnfoldError } from '@unfold/contracts';
 import { toJson } from '../clean-json.ts';
-import { type Database, Prisma, type Queries } from '../database.ts';
+import { type Database, Prisma, type Statements } from '../database.ts';
 import { createOnce } from '../idempotency.ts';
 import { newId } from '../new-id.ts';
 import { behindSql, checkAfter, directionSql, notFound, toPage } from '../pages.ts';
@@ -13,7 +13,7 @@ import type { KeptState, SessionLimits, SessionOwner, SessionRepository } from '
 const sweepBatch = 500;
 
 /** Counts under a lock of the owner's, so that calls at the same moment do not share the last place. */
-const checkRoom = async (queries: Queries, owner: SessionOwner, limit: number): Promise<void> => {
+const checkRoom = async (queries: Statements, owner: SessionOwner, limit: number): Promise<void> => {
   const name = JSON.stringify(['sessions', owner.project, owner.key]);
   await queries.$queryRaw`SELECT 1 FROM pg_advisory_xact_lock(hashtextextended(${name}, 0))`;
   const [row] = await queries.$queryRaw<{ count: number }[]>`
@@ -30,7 +30,7 @@ const ofModel = (project: string, reference: string): Prisma.Sql =>
   Prisma.sql`(model = ${reference}
     OR model IN (SELECT id FROM models WHERE project = ${project} AND name = ${reference}))`;
 
-const removeBatch = (queries: Queries): Promise<number> => queries.$executeRaw`
+const removeBatch = (queries: Statements): Promise<number> => queries.$executeRaw`
   DELETE FROM sessions WHERE id IN
     (SELECT id FROM sessions WHERE expires_at <= clock_timestamp() LIMIT ${sweepBatch} FOR UPDATE SKIP LOCKED)`;
 

@@ -1,5 +1,5 @@
 import type { SessionResource, SnapshotResource } from '@unfold/contracts';
-import { Prisma, type Queries } from '../database.ts';
+import { Prisma, type Statements } from '../database.ts';
 import { notFound } from '../pages.ts';
 import type { SessionOwner } from './sessions.ts';
 
@@ -65,7 +65,7 @@ export const toSnapshotResource = (row: SnapshotRow): SnapshotResource => ({
  * @throws UnfoldError `not_found`
  */
 export const findSession = async (
-  queries: Queries,
+  queries: Statements,
   owner: SessionOwner,
   id: string,
   { lock = false } = {},

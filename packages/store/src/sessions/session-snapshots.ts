@@ -1,5 +1,5 @@
 import { UnfoldError } from '@unfold/contracts';
-import { type Database, Prisma, type Queries } from '../database.ts';
+import { type Database, Prisma, type Statements } from '../database.ts';
 import { createOnce } from '../idempotency.ts';
 import { newId } from '../new-id.ts';
 import { behindSql, checkAfter, directionSql, notFound, toPage } from '../pages.ts';
@@ -18,7 +18,7 @@ import type { SessionLimits, SessionRepository } from './sessions.ts';
 
 /** @throws UnfoldError `not_found` with the param `snapshot` */
 export const findSnapshot = async (
-  queries: Queries,
+  queries: Statements,
   session: string,
   id: string,
 ): Promise<Pick<SnapshotRow, 'bytes'>> => {
@@ -28,8 +28,10 @@ export const findSnapshot = async (
   return row;
 };
 
-const checkRoom = async (queries: Queries, session: string, limit: number): Promise<void> => {
-  const count = await queries.sessionSnapshot.count({ where: { session_id: session } });
+const checkRoom = async (queries: Statements, session: string, limit: number): Promise<void> => {
+  const [row] = await queries.$queryRaw<{ count: number }[]>`
+    SELECT count(*)::int AS count FROM session_snapshots WHERE session_id = ${session}`;
+  const { count } = row!;
   if (count >= limit)
     throw new UnfoldError(
       'snapshot_limit',

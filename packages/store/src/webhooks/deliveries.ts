@@ -61,7 +61,7 @@ export const createDeliveries = (database: Database, box: SecretBox): Deliveries
       }),
 
     redeliver: (project, endpoint_id, id) =>
-      database.transaction(async (queries) => {
+      database.prismaTransaction(async (queries) => {
         await requireEnabled(queries, project, endpoint_id);
         // An attempt that is under way is fenced off: whatever becomes of it, another follows.
         const count = await queries.$executeRaw`
@@ -74,7 +74,7 @@ export const createDeliveries = (database: Database, box: SecretBox): Deliveries
       }),
 
     test: (project, endpoint_id) =>
-      database.transaction(async (queries) => {
+      database.prismaTransaction(async (queries) => {
         await requireEnabled(queries, project, endpoint_id);
         const event = newEvent('webhook.test', { id: endpoint_id });
         return toResource(await queries.webhookDelivery.create({ data: newDelivery(endpoint_id, event) }));
@@ -111,7 +111,7 @@ export const createDeliveries = (database: Database, box: SecretBox): Deliveries
       }),
 
     settle: ({ id, fence }, outcome) =>
-      database.transaction(async (queries) => {
+      database.prismaTransaction(async (queries) => {
         const settled = await settle(queries, id, fence, outcome);
         if (settled && outcome.type === 'gone')
           await queries.webhookEndpoint.updateMany({

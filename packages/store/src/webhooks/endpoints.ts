@@ -59,7 +59,7 @@ type Endpoints = Pick<WebhookRepository, 'create' | 'list' | 'get' | 'change' | 
 /** The endpoints themselves. */
 export const createEndpoints = (database: Database, box: SecretBox): Endpoints => ({
   create: (project, { url, events, description, metadata }: WebhookEndpointRequest, limit, idempotency) =>
-    database.transaction((queries) =>
+    database.prismaTransaction((queries) =>
       createOnce(
         queries,
         project,
@@ -89,7 +89,7 @@ export const createEndpoints = (database: Database, box: SecretBox): Endpoints =
   get: (project, id) => database.run(async (queries) => toResource(await findEndpoint(queries, project, id))),
 
   change: (project, id, { url, events, description, metadata, enabled }: WebhookEndpointChange) =>
-    database.transaction(async (queries) => {
+    database.prismaTransaction(async (queries) => {
       await findEndpoint(queries, project, id);
       const data = { url, events, description, metadata, enabled };
       const given = Object.fromEntries(Object.entries(data).filter(([, value]) => value !== undefined));
@@ -104,7 +104,7 @@ export const createEndpoints = (database: Database, box: SecretBox): Endpoints =
     }),
 
   rotateSecret: (project, id) =>
-    database.transaction(async (queries) => {
+    database.prismaTransaction(async (queries) => {
       await queries.$queryRaw`SELECT id FROM webhook_endpoints WHERE id = ${id} FOR UPDATE`;
       const { secret: previous } = await findEndpoint(queries, project, id);
       const secret = newSecret();

@@ -5,7 +5,8 @@ import {
   type WebhookEventType,
   webhookEventTypes,
 } from '@unfold/contracts';
-import type { Queries } from '../database.ts';
+import { toJson } from '../clean-json.ts';
+import type { Statements } from '../database.ts';
 import type { JobRow } from '../jobs/job-row.ts';
 import { newId } from '../new-id.ts';
 import { unixSeconds } from '../pages.ts';
@@ -34,7 +35,7 @@ export const newDelivery = (endpoint_id: string, event: WebhookEvent) => ({
  * lost with a process that dies, and none is told of a change that was rolled back.
  */
 export const writeStatusEvents = async (
-  queries: Queries,
+  queries: Statements,
   job: Pick<JobRow, 'id' | 'project'>,
   status: JobStatus,
   model_id: string | null = null,
@@ -52,9 +53,11 @@ export const writeStatusEvents = async (
   const events = types.map((type) =>
     newEvent(type, type.startsWith('training.') ? { id: job.id, status, model_id } : { id: job.id }),
   );
-  await queries.webhookDelivery.createMany({
-    data: endpoints.flatMap(({ id, events: wanted }) =>
-      events.filter(({ type }) => wanted.includes(type)).map((event) => newDelivery(id, event)),
-    ),
-  });
+  const deliveries = endpoints.flatMap(({ id, events: wanted }) =>
+    events.filter(({ type }) => wanted.includes(type)).map((event) => newDelivery(id, event)),
+  );
+  await queries.$executeRaw`
+    INSERT INTO webhook_deliveries (id, endpoint_id, event_id, body)
+    SELECT id, endpoint_id, event_id, body
+    FROM json_to_recordset(${toJson(deliveries)}::json) AS d(id text, endpoint_id text, event_id text, body text)`;
 };
