@@ -77,15 +77,20 @@ const onPostgres = (connectionString: string): Datastore => {
     keepAlive: true,
     application_name: 'unfold-queue',
   };
+  // For what may be forgotten by a crash of the database, so that it need not wait for the disk: hints are hints, and a ticket whose taking or
+  // end was forgotten is delivered again.
+  const hasty = { ...connection, options: '-c synchronous_commit=off' };
   // BullMQ types its classes by their backend; nothing here reaches through to it, so both stores share one type.
   const connected = <T>(object: unknown): Connected<T> => ({ object: object as T, drop: () => {} });
   return {
     check: async () => {},
     queue: (name, settings) => connected(new Queue(name, { ...settings, connection }, createPostgresBackend)),
     worker: (name, processor, settings) =>
-      connected(new Worker(name, processor as never, { ...settings, connection }, createPostgresBackend)),
+      connected(
+        new Worker(name, processor as never, { ...settings, connection: hasty }, createPostgresBackend),
+      ),
     relay: (settings) =>
-      connected(new Relay({ ...settings, connection, backend: createPostgresRelayBackend })),
+      connected(new Relay({ ...settings, connection: hasty, backend: createPostgresRelayBackend })),
   };
 };
 
