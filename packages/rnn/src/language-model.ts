@@ -8,7 +8,7 @@ import { Completion } from './generation/completion.ts';
 import type { CompletionChunk, CompletionOptions } from './generation/completion-options.ts';
 import { type GeneratedToken, type GenerateOptions, generateTokens } from './generation/generate.ts';
 import type { PrefixCache } from './generation/prefix-cache.ts';
-import { type Score, scoreTexts } from './generation/score.ts';
+import { createScoreQueue, type Score, type ScoreQueue, scoreTexts } from './generation/score.ts';
 import { StreamBatch } from './generation/stream-batch.ts';
 import { type MeteredBackend, meterBackend } from './model/metered-backend.ts';
 import { type Network, releaseNetwork } from './model/network.ts';
@@ -92,6 +92,7 @@ export class LanguageModel {
   readonly #memory: MeteredBackend;
   readonly #stepped: ((rows: number) => void) | undefined;
   #batch: StreamBatch | null = null;
+  readonly #scores: ScoreQueue;
   readonly #context: RecordEncoding['context'];
 
   private constructor(
@@ -108,6 +109,7 @@ export class LanguageModel {
     this.tokenizer = (described.encoding.input as { tokenizer: Tokenizer }).tokenizer;
     this.parameters = described.parameters;
     this.#network = network;
+    this.#scores = createScoreQueue(network);
     this.#context = described.encoding.context;
   }
 
@@ -192,10 +194,10 @@ export class LanguageModel {
     return score!;
   }
 
-  /** The same of many texts of one context, which are read side by side. @param signal once it aborts, nobody reads the answer */
+  /** The same of many texts of one context: those of all calls are read side by side. @param signal once it aborts, nobody reads the answer */
   scoreAll(texts: readonly string[], context?: ContextValue, signal?: AbortSignal): Promise<Score[]> {
     const encoded = encodeContext(this.#context, context);
-    return scoreTexts(this.#network, this.tokenizer, texts, encoded, signal);
+    return scoreTexts(this.#scores, this.#network, this.tokenizer, texts, encoded, signal);
   }
 
   countTokens(text: string): number {
@@ -205,6 +207,7 @@ export class LanguageModel {
   /** Frees the backend's memory once the step that runs has ended; the model must not be used again. */
   async close(): Promise<void> {
     await this.#batch?.close();
+    await this.#scores.close();
     releaseNetwork(this.#network);
   }
 }

@@ -1,10 +1,10 @@
 import type { HostBatch } from './data/feed.ts';
 import { pad } from './data/records/batch-layout.ts';
-import { chunkSteps } from './generation/prompt-reader.ts';
 import { ForwardPass } from './model/forward-pass.ts';
 import type { Network } from './model/network.ts';
 import { inputWithin } from './model/pass-batch.ts';
 import { createState, releaseState } from './model/recurrent-state.ts';
+import { chunkSteps } from './rows/chunk-reader.ts';
 import { BatchTensors } from './training/batch-tensors.ts';
 
 export type Values = Float32Array | Float64Array;

@@ -1,6 +1,7 @@
 import { randomPurposes } from '@unfold/kernels';
 import type { Network } from '../model/network.ts';
 import { realArray, stateSize } from '../model/recurrent-state.ts';
+import { closedError } from '../rows/row-queue.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { AdjustmentOptions } from './adjustment.ts';
 import { tellFound } from './beam-choices.ts';
@@ -25,7 +26,7 @@ import { SampledStream } from './sampled-stream.ts';
 import { decodeSession, encodeSession, expectRoom } from './session-bytes.ts';
 import { SessionRecord } from './session-record.ts';
 import type { SessionState } from './session-state.ts';
-import { closedError, type Owner, type StreamBatch } from './stream-batch.ts';
+import type { Owner, StreamBatch } from './stream-batch.ts';
 
 /** What completions run on. */
 export interface CompletionRoom {

@@ -1,4 +1,5 @@
-import { createReference } from '@unfold/kernels';
+import { setImmediate as turn } from 'node:timers/promises';
+import { type Backend, createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
 import { engines } from '../../test-support/completions.ts';
 import { checkpointsOf, record, textFile, tinySpec } from '../../test-support/runs.ts';
@@ -108,6 +109,15 @@ test.each<[string, Parameters<typeof tinySpec>[0]]>([
     const alone = [];
     for (const text of texts) alone.push(await model.score(text));
     expect(await model.scoreAll(texts)).toEqual(alone);
+    // Calls that join one another in the middle, streams beside them.
+    const written = model.generate({ prompt: 'ab', max_tokens: 30, seed: 1 });
+    const calls = Array.from({ length: 8 }, async (_, c) => {
+      for (let wait = 0; wait < 3 * c; wait++) await turn();
+      return model.scoreAll(texts.slice(5 * c, 5 * c + 5));
+    });
+    const until = Promise.all(calls);
+    for await (const _token of written);
+    expect((await until).flat()).toEqual(alone);
     await model.close();
   }
 });
@@ -119,5 +129,46 @@ test('a score that nobody waits for is given up between two chunks', async () =>
   const [given] = await model.scoreAll(['ab'.repeat(50_000)], undefined, abort.signal);
   expect(given!.tokens).toHaveLength(100_001);
   expect(given!.log_probabilities.length).toBeLessThan(50_000);
+  await model.close();
+});
+
+test('a short text does not wait for the long ones of another call, nor is it hurt by what goes wrong there', async () => {
+  const model = await tiny({ length: 'eos' });
+  const order: string[] = [];
+  const long = model.scoreAll(Array(20).fill('ab'.repeat(400))).then(() => order.push('long'));
+  await turn();
+  await model.score('ab').then(() => order.push('short'));
+  await long;
+  expect(order).toEqual(['short', 'long']);
+  await model.close();
+  const counting = await tiny(countdown);
+  const calls = [counting.score('ab'), counting.scoreAll(['ab', 'ab'.repeat(longest)]), counting.score('b')];
+  const [first, refused, last] = await Promise.allSettled(calls);
+  expect([first!.status, refused!.status, last!.status]).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  const late = counting.score('abab');
+  await counting.close();
+  await expect(late).rejects.toThrow('closed');
+});
+
+test('rows that a call leaves behind when it is cancelled are not read any further', async () => {
+  const reference = createReference();
+  let reads = 0;
+  const backend: Backend = {
+    ...reference,
+    recurrentForward(call) {
+      reads++;
+      reference.recurrentForward(call);
+    },
+  };
+  const run = await record({ spec: tinySpec({}), data: textFile('ab\nba\nb\n'.repeat(9)) });
+  const model = await LanguageModel.load(exportWeights(checkpointsOf(run).at(-1)!.data), backend);
+  const abort = new AbortController();
+  const given = model.scoreAll(Array(64).fill('ab'.repeat(400)), undefined, abort.signal);
+  while (reads < 3) await turn();
+  abort.abort();
+  await given;
+  const before = reads;
+  for (let wait = 0; wait < 20; wait++) await turn();
+  expect(reads).toBeLessThanOrEqual(before + 1);
   await model.close();
 });

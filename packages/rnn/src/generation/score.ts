@@ -1,14 +1,14 @@
 import { UnfoldError } from '@unfold/contracts';
-import type { Feed, HostBatch } from '../data/feed.ts';
-import { nextTokens, pad } from '../data/records/batch-layout.ts';
+import type { Tensor } from '@unfold/kernels';
+import { joinIds } from '../data/records/batch-layout.ts';
 import { nextTurn } from '../event-loop.ts';
-import { ForwardPass } from '../model/forward-pass.ts';
 import type { Network } from '../model/network.ts';
-import { inputWithin, targetsWithin } from '../model/pass-batch.ts';
-import { createState, releaseState } from '../model/recurrent-state.ts';
+import { countdownInputs } from '../model/parameter-table.ts';
+import type { StateValues } from '../model/recurrent-state.ts';
+import { type Chunk, ChunkReader, chunkSteps } from '../rows/chunk-reader.ts';
+import { RowCall } from '../rows/row-call.ts';
+import { RowQueue, type RowWork } from '../rows/row-queue.ts';
 import { boundaryToken, type Tokenizer } from '../text/tokenizer.ts';
-import { BatchTensors } from '../training/batch-tensors.ts';
-import { chunkSteps } from './prompt-reader.ts';
 import { logRemaining } from './remaining-length.ts';
 import { cleanText } from './text-stream.ts';
 
@@ -27,174 +27,230 @@ export interface Score {
 }
 
 /** A text on its way. */
-interface Scored {
-  ids: Int32Array;
-  tokens: string[];
-  log_probabilities: (number | null)[];
-  total: number;
+export interface ScoredText {
+  readonly owner: RowCall;
+  readonly context: Int32Array | Float32Array | null;
+  readonly tokens: string[];
+  /** What is read, and what is held against the outputs, −1 where nothing is; both of `steps`. */
+  readonly inputs: Int32Array;
+  readonly targets: Int32Array;
+  readonly countdown: Float32Array | null;
   /** Tokens that are predicted. */
-  steps: number;
+  readonly steps: number;
+  read: number;
+  state: StateValues | null;
+  readonly log_probabilities: (number | null)[];
+  total: number;
 }
 
-/** Texts that are read at once: no more, and no more tokens with their padding, than this, but for a text that is longer by itself. */
-const largestGroup = 16;
-const mostTokens = 1 << 16;
+/** r_{t−1} as a share of the longest, and 1 where it is known: from the second step on. */
+const countdownOf = (steps: number, longest: number): Float32Array =>
+  Float32Array.from({ length: steps * countdownInputs }, (_, k) => {
+    const t = Math.floor(k / countdownInputs);
+    if (t === 0) return 0;
+    return k % countdownInputs === 0 ? (steps - t) / longest : 1;
+  });
 
-const begin = ({ model }: Network, tokenizer: Tokenizer, text: string): Scored => {
+const begin = (
+  { model }: Network,
+  tokenizer: Tokenizer,
+  text: string,
+  context: ScoredText['context'],
+  owner: RowCall,
+): ScoredText => {
   const ids = tokenizer.encode(text);
-  const bounded = tokenizer.boundary !== null;
-  if (model.length === 'countdown' && (ids.length === 0 || ids.length > model.max_length!))
+  const { boundary } = tokenizer;
+  const countsDown = model.length === 'countdown';
+  if (countsDown && (ids.length === 0 || ids.length > model.max_length!))
     throw new UnfoldError(
       'invalid_value',
       `Expected 1 to ${model.max_length} tokens, which this model can count down, but received ${ids.length}.`,
       { param: 'input' },
     );
-  const ends = bounded && model.length !== 'countdown';
+  const bounded = boundary !== null;
+  const ends = bounded && !countsDown;
   const tokens = Array.from(ids, (id) => cleanText(tokenizer.tokens[id]!));
+  // A coin that ends the text is no token.
+  const last = ends ? [model.length === 'eos' ? boundary : -1] : [];
+  const all = joinIds(bounded ? [boundary] : [], joinIds(ids, last));
+  const steps = Math.max(0, all.length - 1);
   return {
-    ids,
+    owner,
+    context,
     tokens: ends ? [...tokens, boundaryToken] : tokens,
+    inputs: all.subarray(0, steps),
+    targets: all.subarray(1),
+    countdown: countsDown ? countdownOf(steps, model.max_length!) : null,
+    steps,
+    read: 0,
+    state: null,
     log_probabilities: bounded || ids.length === 0 ? [] : [null],
     total: 0,
-    steps: bounded ? ids.length + (ends ? 1 : 0) : Math.max(0, ids.length - 1),
   };
 };
 
-type Layout = Pick<HostBatch, 'steps' | 'inputs' | 'targets' | 'lengths' | 'count'>;
+/** Texts that are read at once. */
+const largestGroup = 16;
 
-/** Inputs and targets side by side: each token predicts the next. */
-const layOut = ({ model }: Network, tokenizer: Tokenizer, group: readonly Scored[]): Layout => {
-  const rows = group.map(({ ids }) => ({ input: ids }));
-  if (tokenizer.boundary !== null) {
-    const entries = rows.map(({ input }, record) => ({ record, offset: 0, length: input.length }));
-    return nextTokens(entries, rows, { kind: 'text', tokenizer }, model.length);
+/** Scores the texts of all calls side by side. */
+class ScoreWork implements RowWork<ScoredText> {
+  readonly #network: Network;
+  readonly #reader: ChunkReader;
+
+  constructor(network: Network) {
+    this.#network = network;
+    this.#reader = new ChunkReader(network);
   }
-  const lengths = Int32Array.from(group, ({ steps }) => steps);
-  const steps = Math.max(...lengths);
-  const inputs = rows.map(({ input }) => input.subarray(0, input.length - 1));
-  const targets = rows.map(({ input }) => input.subarray(1));
-  return { steps, inputs: pad(inputs, steps, 1, 0), targets: pad(targets, steps, 1, -1), lengths, count: 1 };
-};
 
-/** Texts of similar lengths together, the longest first. */
-const groupsOf = (texts: readonly Scored[]): Scored[][] => {
-  const groups: Scored[][] = [];
-  const sorted = texts.filter(({ steps }) => steps > 0).sort((a, b) => b.steps - a.steps);
-  for (const text of sorted) {
-    const last = groups.at(-1);
-    const fits = last && last.length < largestGroup && (last.length + 1) * last[0]!.steps <= mostTokens;
-    if (fits) last.push(text);
-    else groups.push([text]);
+  joins(group: readonly ScoredText[], text: ScoredText): boolean {
+    return group.length < largestGroup && (!this.#reader.sameSteps || text.read === group[0]!.read);
   }
-  return groups;
-};
 
-/** Reads a group in chunks. @param context of one text */
-const scoreGroup = async (
-  network: Network,
-  tokenizer: Tokenizer,
-  group: readonly Scored[],
-  context: HostBatch['context'],
-  signal: AbortSignal | undefined,
-): Promise<void> => {
-  const { backend, parameters, model } = network;
-  const N = group.length;
-  const batch = layOut(network, tokenizer, group);
-  const longest = Math.max(1, Math.min(Math.floor(chunkSteps(network) / N), batch.steps));
-  const feed: Pick<Feed, 'longest' | 'sequences' | 'continues'> = {
-    longest: batch.steps,
-    sequences: N,
-    continues: true,
-  };
-  const tensors = new BatchTensors(network, feed);
-  const pass = new ForwardPass(network, longest, N);
-  const state = createState(network, N);
-  const losses = backend.createTensor([longest, N]);
-  const loss = backend.createTensor([1], 'double');
-  const R = parameters.length?.weight.shape[0] ?? 0;
-  const countdown = model.length === 'countdown' ? backend.createTensor([1, N, R]) : null;
-  try {
-    const contexts = context && repeat(context, N);
-    const all = tensors.load({
-      ...batch,
-      context: contexts,
-      mask: null,
-      sequences: null,
-      tokens: batch.steps,
+  async advance(group: readonly ScoredText[]): Promise<ScoredText[]> {
+    const texts = [...group].sort((a, b) => b.steps - b.read - (a.steps - a.read));
+    const rows = texts.map(({ state, read, steps, inputs, countdown, context }) => ({
+      state,
+      position: read,
+      ahead: steps - read,
+      inputs: inputs.subarray(read),
+      feedback: null,
+      countdown: countdown?.subarray(read * countdownInputs) ?? null,
+      context,
+    }));
+    const hear = async (chunk: Chunk): Promise<void> => {
+      const values = await this.#losses(texts, chunk);
+      texts.forEach((text, n) => {
+        for (let t = 0; t < chunk.lengths[n]!; t++) {
+          // Minus zero would be the answer for a certain token.
+          const logProbability = 0 - values[t * chunk.rows + n]!;
+          text.log_probabilities.push(logProbability);
+          text.total += logProbability;
+        }
+      });
+    };
+    const chunks = await this.#reader.read(rows, chunkSteps(this.#network), hear);
+    texts.forEach((text, n) => {
+      text.read += chunks[n]!.steps;
+      text.state = chunks[n]!.state;
+      if (text.read === text.steps) text.owner.done();
     });
-    pass.begin(state, all.context);
-    for (let first = 0; first < batch.steps; first += longest) {
-      if (signal?.aborted) return;
-      const steps = Math.min(longest, batch.steps - first);
-      const hidden = pass.hidden({ ...inputWithin(backend, all, first, steps), firstStep: first }, state);
-      const into = { loss, correct: null, losses: backend.view(losses, 0, steps) };
-      pass.losses(hidden, { ...targetsWithin(backend, all, first, steps), count: 1 }, into);
+    return group.filter(({ read, steps }) => read < steps);
+  }
+
+  /** −log P of each text's steps, [T,N]. */
+  async #losses(texts: readonly ScoredText[], { pass, hidden, ...chunk }: Chunk): Promise<Float64Array> {
+    const { backend, model } = this.#network;
+    const { steps, rows: N, lengths } = chunk;
+    const made: Tensor[] = [];
+    const keep = (tensor: Tensor): Tensor => {
+      made.push(tensor);
+      return tensor;
+    };
+    /** [T,N], −1 in padding. */
+    const at = (value: (text: ScoredText, t: number) => number): Int32Array => {
+      const all = new Int32Array(steps * N).fill(-1);
+      texts.forEach((text, n) => {
+        for (let t = 0; t < lengths[n]!; t++) all[t * N + n] = value(text, text.read + t);
+      });
+      return all;
+    };
+    const ints = (values: Int32Array): Tensor => {
+      const tensor = keep(backend.createTensor([steps, N], 'int'));
+      backend.upload(tensor, values);
+      return tensor;
+    };
+    try {
+      const losses = keep(backend.createTensor([steps, N]));
+      const into = { loss: keep(backend.createTensor([1], 'double')), correct: null, losses };
+      pass.losses(hidden, { targets: ints(at(({ targets }, t) => targets[t]!)), mask: null, count: 1 }, into);
       const values = Float64Array.from(await backend.download(losses));
       if (model.length === 'bernoulli') {
-        pass.endingLosses(hidden, { ...targetsWithin(backend, all.ending!, first, steps), count: 1 }, into);
+        const halts = at((text, t) => (t === text.steps - 1 ? 1 : 0));
+        const targets = keep(backend.createTensor([steps, N, 1]));
+        backend.upload(
+          targets,
+          Array.from(halts, (halt) => Math.max(0, halt)),
+        );
+        const mask = ints(halts.map((halt) => (halt < 0 ? 0 : 1)));
+        pass.endingLosses(hidden, { targets, mask, count: 1 }, into);
         (await backend.download(losses)).forEach((value, k) => {
           values[k]! += value;
         });
       }
-      if (countdown)
-        for (let t = first; t < (model.renew ? first + steps : 1); t++) {
-          pass.endings(backend.view(hidden, t - first, 1), countdown);
-          const logits = await backend.download(countdown);
-          for (const [n, text] of group.entries())
-            if (t < text.steps)
-              values[(t - first) * N + n]! -= logRemaining(
-                logits.subarray(n * R, (n + 1) * R),
-                text.steps - 1 - t,
-                model.max_length! - 1 - t,
-              );
-        }
-      for (const [n, text] of group.entries())
-        for (let t = 0; t < Math.min(steps, text.steps - first); t++) {
-          // Minus zero would be the answer for a certain token.
-          const logProbability = 0 - values[t * N + n]!;
-          text.log_probabilities.push(logProbability);
-          text.total += logProbability;
-        }
-      await nextTurn();
+      if (model.length === 'countdown') await this.#countDown(texts, { pass, hidden, ...chunk }, values);
+      return values;
+    } finally {
+      backend.release(...made);
     }
-  } finally {
-    tensors.release();
-    pass.release();
-    releaseState(backend, state);
-    backend.release(losses, loss, ...(countdown ? [countdown] : []));
   }
-};
 
-const repeat = (context: NonNullable<HostBatch['context']>, times: number): HostBatch['context'] => {
-  const rows = new (context.constructor as Float32ArrayConstructor)(context.length * times);
-  for (let n = 0; n < times; n++) rows.set(context, n * context.length);
-  return rows;
-};
+  /** Adds what the remaining lengths lose, which are drawn at every step, or at the first one of a text. */
+  async #countDown(
+    texts: readonly ScoredText[],
+    { pass, hidden, steps, rows: N, lengths }: Chunk,
+    values: Float64Array,
+  ): Promise<void> {
+    const { backend, model, parameters } = this.#network;
+    const R = parameters.length!.weight.shape[0]!;
+    const draws = ({ read }: ScoredText, t: number): boolean => model.renew || read + t === 0;
+    const endings = backend.createTensor([1, N, R]);
+    try {
+      for (let t = 0; t < steps; t++) {
+        if (!texts.some((text) => draws(text, t))) continue;
+        pass.endings(backend.view(hidden, t, 1), endings);
+        const logits = await backend.download(endings);
+        for (const [n, text] of texts.entries()) {
+          if (t >= lengths[n]! || !draws(text, t)) continue;
+          const place = text.read + t;
+          values[t * N + n]! -= logRemaining(
+            logits.subarray(n * R, (n + 1) * R),
+            text.steps - 1 - place,
+            model.max_length! - 1 - place,
+          );
+        }
+      }
+    } finally {
+      backend.release(endings);
+    }
+  }
+
+  release(): void {
+    this.#reader.release();
+  }
+}
+
+export type ScoreQueue = RowQueue<ScoredText>;
+
+/** Where the texts of all calls are scored. */
+export const createScoreQueue = (network: Network): ScoreQueue => new RowQueue(new ScoreWork(network));
 
 /**
- * The probability of each text, whatever the others are: texts of similar lengths are read side by side, in chunks, so that memory beside the
+ * The probability of each text, whatever else is scored: the texts of all calls are read side by side, in chunks, so that memory beside the
  * answers and their tokens does not grow with their length. A sequence's includes its first token and its end: it is the probability with which
  * generation writes the text from an empty prompt at temperature 1. Where a remaining length is drawn anew at each step, it is that of writing
  * the text with draws that all come true: the other paths to it are too many to add up.
  * @param context of all of them, as the network reads it
- * @param signal once it aborts, nobody reads the answer any more
+ * @param signal once it aborts, nobody reads the answer any more, and it lacks what was not computed
  */
 export const scoreTexts = async (
+  queue: ScoreQueue,
   network: Network,
   tokenizer: Tokenizer,
   texts: readonly string[],
-  context: HostBatch['context'] = null,
+  context: ScoredText['context'] = null,
   signal?: AbortSignal,
 ): Promise<Score[]> => {
-  const scored: Scored[] = [];
+  const owner = new RowCall(texts.length, signal);
+  const scored: ScoredText[] = [];
   for (const text of texts) {
-    scored.push(begin(network, tokenizer, text));
+    scored.push(begin(network, tokenizer, text, context, owner));
     await nextTurn();
   }
-  for (const group of groupsOf(scored)) {
-    if (signal?.aborted) break;
-    await scoreGroup(network, tokenizer, group, context, signal);
-  }
+  // Those of similar lengths are read side by side, the longest first.
+  const rows = scored.filter(({ steps }) => steps > 0).sort((a, b) => b.steps - a.steps);
+  for (let empty = scored.length - rows.length; empty > 0; empty--) owner.done();
+  queue.add(rows);
+  await owner.result;
   return scored.map(({ tokens, log_probabilities, total, steps }) => ({
     tokens,
     log_probabilities,

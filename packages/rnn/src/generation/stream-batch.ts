@@ -3,8 +3,10 @@ import { nextTurn } from '../event-loop.ts';
 import type { Network } from '../model/network.ts';
 import type { StateValues } from '../model/recurrent-state.ts';
 import { type RowInput, RowStep } from '../model/row-step.ts';
-import { FairQueue } from './fair-queue.ts';
-import { chunkSteps, largestGroup, PromptReader, type Reading } from './prompt-reader.ts';
+import { chunkSteps } from '../rows/chunk-reader.ts';
+import { FairQueue } from '../rows/fair-queue.ts';
+import { closedError } from '../rows/row-queue.ts';
+import { largestGroup, PromptReader, type Reading } from './prompt-reader.ts';
 
 /** Who streams belong to: everything of one call ends together, and no call keeps another out. */
 export interface Owner {
@@ -47,8 +49,6 @@ interface Waiting {
 
 /** Streams that are stepped at once. */
 const mostRows = 256;
-
-export const closedError = (): Error => new Error('Expected an open model, but it was closed.');
 
 /** What a stream reads whose input could not be told; nobody hears what comes of it. */
 const nothing: RowInput = { token: 0, position: 0, remaining: null };

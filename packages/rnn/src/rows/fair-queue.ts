@@ -10,10 +10,18 @@ export class FairQueue<Owner, T> {
     this.size++;
   }
 
+  /** Puts one before its owner's others. */
+  putBack(owner: Owner, item: T): void {
+    const items = this.#byOwner.get(owner);
+    if (items) items.unshift(item);
+    else this.#byOwner.set(owner, [item]);
+    this.size++;
+  }
+
   /** The next one of an owner that is `wanted`, which then comes last; undefined: there is none. */
-  take(wanted: (owner: Owner) => boolean): T | undefined {
+  take(wanted: (owner: Owner, next: T) => boolean): T | undefined {
     for (const [owner, items] of this.#byOwner) {
-      if (!wanted(owner)) continue;
+      if (!wanted(owner, items[0]!)) continue;
       const item = items.shift()!;
       this.#byOwner.delete(owner);
       if (items.length > 0) this.#byOwner.set(owner, items);
