@@ -123,14 +123,18 @@ describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }
     });
 
     it('trains in the precision that the spec asks for, and exports float32', async () => {
-      const { id } = await lab.submit(smallSpec(file, { precision: 'bf16', max_steps: 20 }));
+      // Large enough that its weights are exported in a thread of their own.
+      const model = { hidden_size: 256, num_layers: 1 };
+      const { id } = await lab.submit(smallSpec(file, { precision: 'bf16', max_steps: 4 }, { model }));
       await lab.reaches(id, 'succeeded');
       const { emulated } = (await createBackend('auto', { precision: 'bf16' })).describe();
       const warnings = (await lab.frames(id)).flatMap((frame) =>
         frame.type === 'log' && frame.level === 'warning' ? [frame.message] : [],
       );
       expect(warnings.filter((message) => message.includes('bf16'))).toHaveLength(emulated ? 1 : 0);
-      const { tensors } = readHeader(await weightsOf(lab, id));
+      const weights = await weightsOf(lab, id);
+      expect(weights.byteLength).toBeGreaterThan(2 ** 20);
+      const { tensors } = readHeader(weights);
       expect(new Set([...tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(['F32']));
     });
 

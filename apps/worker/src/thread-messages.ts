@@ -45,22 +45,24 @@ export interface ExportOrder {
 
 export type ThreadOrder = TrainOrder | ExportOrder;
 
+/** What a model's row says of its weights. */
+export interface ModelShape {
+  parameters: number;
+  vocabulary_size: number;
+}
+
 /** A checkpoint as training yields it; `data` is shared memory, which is written over once the checkpoint is settled. */
-export interface ProducedCheckpoint {
+export interface ProducedCheckpoint extends ModelShape {
   step: number;
   data: Uint8Array;
   reason: 'scheduled' | 'evaluation' | 'requested' | 'final';
   validation_loss: number | null;
   best: boolean;
-  parameters: number;
-  vocabulary_size: number;
 }
 
-/** The weights of a checkpoint in the form that is published. */
-export interface ExportedWeights {
-  weights: Uint8Array;
-  parameters: number;
-  vocabulary_size: number;
+/** The weights of a checkpoint in the form that is published, in a buffer of their own. */
+export interface ExportedWeights extends ModelShape {
+  weights: Uint8Array<ArrayBuffer>;
 }
 
 /** An error as it crosses from one thread to the other. */

@@ -4,16 +4,16 @@ import {
   type Backend,
   type ControlAnswer,
   createBackend,
-  exportWeights,
-  inspectWeights,
   NativeUnavailableError,
   precisionOf,
   type TrainingEvent,
   train,
 } from '@unfold/rnn';
+import { exportCheckpoint, shapeOf } from './export-checkpoint.ts';
 import { toUnfoldError } from './outcome-of-error.ts';
 import {
   cells,
+  type ModelShape,
   maxUnwrittenEntries,
   type ThreadMessage,
   type ThreadOrder,
@@ -27,27 +27,11 @@ const send = (message: ThreadMessage, transfer: ArrayBuffer[] = []): void =>
 /** Room in the shared memory beyond a checkpoint's first size: its numbers keep theirs, the text of its header does not. */
 const headerRoom = 65_536;
 
-/** The bytes in a buffer of their own, which is what may change hands between threads. */
-const owned = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
-  bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer
-    ? (bytes as Uint8Array<ArrayBuffer>)
-    : new Uint8Array(bytes);
-
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
 /** Text that JSON and PostgreSQL carry unchanged: what a half-trained byte model writes need not be. */
 const storable = (text: string): string =>
   Buffer.from(text, 'utf8').toString('utf8').replaceAll('\0', '\uFFFD');
-
-interface ModelShape {
-  parameters: number;
-  vocabulary_size: number;
-}
-
-const shapeOf = (weights: Uint8Array): ModelShape => {
-  const { parameters, vocabulary_size } = inspectWeights(weights, { headerBytes: weights.byteLength });
-  return { parameters, vocabulary_size };
-};
 
 type LoggedEvent = Exclude<TrainingEvent, { type: 'checkpoint' | 'progress' }>;
 
@@ -145,8 +129,8 @@ const runTraining = async (order: TrainOrder): Promise<void> => {
 
 const perform = async (order: ThreadOrder): Promise<void> => {
   if (order.kind === 'train') return runTraining(order);
-  const weights = owned(exportWeights(order.checkpoint));
-  send({ kind: 'exported', result: { weights, ...shapeOf(weights) } }, [weights.buffer]);
+  const result = exportCheckpoint(order.checkpoint);
+  send({ kind: 'exported', result }, [result.weights.buffer]);
 };
 
 try {
