@@ -12,12 +12,15 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    // Files share their two processes: loading the service anew for each would cost a second and a half of it. So a
+    // module keeps its state from one file to the next, and hooks belong into functions that a file calls.
+    isolate: false,
     reporters: [
       'default',
       ...(report ? [['json', { outputFile: report }] satisfies ['json', object]] : []),
       new LeftOutReporter(),
     ],
-    globalSetup: ['test/support/postgres-folder.ts'],
+    globalSetup: ['test/support/run-folders.ts'],
     server: { deps: { external: [/\/dist\//] } },
   },
 });

@@ -3,18 +3,23 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { type Api, startApi } from './support.ts';
 import { publish, type Trained, trainModel } from './trained-model.ts';
 
-/** The server of the test file that imports this, with the model `cats`: started before its first test and stopped after its last. */
+/** The server of the test file that calls `serveSessions`, with the model `cats`. */
 export let api: Api;
 export let trained: Trained;
 /** The id of `cats`. */
 export let model: string;
 
-beforeAll(async () => {
-  trained = await trainModel();
-  api = await startApi({ limits: { sessionsPerKey: 1000, snapshotsPerSession: 2, sessionSeconds: 200_000 } });
-  model = (await publish(api, trained, 'cats')).id;
-});
-afterAll(async () => api.stop());
+/** Starts the server before the first test of the file that calls this, and stops it after the last. */
+export const serveSessions = (): void => {
+  beforeAll(async () => {
+    trained = await trainModel();
+    api = await startApi({
+      limits: { sessionsPerKey: 1000, snapshotsPerSession: 2, sessionSeconds: 200_000 },
+    });
+    model = (await publish(api, trained, 'cats')).id;
+  });
+  afterAll(async () => api.stop());
+};
 
 export const open = async (body: object = {}): Promise<string> => {
   const answer = await api.request.post('/v1/sessions').send({ model: 'cats', ...body });

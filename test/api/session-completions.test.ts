@@ -11,12 +11,15 @@ import {
   model,
   open,
   sampled,
+  serveSessions,
   stream,
   trained,
   write,
 } from './session-calls.ts';
 import { expectError } from './support.ts';
 import { publish, trainModel } from './trained-model.ts';
+
+serveSessions();
 
 describe('completions in a session', () => {
   it('go on as if nobody had stopped: two calls are one', async () => {

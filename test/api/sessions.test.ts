@@ -11,11 +11,14 @@ import {
   model,
   open,
   sampled,
+  serveSessions,
   stream,
   write,
 } from './session-calls.ts';
 import { expectError } from './support.ts';
 import { publish, trainModel, trainWeights } from './trained-model.ts';
+
+serveSessions();
 
 const nobody = 'sess-019aab2f6c4e7d3f8a1b2c3d4e5f6071';
 

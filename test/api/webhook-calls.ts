@@ -21,12 +21,16 @@ export const start = (
     },
   });
 
-/** Where the endpoints of the running test are: a new one for each. */
+/** Where the endpoints of the running test are, in a file that calls `receiveWebhooks`. */
 export let receiver: Receiver;
-beforeEach(async () => {
-  receiver = await openReceiver();
-});
-afterEach(() => receiver.close());
+
+/** Opens a receiver for each test of the file that calls this. */
+export const receiveWebhooks = (): void => {
+  beforeEach(async () => {
+    receiver = await openReceiver();
+  });
+  afterEach(() => receiver.close());
+};
 
 export const endpoint = async (
   api: Api,

@@ -2,7 +2,18 @@ import { webhookEndpointResource } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openReceiver, unwrap } from '../support/receiver.ts';
 import { type Api, expectError } from './support.ts';
-import { arrived, deliveries, endpoint, path, receiver, settled, start } from './webhook-calls.ts';
+import {
+  arrived,
+  deliveries,
+  endpoint,
+  path,
+  receiver,
+  receiveWebhooks,
+  settled,
+  start,
+} from './webhook-calls.ts';
+
+receiveWebhooks();
 
 describe('an attempt', () => {
   let api: Api;

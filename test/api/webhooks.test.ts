@@ -11,9 +11,12 @@ import {
   fail,
   path,
   receiver,
+  receiveWebhooks,
   settled,
   start,
 } from './webhook-calls.ts';
+
+receiveWebhooks();
 
 describe('webhooks', () => {
   let api: Api;

@@ -3,14 +3,18 @@ import { newId, type SessionOwner, type SessionRepository } from '@unfold/store'
 import { afterAll, beforeAll } from 'vitest';
 import { openFixture, type StoreFixture } from './fixture.ts';
 
-/** The store of the test file that imports this, opened before its first test and removed after its last. */
+/** The store of the test file that calls `openSessions`. */
 export let fixture: StoreFixture;
 export let sessions: SessionRepository;
-beforeAll(async () => {
-  fixture = await openFixture({ sessionLimits: { perKey: 8, snapshots: 3 } });
-  ({ sessions } = fixture.store);
-});
-afterAll(() => fixture.remove());
+
+/** Opens the store before the first test of the file that calls this, and removes it after the last. */
+export const openSessions = (): void => {
+  beforeAll(async () => {
+    fixture = await openFixture({ sessionLimits: { perKey: 8, snapshots: 3 } });
+    ({ sessions } = fixture.store);
+  });
+  afterAll(() => fixture.remove());
+};
 
 export const model = newId('model');
 export const bytes = (text: string) => new Uint8Array(Buffer.from(text));

@@ -9,9 +9,12 @@ import {
   model,
   newOwner,
   open,
+  openSessions,
   read,
   sessions,
 } from './open-sessions.ts';
+
+openSessions();
 
 describe('a lease', () => {
   it('is held by one of many at a time, whatever process they are in', async () => {

@@ -1,6 +1,19 @@
 import { sessionResource, snapshotResource, type UnfoldError } from '@unfold/contracts';
 import { describe, expect, it } from 'vitest';
-import { bytes, codeOf, expire, fixture, model, newOwner, open, read, sessions } from './open-sessions.ts';
+import {
+  bytes,
+  codeOf,
+  expire,
+  fixture,
+  model,
+  newOwner,
+  open,
+  openSessions,
+  read,
+  sessions,
+} from './open-sessions.ts';
+
+openSessions();
 
 describe('a session', () => {
   it('is its resource, with the state as it was given', async () => {

@@ -1,9 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type JobSpec, jobSpec } from '@unfold/contracts';
 import { createReference } from '@unfold/kernels';
-import { afterAll } from 'vitest';
+import { inject } from 'vitest';
 import type { ControlAnswer, TrainingEvent, TrainingOutcome } from '../src/training/events.ts';
 import { type TrainOptions, train } from '../src/training/train.ts';
 import { readHeader, readTensor } from '../src/weights/safetensors.ts';
@@ -31,17 +30,8 @@ export const tinySpec = (
     training: { batch_size: 3, sequence_length: 5, epochs: 2, log_every: 1, ...fields.training },
   });
 
-const folders: string[] = [];
-afterAll(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
-
-/** A folder that disappears with the test file's end. */
-export const scratchFolder = (): string => {
-  const folder = mkdtempSync(join(tmpdir(), 'unfold-rnn-'));
-  folders.push(folder);
-  return folder;
-};
+/** A folder that disappears with the test run's end. */
+export const scratchFolder = (): string => mkdtempSync(join(inject('scratchFolder'), 'rnn-'));
 
 export const textFile = (text: string | Uint8Array, name = 'text.txt'): string => {
   const path = join(scratchFolder(), name);
