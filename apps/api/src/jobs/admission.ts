@@ -1,5 +1,5 @@
 import type { Config } from '@unfold/config';
-import { type EstimateResource, type JobSpec, UnfoldError } from '@unfold/contracts';
+import { type ErrorCode, type EstimateResource, type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { LocatedFile, LocatedModel } from '@unfold/store';
 import type { ApiContext } from '../context.ts';
 import type { CheckedFile, DataSummary } from '../inference/data-checks.ts';
@@ -95,12 +95,23 @@ const checkContent = async (
   });
 };
 
+/** What {@link admitJob} may refuse a spec with. */
+export const admissionErrors: ErrorCode[] = [
+  'not_found',
+  'empty_file',
+  'invalid_utf8',
+  'text_too_short',
+  'invalid_data',
+  'limit_exceeded',
+  'impossible_with_data',
+];
+
 type Admission = Pick<ApiContext, 'store' | 'config' | 'dataChecks' | 'files'>;
 
 /**
  * Checks a spec against what the upload recorded of an endless text, without reading a byte again, and against the content of other data.
  * @returns what the job would need, and the model that it starts from
- * @throws UnfoldError `not_found`, `empty_file`, `invalid_utf8`, `text_too_short`, `limit_exceeded`, `invalid_data`, `impossible_with_data`
+ * @throws UnfoldError of {@link admissionErrors}
  */
 export const admitJob = async (
   context: Admission,

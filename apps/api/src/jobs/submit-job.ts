@@ -1,8 +1,17 @@
-import type { JobResource, JobSpec } from '@unfold/contracts';
+import type { ErrorCode, JobResource, JobSpec } from '@unfold/contracts';
 import type { Created, Idempotency, Quota } from '@unfold/store';
 import type { ApiContext } from '../context.ts';
-import { admitJob } from './admission.ts';
+import { admissionErrors, admitJob } from './admission.ts';
 import { enqueueSoon } from './carry.ts';
+
+/** What {@link submitJob} may refuse a job with. */
+export const submissionErrors: ErrorCode[] = [
+  ...admissionErrors,
+  'queue_full',
+  'quota_exceeded',
+  'idempotency_mismatch',
+  'idempotency_in_progress',
+];
 
 const hasLimit = (quota: Quota | null): boolean =>
   quota !== null && (quota.concurrent_jobs !== null || quota.stored_bytes !== null);
@@ -10,7 +19,7 @@ const hasLimit = (quota: Quota | null): boolean =>
 /**
  * Checks, stores and enqueues a job that was not posted before with this `Idempotency-Key`.
  * @param specOf asked only if nothing is replayed: a replay must not fail because the world has changed since
- * @throws UnfoldError as `admitJob` and `store.jobs.create`
+ * @throws UnfoldError of {@link submissionErrors}
  */
 export const submitJob = async (
   context: ApiContext,

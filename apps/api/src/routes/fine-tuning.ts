@@ -18,7 +18,7 @@ import { type Call, defineRoute } from '../http/define-route.ts';
 import { idempotencyOf } from '../http/idempotency.ts';
 import { jobParams, noBody, requireId } from '../http/parameters.ts';
 import { askOfJob, resumeJob } from '../jobs/job-actions.ts';
-import { submitJob } from '../jobs/submit-job.ts';
+import { submissionErrors, submitJob } from '../jobs/submit-job.ts';
 import { quotaOf } from '../limits/quota.ts';
 import { fineTuningJobExample, fineTuningRequestExample } from './examples.ts';
 
@@ -86,19 +86,7 @@ export const registerFineTuningRoutes = (app: FastifyInstance, context: ApiConte
       'Hyper-parameters left to `auto` are chosen by the size of the data. Takes an `Idempotency-Key`.',
     body: fineTuningRequest,
     response: { 200: fineTuningJob },
-    errors: [
-      'not_found',
-      'empty_file',
-      'invalid_utf8',
-      'text_too_short',
-      'invalid_data',
-      'limit_exceeded',
-      'impossible_with_data',
-      'queue_full',
-      'quota_exceeded',
-      'idempotency_mismatch',
-      'idempotency_in_progress',
-    ],
+    errors: submissionErrors,
     docs: { request: fineTuningRequestExample, response: fineTuningJobExample },
     handler: createJob,
   });

@@ -17,8 +17,8 @@ import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
 import { idempotencyOf } from '../http/idempotency.ts';
 import { jobParams, noBody, requireId } from '../http/parameters.ts';
-import { admitJob } from '../jobs/admission.ts';
-import { submitJob } from '../jobs/submit-job.ts';
+import { admissionErrors, admitJob } from '../jobs/admission.ts';
+import { submissionErrors, submitJob } from '../jobs/submit-job.ts';
 import { quotaOf } from '../limits/quota.ts';
 import { waitForStatus } from '../live/status-wait.ts';
 import { estimateExample, jobExample, jobRequestExample } from './examples.ts';
@@ -97,16 +97,6 @@ const deleteJob = async ({ context, project, params }: Call<Params>) => {
 
 /** Training jobs: posted, listed, waited for, deleted. */
 export const registerJobRoutes = (app: FastifyInstance, context: ApiContext): void => {
-  const specErrors = [
-    'contradictory_options',
-    'not_found',
-    'empty_file',
-    'invalid_utf8',
-    'text_too_short',
-    'invalid_data',
-    'limit_exceeded',
-    'impossible_with_data',
-  ] as const;
   defineRoute(app, context, {
     method: 'POST',
     url: '/v1/jobs',
@@ -117,13 +107,7 @@ export const registerJobRoutes = (app: FastifyInstance, context: ApiContext): vo
       'Only `file` is required. The spec is checked against what the upload recorded; records and series are read as a whole, and data that does not fit the task is refused with the line and what was expected. The answer shows it with every default filled in. Takes an `Idempotency-Key`.',
     body: jobSpec,
     response: { 201: jobResource },
-    errors: [
-      ...specErrors,
-      'queue_full',
-      'quota_exceeded',
-      'idempotency_mismatch',
-      'idempotency_in_progress',
-    ],
+    errors: ['contradictory_options', ...submissionErrors],
     docs: { request: jobRequestExample, response: jobExample },
     handler: createJob,
   });
@@ -136,7 +120,7 @@ export const registerJobRoutes = (app: FastifyInstance, context: ApiContext): vo
     description: 'What a job would need, without posting it. Takes the same body and gives the same errors.',
     body: jobSpec,
     response: { 200: estimateResource },
-    errors: [...specErrors],
+    errors: ['contradictory_options', ...admissionErrors],
     docs: { request: jobRequestExample, response: estimateExample },
     handler: estimateJob,
   });
