@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { nativeEngines } from '../support/native-engines.ts';
@@ -106,4 +107,19 @@ test.each([
 test.each(['train', 'generate', 'compare'])('bench:%s --help explains every option', async (script) => {
   const { stdout } = await run(process.execPath, [`test/bench/${script}.mjs`, '--help']);
   for (const name of ['--size', '--cell', '--threads', '--seconds', '--json']) expect(stdout).toContain(name);
+});
+
+test('what bench:service has started does not outlive it, even if it is killed', async () => {
+  const script = `import { spawn } from 'node:child_process';
+    import { guardProcess } from './test/bench/service/server.mjs';
+    const service = spawn('sleep', ['600'], { detached: true, stdio: ['ignore', 'ignore', 'inherit'] });
+    guardProcess(service.pid);
+    process.kill(process.pid, 'SIGKILL');`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  // Closes once nobody holds it any more: the benchmark, its guard and what it guarded.
+  child.stderr.resume();
+  await once(child.stderr, 'close');
+  expect(child.signalCode).toBe('SIGKILL');
 });

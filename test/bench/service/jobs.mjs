@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { format, median, table } from '../measure.mjs';
 import { load } from './http-load.mjs';
 import { startRedis } from './redis.mjs';
-import { startService } from './server.mjs';
+import { guardProcess, startService } from './server.mjs';
 
 const text = 'the cat sat on the mat, and the dog lay by the fog.\n'.repeat(40);
 
@@ -41,7 +41,7 @@ async function startWorker(env) {
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const ended = once(child, 'close');
+  const ended = once(child, 'close').then(guardProcess(child.pid));
   let output = '';
   await new Promise((resolve, reject) => {
     child.stdout.setEncoding('utf8').on('data', (more) => {

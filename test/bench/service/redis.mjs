@@ -1,7 +1,7 @@
 // A Redis of the benchmark's own, if the machine has one.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { freePort } from './server.mjs';
+import { freePort, guardProcess } from './server.mjs';
 
 export const redisInstalled = spawnSync('redis-server', ['--version']).status === 0;
 
@@ -14,7 +14,7 @@ export async function startRedis() {
     ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--maxmemory-policy', 'noeviction'],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
-  const ended = once(child, 'close');
+  const ended = once(child, 'close').then(guardProcess(child.pid));
   await new Promise((resolve, reject) => {
     child.stdout.setEncoding('utf8').on('data', (text) => text.includes('Ready to accept') && resolve());
     ended.then(() => reject(new Error('redis-server ended early.')));

@@ -12,6 +12,25 @@ import { startEmbeddedPostgres } from '@unfold/store';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
+let guard = null;
+
+function tellGuard(line) {
+  if (guard === null) {
+    const script = fileURLToPath(new URL('guard.mjs', import.meta.url));
+    // In a group of its own, so that it outlives what Ctrl-C ends.
+    guard = spawn(process.execPath, [script], { detached: true, stdio: ['pipe', 'ignore', 'inherit'] });
+    guard.unref();
+    guard.stdin.unref();
+  }
+  guard.stdin.write(`${JSON.stringify(line)}\n`);
+}
+
+/** Sees to it that a process does not outlive this one, even if this one is killed. To be called again once the process has ended. */
+export const guardProcess = (pid, signal = 'SIGTERM') => {
+  tellGuard({ pid, signal });
+  return () => tellGuard({ pid, ended: true });
+};
+
 /** A port that was free a moment ago. */
 export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
@@ -31,7 +50,7 @@ export async function startServer(script, env = {}) {
     env: { MALLOC_ARENA_MAX: '1', PATH: process.env.PATH, HOME: process.env.HOME, PORT: `${port}`, ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  const ended = once(child, 'close');
+  const ended = once(child, 'close').then(guardProcess(child.pid));
   for (let answer = null; !answer?.ok; answer = await fetch(`${url}/health`).catch(() => null)) {
     if (child.exitCode !== null) throw new Error(`${script} ended early.`);
     await delay(50);
@@ -52,6 +71,9 @@ export async function startService(more = {}) {
   // Root's server runs as another user, who must get in.
   await chmod(folder, 0o755);
   const database = await startEmbeddedPostgres({ dataDir: folder });
+  tellGuard({ folder });
+  // PostgreSQL's signal for a fast shutdown.
+  const databaseEnded = guardProcess(database.pid, 'SIGINT');
   const env = {
     DATABASE_URL: database.databaseUrl,
     UNFOLD_DATA_DIR: folder,
@@ -67,6 +89,7 @@ export async function startService(more = {}) {
     async stop() {
       await api.stop();
       await database.stop();
+      databaseEnded();
       await rm(folder, { recursive: true, force: true });
     },
   };
