@@ -74,6 +74,20 @@ describe('webhooks', () => {
     for (const request of requests) await unwrap(request, secret);
   });
 
+  it('wait as long as the receiver asks for', async () => {
+    const { id } = await endpoint(api);
+    receiver.answerWith({ status: 503, headers: { 'retry-after': '1000' } });
+    await fail(api);
+    await arrived(1);
+    const [row] = await waitFor('the attempt to be noted', async () => {
+      const rows = await deliveries(api, id);
+      return rows[0]?.response_status === 503 && rows;
+    });
+    expect(row).toMatchObject({ status: 'pending', attempts: 1 });
+    expect(row!.next_attempt_at! - row!.last_attempt_at!).toBeGreaterThanOrEqual(999);
+    expect(row!.next_attempt_at! - row!.last_attempt_at!).toBeLessThan(1100);
+  });
+
   it('are given up after the last attempt, and delivered when asked again', async () => {
     const { id } = await endpoint(api);
     receiver.answerWith(500, 500, 404);

@@ -1,5 +1,5 @@
 import type { ClaimedDelivery, DeliveryOutcome } from '@unfold/store';
-import { post } from './post.ts';
+import { type Answer, post } from './post.ts';
 import { signatureHeaders } from './signature.ts';
 import { readTarget } from './target.ts';
 
@@ -21,6 +21,13 @@ const errorLength = 300;
 export const retryAfterMs = (attempts: number, firstRetryMs: number, random = Math.random()): number =>
   Math.round(Math.min(longestRetryMs, firstRetryMs * 4 ** (attempts - 1)) * (0.8 + 0.4 * random));
 
+/** How long a `Retry-After` (RFC 9110, section 10.2.3: seconds or a date) asks to wait, at most six hours; 0 if it asks for nothing. */
+export const askedToWaitMs = (retryAfter: string | null, now = Date.now()): number => {
+  if (retryAfter === null) return 0;
+  const ms = /^\d+$/.test(retryAfter) ? 1000 * Number(retryAfter) : Date.parse(retryAfter) - now;
+  return Number.isNaN(ms) ? 0 : Math.min(longestRetryMs, Math.max(0, ms));
+};
+
 const describeFailure = (error: unknown): string => {
   const { name, message, code } = error as Error & { code?: string };
   return (message || code || name).slice(0, errorLength);
@@ -32,26 +39,34 @@ const describeStatus = (status: number): string =>
     : `The answer was ${status}: expected 200 to 299.`;
 
 /** Again later, unless it was the last attempt: whatever was wrong may be mended meanwhile. */
-const failedToSend = (claimed: ClaimedDelivery, error: string, options: AttemptOptions): DeliveryOutcome =>
+const failedToSend = (
+  claimed: ClaimedDelivery,
+  error: string,
+  options: AttemptOptions,
+  askedMs = 0,
+): DeliveryOutcome =>
   claimed.attempts >= options.attempts
     ? { type: 'failed', response_status: null, error }
     : {
         type: 'retry',
-        after_ms: retryAfterMs(claimed.attempts, options.firstRetryMs),
+        after_ms: Math.max(askedMs, retryAfterMs(claimed.attempts, options.firstRetryMs)),
         response_status: null,
         error,
       };
 
-const outcomeOfStatus = (
+const outcomeOfAnswer = (
   claimed: ClaimedDelivery,
-  status: number,
+  { status, retryAfter }: Answer,
   options: AttemptOptions,
 ): DeliveryOutcome => {
   if (status >= 200 && status < 300) return { type: 'delivered', response_status: status };
   const error = describeStatus(status);
   if (status === 410)
     return { type: 'gone', response_status: status, error: `${error} The endpoint was disabled.` };
-  return { ...failedToSend(claimed, error, options), response_status: status };
+  return {
+    ...failedToSend(claimed, error, options, askedToWaitMs(retryAfter)),
+    response_status: status,
+  };
 };
 
 const outcomeOfError = (
@@ -110,8 +125,8 @@ export const attemptDelivery = async (
   };
   try {
     const target = readTarget(claimed.url, options.privateHosts);
-    const status = await within(options, (signal) => post(target, headers, body, signal));
-    return outcomeOfStatus(claimed, status, options);
+    const answer = await within(options, (signal) => post(target, headers, body, signal));
+    return outcomeOfAnswer(claimed, answer, options);
   } catch (error) {
     return outcomeOfError(claimed, error, options);
   }
