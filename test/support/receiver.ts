@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { WebhookEvent } from '@unfold/contracts';
 import OpenAI from 'openai';
@@ -36,11 +37,12 @@ const read = async (request: IncomingMessage): Promise<string> => {
   return Buffer.concat(chunks).toString();
 };
 
-export const openReceiver = async (): Promise<Receiver> => {
+/** @param tls what it proves itself with, if it speaks HTTPS */
+export const openReceiver = async (tls?: { key: string; cert: string }): Promise<Receiver> => {
   const received: Received[] = [];
   const answers: Answer[] = [];
   let connections = 0;
-  const server = createServer(async (request, response) => {
+  const answerOne = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await read(request).catch(() => null);
     if (body === null) return;
     const headers = request.headers as Record<string, string>;
@@ -50,7 +52,8 @@ export const openReceiver = async (): Promise<Receiver> => {
     if (typeof answer === 'function') answer(response);
     else if (typeof answer === 'number') response.writeHead(answer).end('noted');
     else response.writeHead(answer.status, answer.headers).end();
-  });
+  };
+  const server = tls ? createTlsServer(tls, answerOne) : createServer(answerOne);
   server.on('connection', () => {
     connections += 1;
   });
@@ -58,7 +61,7 @@ export const openReceiver = async (): Promise<Receiver> => {
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}/hooks`,
+    url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}/hooks`,
     port,
     received,
     connections: () => connections,
