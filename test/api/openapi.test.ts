@@ -115,6 +115,8 @@ describe('/openapi.json', () => {
         'POST /v1/sessions/{id}/fork',
         'POST /v1/sessions/{id}/restore',
         'GET /v1/sessions/{id}/state',
+        'GET /v1/workers',
+        'GET /v1/devices',
         'POST /v1/sessions/{id}/snapshots',
         'GET /v1/sessions/{id}/snapshots',
         'DELETE /v1/sessions/{id}/snapshots/{snapshot}',

@@ -29,6 +29,36 @@ const withApi = async (
 };
 
 describe.each(queueKinds)('the service, with the queue on %s', (queue) => {
+  it('lists the workers, what they compute on, and says that a job waits for one', () =>
+    withApi({ queue }, async (api) => {
+      const none = { object: 'list', data: [], has_more: false };
+      expect((await api.request.get('/v1/workers')).body).toEqual(none);
+      expect((await api.request.get('/v1/devices')).body).toEqual(none);
+      const { id } = await submit(api, { device: 'gpu' });
+      const job = async () => (await api.request.get(`/v1/jobs/${id}`)).body;
+      expect(await job()).toMatchObject({
+        status: 'queued',
+        blocked: { code: 'no_worker', param: 'device' },
+      });
+      const worker = {
+        id: `worker-${'0'.repeat(32)}`,
+        host: 'tower',
+        pid: 7,
+        device: 'gpu' as const,
+        description: 'A graphics processor',
+        memory_bytes: null,
+        engines: ['native' as const],
+      };
+      await api.store.workers.report(worker);
+      expect(await job()).toMatchObject({ status: 'queued', blocked: null });
+      expect((await api.request.get('/v1/workers')).body.data).toMatchObject([{ ...worker, status: 'idle' }]);
+      const { id: _, pid: __, ...device } = worker;
+      expect((await api.request.get('/v1/devices')).body.data).toMatchObject([
+        { ...device, workers: 1, busy: 0 },
+      ]);
+      expectError(await api.request.get('/v1/devices?after=x'), 400, 'invalid_value', 'after');
+    }));
+
   it('says that it lives and is ready, and tells Prometheus its numbers', () =>
     withApi({ queue }, async (api) => {
       expect((await api.request.get('/health')).body).toEqual({ status: 'ok' });

@@ -143,7 +143,7 @@ export const submit = async (
 
 /** Plays the worker: claims a job, so that frames can be appended. */
 export const claim = async (api: Api, jobId: string): Promise<Claim> => {
-  const claimed = await api.store.jobs.claim(jobId, { worker: 'test', engine: 'reference', device: 'cpu' });
+  const claimed = await api.store.jobs.claim(jobId, { worker: 'test', engines: ['reference'] });
   if (claimed === null) throw new Error(`${jobId} could not be claimed`);
   return claimed.claim;
 };

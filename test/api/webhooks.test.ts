@@ -179,7 +179,7 @@ describe('webhooks', () => {
     const { id } = await endpoint(api);
     const job = await submit(api);
     const first = await claim(api, job.id);
-    await api.store.jobs.claim(job.id, { worker: 'b', engine: 'reference', device: 'cpu', takeover_ms: 0 });
+    await api.store.jobs.claim(job.id, { worker: 'b', engines: ['reference'], takeover_ms: 0 });
     expect(await api.store.jobs.finish(first, { type: 'failed', error: diverged })).toBeNull();
     expect(await deliveries(api, id)).toEqual([]);
   });

@@ -11,7 +11,7 @@ const queue = await openQueue({
 });
 
 let finish = () => {};
-const consumer = await queue.consume(async ({ job_id, enqueue_count }, { signal }) => {
+const consumer = await queue.consume('cpu', async ({ job_id, enqueue_count }, { signal }) => {
   report({ event: 'delivered', job_id, enqueue_count });
   signal.addEventListener('abort', () => report({ event: 'aborted', job_id }));
   await new Promise((resolve) => {

@@ -9,6 +9,7 @@ const ticket = (job: number | string, priority = 0, enqueue_count = 1): Ticket =
   job_id: `job-${job}`,
   enqueue_count,
   priority,
+  device: null,
 });
 
 interface StoreUnderTest {
@@ -59,7 +60,7 @@ export const describeQueue = ({ name, missing, start }: StoreUnderTest): void =>
       const delivered: string[] = [];
       for (let consumers = 0; consumers < 3; consumers += 1) {
         const queue = await open(address);
-        await queue.consume(async ({ job_id }) => void delivered.push(job_id));
+        await queue.consume('cpu', async ({ job_id }) => void delivered.push(job_id));
       }
       const tickets = Array.from({ length: 120 }, (_, job) => ticket(job));
       await Promise.all(tickets.map((each) => producer.enqueue(each)));
@@ -85,7 +86,7 @@ export const describeQueue = ({ name, missing, start }: StoreUnderTest): void =>
       ] as const)
         await queue.enqueue(ticket(job, priority));
       expect((await queue.counts()).waiting).toBe(6);
-      await queue.consume(async ({ job_id }) => void order.push(job_id));
+      await queue.consume('cpu', async ({ job_id }) => void order.push(job_id));
       await waitFor('six deliveries', () => order.length === 6);
       expect(order).toEqual(
         ['high', 'above', 'middle-1', 'middle-2', 'middle-3', 'low'].map((id) => `job-${id}`),
@@ -103,10 +104,47 @@ export const describeQueue = ({ name, missing, start }: StoreUnderTest): void =>
       await queue.remove(ticket('never-known'));
       expect(await queue.holds(ticket('once'))).toBe(false);
       const counts: number[] = [];
-      await queue.consume(async ({ enqueue_count }) => void counts.push(enqueue_count));
+      await queue.consume('cpu', async ({ enqueue_count }) => void counts.push(enqueue_count));
       await queue.enqueue(ticket('once', 0, 2));
       await waitFor('the delivery', () => counts.length > 0);
       expect(counts).toEqual([2]);
+    });
+
+    it('hands what needs a GPU to nobody without one, and a process with one a single delivery at a time', async (context) => {
+      const open = opener(context);
+      const address = await store.fresh();
+      const queue = await open(address);
+      const others = await open(address);
+      const handled: string[] = [];
+      let running = 0;
+      let most = 0;
+      const handle =
+        (name: string) =>
+        async ({ job_id }: { job_id: string }): Promise<void> => {
+          running += 1;
+          most = Math.max(most, running);
+          // The other lane is asked meanwhile.
+          await queue.counts();
+          handled.push(`${name} ${job_id}`);
+          running -= 1;
+        };
+      const needsGpu = [1, 2, 3].map((job) => ({ ...ticket(`gpu-${job}`), device: 'gpu' as const }));
+      await queue.enqueue(...needsGpu);
+      await others.consume('cpu', handle('cpu'));
+      await queue.enqueue({ ...ticket('any'), device: null }, { ...ticket('cpu'), device: 'cpu' });
+      await waitFor('two deliveries', () => handled.length === 2);
+      expect(handled.sort()).toEqual(['cpu job-any', 'cpu job-cpu']);
+      expect((await queue.counts()).waiting).toBe(3);
+      expect(await queue.holds(needsGpu[0]!)).toBe(true);
+      await queue.remove(needsGpu[0]!);
+      await others.close();
+      await queue.enqueue(...[4, 5, 6].map((job) => ticket(`any-${job}`)));
+      await queue.consume('gpu', handle('gpu'));
+      await waitFor('every delivery', () => handled.length === 7);
+      expect(handled.slice(2).sort()).toEqual(
+        ['any-4', 'any-5', 'any-6', 'gpu-2', 'gpu-3'].map((job) => `gpu job-${job}`),
+      );
+      expect(most).toBe(1);
     });
 
     it('keeps a ticket that is being handled when it is taken back or enqueued again', async (context) => {
@@ -114,7 +152,7 @@ export const describeQueue = ({ name, missing, start }: StoreUnderTest): void =>
       const queue = await open(await store.fresh());
       let release = () => {};
       let deliveries = 0;
-      await queue.consume(async () => {
+      await queue.consume('cpu', async () => {
         deliveries += 1;
         await new Promise<void>((resolve) => (release = resolve));
       });
@@ -134,7 +172,7 @@ export const describeQueue = ({ name, missing, start }: StoreUnderTest): void =>
       const stopping = await open(address);
       const queue = await open(address);
       let requeued = 0;
-      await stopping.consume(async (_delivery, { requeue }) => {
+      await stopping.consume('cpu', async (_delivery, { requeue }) => {
         requeued += 1;
         if (requeued <= 6) await requeue();
       });
@@ -151,7 +189,7 @@ export const describeQueue = ({ name, missing, start }: StoreUnderTest): void =>
       const other = await open(address);
       let stop = () => {};
       let taken = false;
-      const consumer = await stopping.consume(async (_delivery, { requeue }) => {
+      const consumer = await stopping.consume('cpu', async (_delivery, { requeue }) => {
         taken = true;
         await new Promise<void>((resolve) => (stop = resolve));
         await requeue();
@@ -164,7 +202,7 @@ export const describeQueue = ({ name, missing, start }: StoreUnderTest): void =>
       stop();
       await closed;
       const delivered: string[] = [];
-      await other.consume(async ({ job_id }) => void delivered.push(job_id));
+      await other.consume('cpu', async ({ job_id }) => void delivered.push(job_id));
       await waitFor('the other delivery', () => delivered.length === 1, 3000);
     });
 
@@ -221,7 +259,7 @@ export const describeQueue = ({ name, missing, start }: StoreUnderTest): void =>
       const messages: string[] = [];
       const queue = await open(await store.fresh(), (message) => messages.push(message));
       let deliveries = 0;
-      await queue.consume(async () => {
+      await queue.consume('cpu', async () => {
         deliveries += 1;
         if (deliveries === 1) throw new Error('the database went away');
       });
@@ -240,7 +278,7 @@ export const describeQueue = ({ name, missing, start }: StoreUnderTest): void =>
       await queue.enqueue(ticket('two'));
       await Promise.all([killed.report('delivered'), frozen.report('delivered')]);
       const delivered: string[] = [];
-      await queue.consume(async ({ job_id }) => void delivered.push(job_id));
+      await queue.consume('cpu', async ({ job_id }) => void delivered.push(job_id));
       const began = performance.now();
       killed.kill('SIGKILL');
       frozen.kill('SIGSTOP');
@@ -268,7 +306,7 @@ export const describeQueue = ({ name, missing, start }: StoreUnderTest): void =>
       const consumer = await open(address);
       const delivered: string[] = [];
       const heard: string[] = [];
-      await consumer.consume(async ({ job_id }) => void delivered.push(job_id));
+      await consumer.consume('cpu', async ({ job_id }) => void delivered.push(job_id));
       await consumer.onControl(({ job_id }) => heard.push(job_id)).ready;
       await producer.enqueue(ticket('before'));
       await waitFor('the first delivery', () => delivered.length === 1);
@@ -307,7 +345,7 @@ export const describeQueue = ({ name, missing, start }: StoreUnderTest): void =>
       const queue = await open(await store.fresh(gateway.port));
       let deliveries = 0;
       let finish = () => {};
-      await queue.consume(async (_delivery, { signal }) => {
+      await queue.consume('cpu', async (_delivery, { signal }) => {
         deliveries += 1;
         if (deliveries > 1) return;
         await new Promise<void>((resolve) => {
@@ -333,7 +371,7 @@ export const describeQueue = ({ name, missing, start }: StoreUnderTest): void =>
     it.concurrent('closes in bounded time while the store is away', async (context) => {
       const gateway = await startGateway(context);
       const queue = await openQueue(await store.fresh(gateway.port));
-      await queue.consume(async () => {});
+      await queue.consume('cpu', async () => {});
       await gateway.cut();
       const began = performance.now();
       await queue.close();
@@ -349,7 +387,7 @@ export const describeQueue = ({ name, missing, start }: StoreUnderTest): void =>
       const delivered = new Set<string>();
       for (let consumers = 0; consumers < 2; consumers += 1) {
         const queue = await open(address);
-        await queue.consume(async ({ job_id }) => void delivered.add(job_id));
+        await queue.consume('cpu', async ({ job_id }) => void delivered.add(job_id));
       }
       let stopped = false;
       const traffic = async (lane: number): Promise<void> => {

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JobResource, type JobSpecInput, type JobStatus, jobSpec } from '@unfold/contracts';
-import { type Claimed, openStore, type Store, type StoreOptions } from '@unfold/store';
+import { type Claimed, type ClaimedBy, openStore, type Store, type StoreOptions } from '@unfold/store';
 import { type TestDatabase, withDatabase } from '../support/postgres.ts';
 
 export interface StoreFixture {
@@ -49,7 +49,7 @@ export const upload = (store: Store, text = 'the whale\n', project = 'default') 
     limit_bytes: 1_000_000,
   });
 
-export const worker = { worker: 'test', engine: 'reference', device: 'cpu' };
+export const worker: ClaimedBy = { worker: 'test', engines: ['reference'] };
 /** A claim that takes a running job over at once, as after the death of its worker. */
 export const successor = { ...worker, takeover_ms: 0 };
 

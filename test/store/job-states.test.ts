@@ -242,7 +242,7 @@ describe('resume', () => {
       progress,
       spec: { training: { epochs: 9, max_steps: 900, batch_size: 64 } },
     });
-    expect(enqueue).toEqual({ job_id: id, enqueue_count: 2, priority: 0 });
+    expect(enqueue).toEqual({ job_id: id, enqueue_count: 2, priority: 0, device: null });
   });
 
   it('says so when the file is gone', async () => {

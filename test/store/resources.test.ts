@@ -222,6 +222,7 @@ describe('jobs', () => {
       expect(answer.enqueue).toEqual({
         job_id: id,
         enqueue_count: 1,
+        device: null,
         priority: answer.resource.spec.priority,
       });
       const { queue_position, ...stored } = await own.store.jobs.get('default', id);

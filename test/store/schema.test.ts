@@ -16,6 +16,7 @@ const tables: Record<Prisma.ModelName, string> = {
   WebhookDelivery: 'webhook_deliveries',
   Session: 'sessions',
   SessionSnapshot: 'session_snapshots',
+  Worker: 'workers',
 };
 
 describe('schema.prisma and the migrations', () => {

@@ -31,9 +31,17 @@ describe.each(queueKinds)('a worker that is told to stop, with its queue on $kin
         const worker = await lab.startWorker();
         const { progress } = await lab.job(id);
         const { progress: reached } = await lab.reachesStep(id, progress.step + 100);
+        const present = (await lab.store.workers.list(project, { limit: 20 })).data;
+        expect(present).toMatchObject([{ device: 'cpu', status: 'busy', job_id: id }]);
+        expect(present[0]!.engines).toContain('reference');
         const code = await worker.stop();
         expect(code, worker.output()).toBe(0);
-        expect(await lab.job(id)).toMatchObject({ status: 'queued', error: null });
+        expect((await lab.store.workers.list(project, { limit: 20 })).data).toEqual([]);
+        expect(await lab.job(id)).toMatchObject({
+          status: 'queued',
+          error: null,
+          blocked: { code: 'no_worker' },
+        });
         const [newest] = (await lab.store.checkpoints.list(project, id, { limit: 1 })).data;
         expect(newest!.step).toBeGreaterThanOrEqual(reached.step);
       }

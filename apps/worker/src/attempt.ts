@@ -1,6 +1,5 @@
-import { type JobProgress, type JobRequest, UnfoldError } from '@unfold/contracts';
+import type { JobProgress, JobRequest } from '@unfold/contracts';
 import type { Queue } from '@unfold/queue';
-import type { BackendName } from '@unfold/rnn';
 import type { Claimed, Finished, Outcome, Store } from '@unfold/store';
 import type { Span, Tracing } from '@unfold/telemetry';
 import type { Logger } from 'pino';
@@ -24,10 +23,7 @@ export interface AttemptServices {
   log: Logger;
   metrics: WorkerMetrics;
   tracing: Tracing;
-  /** Which engine `auto` is here. */
-  engine: BackendName;
   threads: number | null;
-  device: string;
   storagePatienceMs: number;
 }
 
@@ -104,12 +100,6 @@ export const startAttempt = (services: AttemptServices, claimed: Claimed, parent
   };
 
   const work = async (): Promise<Outcome> => {
-    if (spec.device !== null && spec.device !== services.device)
-      throw new UnfoldError(
-        'engine_unavailable',
-        `device: expected ${JSON.stringify(services.device)}, which is what this worker has, but received ${JSON.stringify(spec.device)}.`,
-        { param: 'device' },
-      );
     const folder = await scratch.open(name);
     const data = await openDataFile(store, spec.file, 'file');
     const validation =
@@ -130,7 +120,7 @@ export const startAttempt = (services: AttemptServices, claimed: Claimed, parent
         scratch: folder,
         resume,
         start,
-        engine: spec.engine === 'auto' ? services.engine : spec.engine,
+        engine: claimed.engine,
         threads: services.threads,
       },
       {

@@ -2,12 +2,13 @@ import './small-heap.ts';
 import { ConfigError, faultSignals, readConfig } from '@unfold/config';
 import { UnfoldError } from '@unfold/contracts';
 import { openQueue } from '@unfold/queue';
-import { type BackendName, createBackend, NativeUnavailableError } from '@unfold/rnn';
+import { NativeUnavailableError } from '@unfold/rnn';
 import { openStore } from '@unfold/store';
 import { openTracing } from '@unfold/telemetry';
 import closeWithGrace from 'close-with-grace';
 import { createLogger, queueLog } from './log.ts';
 import { createMetrics, serveMetrics, type WorkerMetrics } from './metrics.ts';
+import { findOwnDevice } from './own-device.ts';
 import { createPersist } from './persist.ts';
 import { startWorker } from './worker.ts';
 
@@ -48,9 +49,7 @@ const givenUp = new AbortController();
 const start = async () => {
   const { databaseUrl, redisUrl, artifactsDir } = config;
   const connections = config.limits.databaseConnections;
-  const backend = await createBackend(config.engine, { threads: 1, warn: (message) => log.warn(message) });
-  const engine = backend.describe().name as BackendName;
-  backend.close();
+  const own = await findOwnDevice(config, (message) => log.warn(message));
   // A worker may start before what it needs, or while that is away: it waits, as it does in the middle of a run.
   const patiently = createPersist(log, givenUp.signal);
   const store = await patiently('open the store', () =>
@@ -62,8 +61,8 @@ const start = async () => {
   const tracing = await openTracing({ exporter: config.tracing, service: 'unfold-worker' });
   const metrics = createMetrics();
   const metricsServer = await openMetrics(metrics);
-  const worker = await startWorker({ config, store, queue, log, metrics, tracing, engineName: engine });
-  log.info({ engine, device: config.device }, 'The worker is ready.');
+  const worker = await startWorker({ config, store, queue, log, metrics, tracing, own });
+  log.info(own, 'The worker is ready.');
   return { store, queue, worker, metricsServer, tracing };
 };
 

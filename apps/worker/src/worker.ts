@@ -1,14 +1,14 @@
-import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Config } from '@unfold/config';
 import type { Delivery, DeliveryContext, Queue, Ticket } from '@unfold/queue';
-import type { BackendName } from '@unfold/rnn';
-import type { Finished, Store } from '@unfold/store';
+import { type Finished, newId, type Store } from '@unfold/store';
 import type { Tracing } from '@unfold/telemetry';
 import type { Logger } from 'pino';
 import { type Attempt, startAttempt } from './attempt.ts';
 import type { WorkerMetrics } from './metrics.ts';
+import type { OwnDevice } from './own-device.ts';
 import { createPersist } from './persist.ts';
+import { showPresence } from './presence.ts';
 import { openScratch } from './scratch.ts';
 
 /** A running job whose owner wrote within this time is not taken over: more than any live worker is silent. */
@@ -17,14 +17,13 @@ const firstRetryMs = 1000;
 const longestRetryMs = 30_000;
 
 export interface WorkerServices {
-  config: Pick<Config, 'dataDir' | 'device' | 'storagePatienceSeconds' | 'threads'>;
+  config: Pick<Config, 'dataDir' | 'storagePatienceSeconds' | 'threads'>;
   store: Store;
   queue: Queue;
   log: Logger;
   metrics: WorkerMetrics;
   tracing: Tracing;
-  /** Name of the backend that trains here where a job names none, as job resources show it. */
-  engineName: BackendName;
+  own: OwnDevice;
 }
 
 export interface WorkerHandle {
@@ -34,17 +33,13 @@ export interface WorkerHandle {
 
 /** Takes jobs from the queue, one at a time. */
 export const startWorker = async (services: WorkerServices): Promise<WorkerHandle> => {
-  const { config, store, queue, log, metrics, tracing } = services;
+  const { config, store, queue, log, metrics, tracing, own } = services;
   const stopped = new AbortController();
   const scratch = await openScratch(config.dataDir);
   const persist = createPersist(log);
   const persistUntilStopped = createPersist(log, stopped.signal);
-  const identity = {
-    // Containers on one host's network share its name, and each calls its first process 1.
-    worker: `${hostname()}:${process.pid}:${randomUUID()}`,
-    engine: services.engineName,
-    device: config.device,
-  };
+  const id = newId('worker');
+  const identity = { worker: id, engines: own.engines };
   const attemptServices = {
     store,
     queue,
@@ -53,9 +48,7 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
     log,
     metrics,
     tracing,
-    engine: services.engineName,
     threads: config.threads,
-    device: config.device,
     storagePatienceMs: config.storagePatienceSeconds * 1000,
   };
   let current: Attempt | null = null;
@@ -134,12 +127,14 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
   const unsubscribe = queue.onControl(({ job_id }) => {
     if (current?.job_id === job_id) current.look();
   });
-  const consumer = await queue.consume(handle);
+  const presence = await showPresence(store, { id, host: hostname(), pid: process.pid, ...own }, log);
+  const consumer = await queue.consume(own.device, handle);
 
   return {
     stop: async () => {
       stopped.abort();
       current?.stop();
+      await presence.leave();
       await consumer.close();
       unsubscribe();
       const waiting = [...resting];

@@ -119,10 +119,9 @@ export const environment = z.object({
     .default('auto')
     .meta({ description: 'Engine that trains and infers when a job names none.' }),
   UNFOLD_DEVICE: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9:._-]{0,62}$/, 'a device name, such as cpu')
+    .enum(['cpu', 'gpu'], { error: 'cpu or gpu' })
     .default('cpu')
-    .meta({ description: 'Device that a worker process owns.' }),
+    .meta({ description: 'The kind of device that a worker process owns.' }),
   OTEL_EXPORTER_OTLP_ENDPOINT: url(
     ['http:', 'https:'],
     'http://127.0.0.1:4318',

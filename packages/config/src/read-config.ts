@@ -55,7 +55,7 @@ export interface Config {
   allowedOrigins: string[];
   logLevel: Environment['LOG_LEVEL'];
   engine: Environment['UNFOLD_ENGINE'];
-  device: string;
+  device: Environment['UNFOLD_DEVICE'];
   /** Threads that a worker computes with; null: one per processor. */
   threads: number | null;
   /** Where traces are sent; null: nowhere. */

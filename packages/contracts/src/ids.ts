@@ -12,6 +12,8 @@ export const idPrefixes = [
   'we',
   'evt',
   'dlv',
+  'worker',
+  'device',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 
@@ -32,6 +34,9 @@ export const snapshotId = idSchema('snap');
 export const webhookEndpointId = idSchema('we');
 export const webhookEventId = idSchema('evt');
 export const webhookDeliveryId = idSchema('dlv');
+export const workerId = idSchema('worker');
+/** The same for the same device of the same host. */
+export const deviceId = idSchema('device');
 
 /** A model's name: lower case, usable in a URL and as a file name. The newest model of a name answers to it. */
 export const modelName = z

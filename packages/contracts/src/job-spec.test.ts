@@ -137,9 +137,21 @@ describe('a job spec', () => {
   });
 
   it('says once what is wrong with a text', () => {
-    expect(refusal({ file, device: '\ud800' }).message).toBe(
-      'device: expected valid Unicode without lone surrogates, but received "\\ud800".',
+    expect(refusal({ file, metadata: { note: '\ud800' } }).message).toBe(
+      'metadata.note: expected valid Unicode without lone surrogates, but received "\\ud800".',
     );
+  });
+
+  it('asks for a kind of device that the engine computes on', () => {
+    for (const choice of [{ device: 'cpu' }, { device: 'gpu' }, { device: 'cpu', engine: 'native' }])
+      expect(parseRequest(jobSpec, { file, ...choice })).toMatchObject(choice);
+    expect(refusal({ file, device: 'tpu' }).message).toBe(
+      'device: expected one of "cpu", "gpu", but received "tpu".',
+    );
+    expect(refusal({ file, device: 'gpu', engine: 'native' })).toMatchObject({
+      code: 'contradictory_options',
+      param: 'device',
+    });
   });
 
   it('clips by one of two measures, or by none', () => {

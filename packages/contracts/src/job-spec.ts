@@ -2,13 +2,14 @@ import { z } from 'zod';
 import { fileId, modelName } from './ids.ts';
 import { contradiction } from './spec/contradictions/contradiction.ts';
 import { findContradictions } from './spec/contradictions/find-contradictions.ts';
+import { deviceClasses, engineNames } from './spec/demand.ts';
 import { modelOptions } from './spec/model-options.ts';
 import { seriesOptions } from './spec/series-options.ts';
 import { startFrom } from './spec/start-from.ts';
 import { task } from './spec/tasks.ts';
 import { textOptions } from './spec/text-options.ts';
 import { trainingOptions } from './spec/training-options.ts';
-import { cleanText, metadata } from './text.ts';
+import { metadata } from './text.ts';
 
 const fields = z.strictObject({
   name: modelName
@@ -29,11 +30,15 @@ const fields = z.strictObject({
     .nullable()
     .default(null)
     .meta({ description: 'A trained model to start from. null: random weights.' }),
-  engine: z.enum(['auto', 'native', 'reference']).default('auto').meta({ description: 'What computes.' }),
-  device: cleanText({ min: 1, max: 64 })
+  engine: z
+    .enum(['auto', ...engineNames])
+    .default('auto')
+    .meta({ description: 'What computes.' }),
+  device: z
+    .enum(deviceClasses)
     .nullable()
     .default(null)
-    .meta({ description: 'The device to run on. null: any.' }),
+    .meta({ description: 'The kind of device to run on. null: any that has the engine.' }),
   seed: z.int().min(0).max(4_294_967_295).default(1).meta({
     description: 'Of every random number: the same seed gives the same run.',
   }),

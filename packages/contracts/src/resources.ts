@@ -115,6 +115,10 @@ export const jobResource = z
     error: jobError.nullable(),
     progress: jobProgress,
     queue_position: z.int().nullable().meta({ description: '1 is next; null unless queued.' }),
+    blocked: z
+      .object({ code: z.literal('no_worker'), message: z.string(), param: z.string().nullable() })
+      .nullable()
+      .meta({ description: 'Why a queued job cannot begin, whatever is before it in the queue.' }),
     engine: z.string().nullable(),
     device: z.string().nullable(),
     created_at: isoTime,

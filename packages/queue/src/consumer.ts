@@ -1,8 +1,8 @@
-import { DelayedError, type Job, WaitingError } from 'bullmq';
-import type { Datastore, Payload } from './datastore.ts';
+import { DelayedError, type Job, WaitingError, type Worker } from 'bullmq';
+import type { Connected, Datastore, Payload } from './datastore.ts';
 import { closeWithinMs, reach, settlesWithin } from './deadline.ts';
 import type { Log } from './log.ts';
-import { queueName, readTicketId } from './ticket.ts';
+import { type Lane, readTicketId } from './ticket.ts';
 
 export interface Delivery {
   job_id: string;
@@ -45,25 +45,35 @@ const settings = {
   runRetryDelay: 500,
 };
 
+type LaneWorker = Connected<Worker<Payload>>;
+
 /**
- * Runs `handler` for one delivery at a time. A delivery is done when its handler returns; one whose handler throws,
- * whose process dies or whose lock is lost comes again.
+ * Runs `handler` for one delivery at a time, from whichever lane; a lane is looked at while no other's delivery is being handled. A delivery
+ * is done when its handler returns; one whose handler throws, whose process dies or whose lock is lost comes again.
  */
-export const openConsumer = async (datastore: Datastore, handler: Handler, log: Log): Promise<Consumer> => {
+export const openConsumer = async (
+  datastore: Datastore,
+  lanes: readonly Lane[],
+  handler: Handler,
+  log: Log,
+): Promise<Consumer> => {
   let current: Promise<void> | null = null;
   let closing: Promise<void> | null = null;
+  const workers = new Map<Lane, LaneWorker>();
+
+  const giveBack = async (job: Job<Payload>, token: string): Promise<never> => {
+    // When the store cannot be told, the lock runs out and brings the delivery back: later, but surely.
+    await reach('requeue', () => job.moveToWait(token)).catch((error) =>
+      log('warn', `Delivery ${job.id} goes back only when its lock runs out`, error),
+    );
+    throw new WaitingError();
+  };
 
   const handle = async (job: Job<Payload>, token: string, signal: AbortSignal): Promise<void> => {
-    const requeue = async (): Promise<never> => {
-      // When the store cannot be told, the lock runs out and brings the delivery back: later, but surely.
-      await reach('requeue', () => job.moveToWait(token)).catch((error) =>
-        log('warn', `Delivery ${job.id} goes back only when its lock runs out`, error),
-      );
-      throw new WaitingError();
-    };
     try {
       const { job_id, traceparent = null } = job.data;
-      await handler({ job_id, enqueue_count: readTicketId(job.id), traceparent }, { signal, requeue });
+      const delivery = { job_id, enqueue_count: readTicketId(job.id), traceparent };
+      await handler(delivery, { signal, requeue: () => giveBack(job, token) });
     } catch (error) {
       if (error instanceof WaitingError) throw error;
       log('error', `The handler of delivery ${job.id} failed; it comes again`, error);
@@ -74,27 +84,41 @@ export const openConsumer = async (datastore: Datastore, handler: Handler, log: 
     }
   };
 
+  const others = (lane: Lane): Worker<Payload>[] =>
+    [...workers].filter(([name]) => name !== lane).map(([, { object }]) => object);
+
   // BullMQ hands a signal only to a processor that declares three parameters.
-  const processor = async (job: Job<Payload>, token?: string, signal?: AbortSignal): Promise<void> => {
-    current = handle(job, token ?? '', signal ?? new AbortController().signal);
-    try {
-      await current;
-    } finally {
-      current = null;
-    }
+  const processor =
+    (lane: Lane) =>
+    async (job: Job<Payload>, given?: string, signal?: AbortSignal): Promise<void> => {
+      const token = given ?? '';
+      // Two lanes may have been handed a delivery at the same moment.
+      if (current !== null) return giveBack(job, token);
+      current = handle(job, token, signal ?? new AbortController().signal);
+      for (const worker of others(lane)) void worker.pause(true);
+      try {
+        await current;
+      } finally {
+        current = null;
+        if (closing === null) for (const worker of others(lane)) void worker.resume();
+      }
+    };
+
+  const openLane = (lane: Lane): void => {
+    const made = datastore.worker(lane, processor(lane), { ...settings, autorun: false });
+    const worker = made.object;
+    worker.on('error', (error) => {
+      if (!closing) log('warn', 'The consumer of the job queue is disturbed', error);
+    });
+    worker.on('lockRenewalFailed', (ids) => {
+      for (const id of ids) worker.cancelJob(id, 'the lock of the delivery was lost');
+    });
+    worker.on('stalled', (id) => log('info', `Delivery ${id} lost its consumer and comes again`));
+    workers.set(lane, made);
   };
 
-  const { object: worker, drop } = datastore.worker(queueName, processor, { ...settings, autorun: false });
-  worker.on('error', (error) => {
-    if (!closing) log('warn', 'The consumer of the job queue is disturbed', error);
-  });
-  worker.on('lockRenewalFailed', (ids) => {
-    for (const id of ids) worker.cancelJob(id, 'the lock of the delivery was lost');
-  });
-  worker.on('stalled', (id) => log('info', `Delivery ${id} lost its consumer and comes again`));
-
-  const closeWorker = async (): Promise<void> => {
-    const closed = worker.close();
+  const closeLane = async ({ object, drop }: LaneWorker): Promise<void> => {
+    const closed = object.close();
     while (!(await settlesWithin(closeWithinMs, closed))) {
       // A running handler may take its time; a store that does not answer may not.
       if (!current) break;
@@ -102,20 +126,26 @@ export const openConsumer = async (datastore: Datastore, handler: Handler, log: 
     }
     drop();
   };
+  const closeAll = async (): Promise<void> => {
+    await Promise.all([...workers.values()].map(closeLane));
+  };
 
+  for (const lane of lanes) openLane(lane);
+  const opened = [...workers.values()].map(({ object }) => object);
   try {
-    await reach('consumer', () => worker.waitUntilReady());
+    await reach('consumer', () => Promise.all(opened.map((worker) => worker.waitUntilReady())));
   } catch (error) {
-    closing = closeWorker();
+    closing = closeAll();
     await closing;
     throw error;
   }
-  worker.run().catch((error) => log('error', 'The consumer of the job queue ended', error));
+  for (const worker of opened)
+    worker.run().catch((error) => log('error', 'The consumer of the job queue ended', error));
 
   return {
-    close: () => (closing ??= closeWorker()),
+    close: () => (closing ??= closeAll()),
     get running() {
-      return closing === null && worker.isRunning();
+      return closing === null && opened.every((worker) => worker.isRunning());
     },
   };
 };

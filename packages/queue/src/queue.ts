@@ -1,3 +1,4 @@
+import type { DeviceClass } from '@unfold/contracts';
 import type { Queue as BullQueue } from 'bullmq';
 import { type Announcement, createAnnouncer } from './announcer.ts';
 import { type Consumer, type Handler, openConsumer } from './consumer.ts';
@@ -5,7 +6,7 @@ import { type Connected, openDatastore, type Payload } from './datastore.ts';
 import { closeWithinMs, reach, settlesWithin } from './deadline.ts';
 import { type Log, limitRate } from './log.ts';
 import { openChannel, type Subscription } from './relay-channel.ts';
-import { bullPriority, queueName, type Ticket, ticketId } from './ticket.ts';
+import { bullPriority, type Lane, laneOf, lanes, lanesFor, type Ticket, ticketId } from './ticket.ts';
 
 /** Something that a running job's worker should do. */
 export interface ControlMessage {
@@ -31,7 +32,8 @@ export interface Queue {
   holds(ticket: Ticket): Promise<boolean>;
   /** Takes a waiting ticket back; one that is being handled, or unknown, stays as it is. */
   remove(ticket: Ticket): Promise<void>;
-  consume(handler: Handler): Promise<Consumer>;
+  /** Takes what a worker with such a device can serve, one delivery at a time. */
+  consume(device: DeviceClass, handler: Handler): Promise<Consumer>;
   /** Hints that a job's log has grown up to `seq`. Never rejects; may be merged with others or lost. */
   announce(message: Announcement): Promise<void>;
   onAnnounce(listener: (message: Announcement) => void): Subscription;
@@ -70,20 +72,30 @@ export const openQueue = async (o: {
   const log = limitRate(o.log ?? (() => {}));
   const datastore = openDatastore(o);
   await reach('connect', () => datastore.check(log), 10_000);
-  const made = datastore.queue(queueName, {
-    defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
-    // Nobody reads BullMQ's own events: the job table has the only log.
-    streams: { events: { maxLen: 100 } },
-  });
-  const queue = made.object;
   let closing: Promise<void> | null = null;
-  queue.on('error', (error) => {
-    if (!closing) log('warn', 'The job queue is disturbed', error);
-  });
-  const channel = await reach('connect', () => queue.waitUntilReady(), 30_000)
+  const openLane = (lane: Lane): Connected<BullQueue<Payload>> => {
+    const made = datastore.queue(lane, {
+      defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
+      // Nobody reads BullMQ's own events: the job table has the only log.
+      streams: { events: { maxLen: 100 } },
+    });
+    made.object.on('error', (error) => {
+      if (!closing) log('warn', 'The job queue is disturbed', error);
+    });
+    return made;
+  };
+  const made = new Map(lanes.map((lane) => [lane, openLane(lane)]));
+  const queues = [...made.values()].map(({ object }) => object);
+  const queueOf = (ticket: Pick<Ticket, 'device'>): BullQueue<Payload> => made.get(laneOf(ticket))!.object;
+  const closeQueues = () => Promise.all([...made.values()].map(closeQueue));
+  const channel = await reach(
+    'connect',
+    () => Promise.all(queues.map((queue) => queue.waitUntilReady())),
+    30_000,
+  )
     .then(() => openChannel(datastore, log))
     .catch(async (error) => {
-      closing = closeQueue(made);
+      closing = closeQueues().then(() => undefined);
       await closing;
       throw error;
     });
@@ -92,15 +104,22 @@ export const openQueue = async (o: {
 
   const closeAll = async (): Promise<void> => {
     await Promise.all([...consumers].map((consumer) => consumer.close()));
-    await Promise.all([channel.close(), closeQueue(made)]);
+    await Promise.all([channel.close(), closeQueues()]);
   };
 
   return {
-    enqueue: (...tickets) => reach('enqueue', async () => void (await queue.addBulk(tickets.map(toBullJob)))),
-    holds: (ticket) => reach('look up', async () => (await queue.getJob(ticketId(ticket))) !== undefined),
-    remove: (ticket) => reach('remove', async () => void (await queue.remove(ticketId(ticket)))),
-    consume: async (handler) => {
-      const consumer = await openConsumer(datastore, handler, log);
+    enqueue: (...tickets) =>
+      reach('enqueue', async () => {
+        const byLane = lanes.map((lane) => tickets.filter((ticket) => laneOf(ticket) === lane));
+        await Promise.all(
+          byLane.map(([first, ...more]) => first && queueOf(first).addBulk([first, ...more].map(toBullJob))),
+        );
+      }),
+    holds: (ticket) =>
+      reach('look up', async () => (await queueOf(ticket).getJob(ticketId(ticket))) !== undefined),
+    remove: (ticket) => reach('remove', async () => void (await queueOf(ticket).remove(ticketId(ticket)))),
+    consume: async (device, handler) => {
+      const consumer = await openConsumer(datastore, lanesFor(device), handler, log);
       consumers.add(consumer);
       return consumer;
     },
@@ -113,15 +132,17 @@ export const openQueue = async (o: {
     onControl: (listener) => channel.subscribe<ControlMessage>(control, listener),
     counts: () =>
       reach('count', async () => {
-        const counts = await queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed');
-        const of = (name: string): number => counts[name] ?? 0;
+        const counts = await Promise.all(
+          queues.map((queue) => queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed')),
+        );
+        const of = (name: string): number => counts.reduce((sum, each) => sum + (each[name] ?? 0), 0);
         return {
           waiting: of('waiting') + of('prioritized'),
           active: of('active'),
           delayed: of('delayed'),
         };
       }),
-    ping: () => reach('ping', async () => void (await queue.getJobCounts('active'))),
+    ping: () => reach('ping', async () => void (await queues[0]!.getJobCounts('active'))),
     close: () => (closing ??= closeAll()),
   };
 };

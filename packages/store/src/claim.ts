@@ -1,4 +1,4 @@
-import type { JobSpec } from '@unfold/contracts';
+import type { DeviceClass, EngineName, JobSpec } from '@unfold/contracts';
 
 /** What a worker shows with every write: it owns the job only while this attempt is the newest. */
 export interface Claim {
@@ -6,11 +6,12 @@ export interface Claim {
   attempt: number;
 }
 
-/** Who claims a job. `worker` names the process; the job's resource will show `device`, and `engine` unless its spec asks for another. */
+/** Who claims a job. */
 export interface ClaimedBy {
+  /** The process's id. */
   worker: string;
-  engine: string;
-  device: string;
+  /** What it has, the one for jobs that name none first. */
+  engines: readonly EngineName[];
   /**
    * A running job whose owner wrote within this many milliseconds is not taken over: the delivery was a duplicate.
    * Default 1000, the longest that a live worker is silent.
@@ -34,6 +35,8 @@ export interface Claimed {
   claim: Claim;
   project: string;
   spec: JobSpec;
+  /** What is to compute: what the spec names, even if this worker lacks it, or what suits the device that it names. */
+  engine: EngineName;
   resume: ResumePoint | null;
   /** Sequence number of the last frame so far, `status running` and `restart` included. */
   head: number;
@@ -47,4 +50,6 @@ export interface EnqueueTicket {
   enqueue_count: number;
   /** −100…100, higher first. */
   priority: number;
+  /** The class of device that the job needs; null: any. */
+  device: DeviceClass | null;
 }

@@ -14,3 +14,4 @@ export type * from './repositories.ts';
 export type * from './sessions/sessions.ts';
 export { openStore, type Store, type StoreOptions } from './store.ts';
 export type * from './webhooks/webhooks.ts';
+export type * from './workers/worker-repository.ts';

@@ -22,6 +22,7 @@ import { createSessionRepository } from './sessions/session-repository.ts';
 import type { SessionLimits, SessionRepository } from './sessions/sessions.ts';
 import { createSecretBox } from './webhooks/secret-box.ts';
 import { createWebhookRepository, type WebhookRepository } from './webhooks/webhooks.ts';
+import { createWorkerRepository, type WorkerRepository } from './workers/worker-repository.ts';
 
 export interface StoreOptions {
   databaseUrl: string;
@@ -49,6 +50,7 @@ export interface Store {
   keys: KeyRepository;
   webhooks: WebhookRepository;
   sessions: SessionRepository;
+  workers: WorkerRepository;
   artifacts: ArtifactStore;
   /**
    * The stored answer of an earlier request with this key, or null. For routes that check a request before they
@@ -91,6 +93,7 @@ export const openStore = async ({
     keys: createKeyRepository(database),
     webhooks: createWebhookRepository(database, createSecretBox(encryptionKey)),
     sessions: createSessionRepository(database, sessionLimits),
+    workers: createWorkerRepository(database),
     artifacts,
     replay: (project, idempotency) => replay(database, project, idempotency),
     ping: () =>

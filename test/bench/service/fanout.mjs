@@ -34,7 +34,7 @@ async function startRun(store, queue, url) {
   const headers = { 'content-type': 'application/json' };
   const body = JSON.stringify({ file: file.resource.id, training: { sequence_length: 16 } });
   const job = await (await fetch(`${url}/v1/jobs`, { method: 'POST', headers, body })).json();
-  const claimed = await store.jobs.claim(job.id, { worker: 'bench', engine: 'reference', device: 'cpu' });
+  const claimed = await store.jobs.claim(job.id, { worker: 'bench', engines: ['reference'] });
   await queue.announce({ job_id: job.id, seq: claimed.head });
   return claimed.claim;
 }

@@ -35,6 +35,7 @@ const tags = [
   { name: 'Inference', description: 'Text generation and scoring.' },
   { name: 'Webhooks', description: 'Telling you of events, signed as Standard Webhooks say.' },
   { name: 'Sessions', description: 'What a model remembers between calls: kept, forked, restored.' },
+  { name: 'Workers', description: 'What there is to train on.' },
   { name: 'Keys', description: 'API keys.' },
   { name: 'Service', description: 'For operators.' },
 ];

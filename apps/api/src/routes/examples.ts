@@ -72,6 +72,7 @@ export const jobExample: JobResource = {
   error: null,
   progress: { step: 0, total_steps: null, epoch: 0, tokens: 0, eta_seconds: null },
   queue_position: 1,
+  blocked: null,
   engine: null,
   device: null,
   created_at: '2026-11-22T20:00:00.000Z',

@@ -22,6 +22,7 @@ import { registerSnapshotRoutes } from './snapshots.ts';
 import { registerStreamSocket } from './stream-socket.ts';
 import { registerWebhookDeliveryRoutes } from './webhook-deliveries.ts';
 import { registerWebhookEndpointRoutes } from './webhook-endpoints.ts';
+import { registerWorkerRoutes } from './workers.ts';
 
 const all = [
   registerFileRoutes,
@@ -44,6 +45,7 @@ const all = [
   registerSessionRoutes,
   registerSnapshotRoutes,
   registerSessionStateRoute,
+  registerWorkerRoutes,
   registerKeyRoutes,
   registerServiceRoutes,
 ];

@@ -1,7 +1,8 @@
 import { type JobSpec, UnfoldError } from '@unfold/contracts';
 import { toJson } from '../clean-json.ts';
-import type { Statements } from '../database.ts';
+import { Prisma, type Statements } from '../database.ts';
 import { notFound } from '../pages.ts';
+import { hasWorker } from '../workers/worker-row.ts';
 import { statusFrame } from './job-changes.ts';
 import type { JobRow } from './job-row.ts';
 
@@ -18,6 +19,7 @@ interface Placed {
   /** Jobs that were queued before these. */
   queued: number;
   queue_position: number;
+  served: boolean;
   created_at: Date | null;
 }
 
@@ -38,6 +40,7 @@ const toRow = ({ id, project, spec, key_id }: NewJob, placed: Placed): JobRow | 
     ...{ created_at: placed.created_at, started_at: null, ended_at: null },
     ...{ attempt: 0, owned: false, next_seq: 2, requested: null, attempts_without_checkpoint: 0 },
     ...{ enqueue_count: 1, progress: noProgress, queue_position: placed.queue_position },
+    served: placed.served,
   };
 };
 
@@ -93,7 +96,8 @@ export const insertJobs = async (
            (SELECT coalesce(sum(w.jobs), 0) FROM waiting w WHERE w.priority >= c.priority)::int
              + (SELECT count(*) FROM accepted a
                 WHERE a.priority > c.priority OR (a.priority = c.priority AND a.place < c.place))::int
-             + 1 AS queue_position
+             + 1 AS queue_position,
+           ${hasWorker(Prisma.sql`c.spec`)} AS served
     FROM checked c CROSS JOIN depth LEFT JOIN job ON job.id = c.id
     ORDER BY c.place`;
   return jobs.map((job, k) => toRow(job, placed[k] as Placed));

@@ -1,4 +1,4 @@
-import type { FrameBody, JobError } from '@unfold/contracts';
+import { type FrameBody, type JobError, placement } from '@unfold/contracts';
 import type { Claim, Claimed, ClaimedBy, ResumePoint } from '../claim.ts';
 import { type Database, Prisma, type Statements } from '../database.ts';
 import { newId } from '../new-id.ts';
@@ -44,13 +44,13 @@ const settle = async (queries: Statements, job: JobRow): Promise<boolean> => {
 
 const begin = async (queries: Statements, job: JobRow, by: ClaimedBy): Promise<Claimed> => {
   const attempt = job.attempt + 1;
-  const engine = job.spec.engine === 'auto' ? by.engine : job.spec.engine;
+  const { engine, device } = placement(job.spec, by.engines);
   const resume = attempt > 1 ? await newestCheckpoint(queries, job.id) : null;
   const frames: FrameBody[] = [statusFrame('running', attempt)];
   if (attempt > 1) frames.push({ type: 'restart', attempt, from_step: resume?.step ?? 0, reason: 'resumed' });
   const [begun] = await queries.$queryRaw<{ head: number; waited: number | null }[]>`
     WITH job AS (
-      UPDATE jobs SET status = 'running', error = NULL, engine = ${engine}, device = ${by.device},
+      UPDATE jobs SET status = 'running', error = NULL, engine = ${engine}, device = ${device},
         started_at = COALESCE(started_at, now())
       WHERE id = ${job.id}
       RETURNING extract(epoch FROM clock_timestamp() - queued_at)::float8 AS waited
@@ -65,6 +65,7 @@ const begin = async (queries: Statements, job: JobRow, by: ClaimedBy): Promise<C
     claim: { job_id: job.id, attempt },
     project: job.project,
     spec: job.spec,
+    engine,
     resume,
     head: begun?.head ?? 0,
     waited_seconds: job.status === 'queued' ? (begun?.waited ?? null) : null,

@@ -11,7 +11,7 @@ import { insertJobs, type NewJob } from './insert-jobs.ts';
 import { createClaim, createFinish } from './job-attempts.ts';
 import { lockJob } from './job-changes.ts';
 import { createRequest, createResume } from './job-requests.ts';
-import { findJob, type JobRow, selectJobs, toJobResource, toTicket } from './job-row.ts';
+import { findJob, type JobRow, selectJobs, type TicketRow, toJobResource, toTicket } from './job-row.ts';
 import { copyStartWeights } from './start-weights.ts';
 
 /** A log of millions of frames takes a while to delete. */
@@ -45,8 +45,10 @@ const toCreated = (row: JobRow) => ({
 const ticketsOf = async (database: Database, condition: Prisma.Sql) => {
   const rows = await database.run(
     (queries) =>
-      queries.$queryRaw<Pick<JobRow, 'id' | 'enqueue_count' | 'priority'>[]>`
-      SELECT j.id, h.enqueue_count, j.priority FROM jobs j JOIN job_heads h ON h.job_id = j.id
+      queries.$queryRaw<TicketRow[]>`
+      SELECT j.id, h.enqueue_count, j.priority,
+             json_build_object('engine', j.spec->'engine', 'device', j.spec->'device') AS spec
+      FROM jobs j JOIN job_heads h ON h.job_id = j.id
       WHERE ${condition} ORDER BY j.priority DESC, j.queued_at, j.id`,
   );
   return rows.map(toTicket);

@@ -1,4 +1,6 @@
 import {
+  type Demand,
+  demandedDevice,
   type JobError,
   type JobProgress,
   type JobRequest,
@@ -9,6 +11,7 @@ import {
 } from '@unfold/contracts';
 import type { EnqueueTicket } from '../claim.ts';
 import { Prisma, type Statements } from '../database.ts';
+import { hasWorker } from '../workers/worker-row.ts';
 
 /** A job and its head, as {@link selectJobs} reads them. */
 export interface JobRow {
@@ -37,27 +40,31 @@ export interface JobRow {
   enqueue_count: number;
   progress: JobProgress;
   queue_position: number | null;
+  /** Whether a running worker can take it; null unless queued. */
+  served: boolean | null;
 }
 
-/** Looks at everything that is queued before the job. */
-const queuePosition = Prisma.sql`
+/** A queued job's prospects: looks at everything that is queued before it, and at the running workers. */
+const prospects = Prisma.sql`
   CASE WHEN j.status = 'queued' THEN
     (SELECT count(*)::int + 1 FROM jobs q
      WHERE q.status = 'queued' AND (q.priority > j.priority
        OR (q.priority = j.priority AND (q.queued_at, q.id) < (j.queued_at, j.id))))
-  END`;
+  END AS queue_position,
+  CASE WHEN j.status = 'queued' THEN ${hasWorker(Prisma.sql`j.spec`)} END AS served`;
+const noProspects = Prisma.sql`NULL AS queue_position, NULL AS served`;
 
 /** Reads whole jobs in one statement, so that job, head and place in the queue belong together. */
 export const selectJobs = (
   queries: Statements,
   rest: Prisma.Sql,
-  position: Prisma.Sql = queuePosition,
+  others: Prisma.Sql = prospects,
 ): Promise<JobRow[]> =>
   queries.$queryRaw<JobRow[]>`
     SELECT j.id, j.project, j.name, j.status, j.spec, j.metadata, j.priority, j.file, j.validation_file, j.model_id,
            j.error, j.engine, j.device, j.key_id, j.created_at, j.started_at, j.ended_at,
            h.attempt, h.owned, h.next_seq, h.requested, h.attempts_without_checkpoint, h.enqueue_count, h.progress,
-           ${position} AS queue_position
+           ${others}
     FROM jobs j JOIN job_heads h ON h.job_id = j.id
     ${rest}`;
 
@@ -65,10 +72,10 @@ const findOne = async (
   queries: Statements,
   id: string,
   project: string | null,
-  position: Prisma.Sql,
+  others: Prisma.Sql,
 ): Promise<JobRow | null> => {
   const within = project === null ? Prisma.empty : Prisma.sql`AND j.project = ${project}`;
-  const [row] = await selectJobs(queries, Prisma.sql`WHERE j.id = ${id} ${within}`, position);
+  const [row] = await selectJobs(queries, Prisma.sql`WHERE j.id = ${id} ${within}`, others);
   return row ?? null;
 };
 
@@ -76,14 +83,26 @@ export const findJob = (
   queries: Statements,
   id: string,
   project: string | null = null,
-): Promise<JobRow | null> => findOne(queries, id, project, queuePosition);
+): Promise<JobRow | null> => findOne(queries, id, project, prospects);
 
-/** The same for whoever is about to change the job, and needs no place in the queue: `queue_position` is null. */
+/** The same for whoever is about to change the job, and needs no prospects: `queue_position` and `served` are null. */
 export const findUnplaced = (
   queries: Statements,
   id: string,
   project: string | null = null,
-): Promise<JobRow | null> => findOne(queries, id, project, Prisma.sql`NULL`);
+): Promise<JobRow | null> => findOne(queries, id, project, noProspects);
+
+const withoutWorker = ({ engine, device }: Demand): JobResource['blocked'] => {
+  const code = 'no_worker';
+  if (engine !== 'auto')
+    return {
+      code,
+      message: `No running worker has the engine ${JSON.stringify(engine)}: the job begins when one is started.`,
+      param: 'engine',
+    };
+  const message = device === null ? 'No worker is running' : `No running worker has a ${device}`;
+  return { code, message: `${message}: the job begins when one is started.`, param: device && 'device' };
+};
 
 export const toJobResource = (row: JobRow): JobResource => ({
   id: row.id,
@@ -98,6 +117,7 @@ export const toJobResource = (row: JobRow): JobResource => ({
   error: row.error,
   progress: row.progress,
   queue_position: row.queue_position,
+  blocked: row.served === false ? withoutWorker(row.spec) : null,
   engine: row.engine,
   device: row.device,
   created_at: row.created_at.toISOString(),
@@ -106,8 +126,14 @@ export const toJobResource = (row: JobRow): JobResource => ({
   metadata: row.metadata,
 });
 
-export const toTicket = (row: Pick<JobRow, 'id' | 'enqueue_count' | 'priority'>): EnqueueTicket => ({
-  job_id: row.id,
-  enqueue_count: row.enqueue_count,
-  priority: row.priority,
+/** What a ticket is made of. */
+export interface TicketRow extends Pick<JobRow, 'id' | 'enqueue_count' | 'priority'> {
+  spec: Demand;
+}
+
+export const toTicket = ({ id, enqueue_count, priority, spec }: TicketRow): EnqueueTicket => ({
+  job_id: id,
+  enqueue_count,
+  priority,
+  device: demandedDevice(spec),
 });

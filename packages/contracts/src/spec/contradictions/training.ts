@@ -1,4 +1,5 @@
 import type { CompletedSpec } from '../../job-spec.ts';
+import { excludesDevice } from '../demand.ts';
 import type { ParameterGroup } from '../start-from.ts';
 import { excludes, quoted, type Rule, readsWindows, writesText } from './rule.ts';
 
@@ -125,5 +126,12 @@ transfer.push(
       : null,
 );
 
+const placement: Rule[] = [
+  (spec) =>
+    excludesDevice(spec)
+      ? excludes('device', spec.device, 'engine', spec.engine, 'that engine never computes there')
+      : null,
+];
+
 /** Options of the training that exclude each other, the network's or the task. */
-export const trainingRules: Rule[] = [...forcing, ...schedules, ...transfer];
+export const trainingRules: Rule[] = [...forcing, ...schedules, ...transfer, ...placement];

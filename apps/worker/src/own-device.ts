@@ -1,0 +1,47 @@
+import { cpus, totalmem } from 'node:os';
+import type { DeviceClass, EngineName } from '@unfold/contracts';
+import { type BackendName, createBackend } from '@unfold/rnn';
+
+/** What this process computes on, as it tells others. */
+export interface OwnDevice {
+  device: DeviceClass;
+  /** What the machine calls it. */
+  description: string;
+  memory_bytes: number | null;
+  /** What jobs may ask for here; the first is what `auto` takes. */
+  engines: EngineName[];
+}
+
+/** The engine that a name stands for on this machine. @throws what `createBackend` throws where it is not there */
+const engineNamed = async (name: BackendName, warn: (message: string) => void): Promise<EngineName> => {
+  const backend = await createBackend(name, { threads: 1, warn });
+  backend.close();
+  return backend.describe().name as EngineName;
+};
+
+const processorMemory = (): number => {
+  const limit = process.constrainedMemory();
+  // 0, or more than there is: nothing limits this process.
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+};
+
+/**
+ * Finds out what there is, by trying.
+ * @param wanted the engine for jobs that name none
+ * @throws if it is not there
+ */
+export const findOwnDevice = async (
+  { engine, device }: { engine: BackendName; device: DeviceClass },
+  warn: (message: string) => void,
+): Promise<OwnDevice> => {
+  const first = await engineNamed(engine, warn);
+  const native = await engineNamed('native', warn).catch(() => null);
+  const engines = new Set<EngineName>([first, ...(native === null ? [] : [native]), 'reference']);
+  const [processor] = cpus();
+  return {
+    device,
+    description: processor?.model.trim() || process.arch,
+    memory_bytes: processorMemory(),
+    engines: [...engines],
+  };
+};

@@ -1,0 +1,44 @@
+import type { WorkerResource } from '@unfold/contracts';
+import { Prisma } from '../database.ts';
+
+/** A worker that has been silent for this long is gone: it reports every few seconds. */
+const lostAfter = Prisma.sql`interval '20 seconds'`;
+
+export const isAlive = Prisma.sql`seen_at > clock_timestamp() - ${lostAfter}`;
+
+/** Whether a running worker has what a spec, an expression of type json, demands. Whatever has a GPU has a processor too. */
+export const hasWorker = (spec: Prisma.Sql): Prisma.Sql => Prisma.sql`
+  EXISTS (SELECT FROM workers WHERE ${isAlive}
+    AND (device = 'gpu' OR ${spec}->>'device' IS DISTINCT FROM 'gpu')
+    AND (${spec}->>'engine' = 'auto' OR ${spec}->>'engine' = ANY (engines)))`;
+
+/** A worker and the job that it trains. */
+export interface WorkerRow {
+  id: string;
+  host: string;
+  pid: number;
+  device: WorkerResource['device'];
+  description: string;
+  memory_bytes: bigint | null;
+  engines: WorkerResource['engines'];
+  started_at: Date;
+  seen_at: Date;
+  job_id: string | null;
+  job_project: string | null;
+}
+
+/** @param project whose jobs may be named */
+export const toWorkerResource = (row: WorkerRow, project: string): WorkerResource => ({
+  id: row.id,
+  object: 'worker',
+  host: row.host,
+  device: row.device,
+  description: row.description,
+  memory_bytes: row.memory_bytes === null ? null : Number(row.memory_bytes),
+  engines: row.engines,
+  pid: row.pid,
+  status: row.job_id === null ? 'idle' : 'busy',
+  job_id: row.job_project === project ? row.job_id : null,
+  started_at: row.started_at.toISOString(),
+  seen_at: row.seen_at.toISOString(),
+});
