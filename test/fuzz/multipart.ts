@@ -40,6 +40,8 @@ const purposePart = fc
 const oddPart = fc.constantFrom<Part>(
   { headers: ['Content-Disposition: form-data; name="__proto__"'], content: '1' },
   { headers: ['Content-Disposition: form-data; name="expires_after[anchor]"'], content: 'created_at' },
+  { headers: ['Content-Disposition: form-data; name="expires_after[seconds]"'], content: '3600' },
+  { headers: ['Content-Disposition: form-data; name="expires_after[seconds]"'], content: '1e999' },
   { headers: ['Content-Disposition: attachment'], content: 'x' },
   { headers: [], content: 'x' },
   { headers: [`X-Long: ${'x'.repeat(20_000)}`], content: 'x' },

@@ -102,6 +102,32 @@ describe('files', () => {
     await expect(store.files.locate(job.spec.file)).rejects.toMatchObject({ code: 'not_found' });
   });
 
+  it('delete themselves when they are due and no unfinished job reads them', async () => {
+    const { store, database } = fixture;
+    const create = async () => {
+      const file = {
+        ...{ filename: 'x', purpose: 'training' as const, limit_bytes: 1e6 },
+        ...{ upload: chunks('the cat sat on the mat. '.repeat(20)), expires_after: 3600 },
+      };
+      return (await store.files.create('short', file)).resource;
+    };
+    const [idle, used, young] = [await create(), await create(), await create()];
+    expect(idle!.expires_at).toBe(idle!.created_at + 3600);
+    const created = await store.jobs.create('short', jobSpec.parse({ file: used!.id }));
+    expect(await store.files.removeExpired()).toBe(0);
+    await database.query(
+      `UPDATE files SET expires_at = now() WHERE project = 'short' AND id <> '${young!.id}'`,
+    );
+    const { path } = await store.files.locate(idle!.id);
+    expect(await store.files.removeExpired()).toBe(1);
+    await expect(store.files.locate(idle!.id)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(store.artifacts.stream(path)).rejects.toMatchObject({ code: 'data_missing' });
+    await store.jobs.request('short', created.resource.id, 'cancel');
+    expect(await store.files.removeExpired()).toBe(1);
+    const left = await store.files.list('short', { limit: 10 });
+    expect(left.data.map(({ id }) => id)).toEqual([young!.id]);
+  });
+
   it.each([
     ['alone', (store: Store, spec: JobSpec) => store.jobs.create('default', spec)],
     [

@@ -40,9 +40,13 @@ export const createContext = (
     log,
   });
   const sessionLeases = createSessionLeases({ store, metrics, log, leaseMs: timings.leaseMs });
+  const files = createKnownFiles(store);
   const sweeper = startPeriodicWork({
-    name: 'sweeping expired sessions',
-    work: async () => metrics.sessionsExpired.inc(await store.sessions.removeExpired()),
+    name: 'sweeping what has expired',
+    work: async () => {
+      metrics.sessionsExpired.inc(await store.sessions.removeExpired());
+      if ((await store.files.removeExpired()) > 0) files.forget();
+    },
     everyMs: timings.reconcileMs,
     log,
   });
@@ -80,7 +84,7 @@ export const createContext = (
     sockets,
     inference,
     models: createModelDirectory(store),
-    files: createKnownFiles(store),
+    files,
     jobIntake: createJobIntake(store, queue),
     webhooks,
     sessionLeases,

@@ -49,6 +49,12 @@ export const filePurposes = [
 ] as const;
 export const filePurpose = z.enum(filePurposes);
 
+/** When an upload is to be deleted, as OpenAI's clients say it. */
+export const fileExpiry = z.strictObject({
+  anchor: z.literal('created_at'),
+  seconds: z.coerce.number().int().min(3600).max(2_592_000),
+});
+
 /** `GET /v1/files`; pages are as large as OpenAI's. */
 export const fileListQuery = pageOf({ max: 10_000, default: 10_000 }).extend({
   purpose: z
@@ -67,6 +73,7 @@ export const fileResource = z
     object: z.literal('file'),
     bytes: z.int(),
     created_at: unixSeconds,
+    expires_at: unixSeconds.nullable().meta({ description: 'When it is deleted; null: never by itself.' }),
     filename: z.string(),
     purpose: filePurpose,
     status: z.literal('processed'),

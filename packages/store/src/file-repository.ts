@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type FileResource, finalStatuses, UnfoldError } from '@unfold/contracts';
 import { type ArtifactStore, removeArtifacts } from './artifact-store.ts';
-import type { Database } from './database.ts';
+import { type Database, Prisma } from './database.ts';
 import type { File } from './generated/client.ts';
 import { createOnce, isKnown } from './idempotency.ts';
 import { newId } from './new-id.ts';
@@ -17,6 +17,7 @@ const toResource = (row: File): FileResource => ({
   object: 'file',
   bytes: Number(row.bytes),
   created_at: unixSeconds(row.created_at),
+  expires_at: row.expires_at && unixSeconds(row.expires_at),
   filename: row.filename,
   purpose: row.purpose as FileResource['purpose'],
   status: 'processed',
@@ -56,6 +57,13 @@ async function* observe(
   }
 }
 
+const sweepBatch = 100;
+
+/** No job that is not over reads it. */
+const isUnused = Prisma.sql`NOT EXISTS (
+  SELECT 1 FROM jobs WHERE (jobs.file = files.id OR jobs.validation_file = files.id)
+    AND status <> ALL(${[...finalStatuses]}::text[]))`;
+
 const hashOf = (parts: readonly unknown[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 
@@ -90,16 +98,21 @@ export const createFileRepository = (database: Database, artifacts: ArtifactStor
       const { filename, idempotency, quota = null } = file;
       const stored = await store(file, await roomFor(project, file), path);
       // Read late, since in a form the purpose may follow the file.
-      const { purpose } = file;
-      const request_hash = hashOf([filename, purpose, stored.sha256]);
+      const { purpose, expires_after = null } = file;
+      const request_hash = hashOf([
+        ...[filename, purpose, stored.sha256],
+        ...(expires_after === null ? [] : [expires_after]),
+      ]);
       try {
         const created = await database.prismaTransaction((queries) =>
           createOnce(queries, project, idempotency && { ...idempotency, request_hash }, async () => {
             await requireStorage(queries, quota, stored.bytes);
             const key_id = quota?.key_id ?? null;
-            return toResource(
-              await queries.file.create({ data: { id, project, filename, purpose, key_id, ...stored } }),
-            );
+            const created_at = new Date();
+            const expires_at =
+              expires_after === null ? null : new Date(created_at.getTime() + 1000 * expires_after);
+            const data = { id, project, filename, purpose, key_id, created_at, expires_at, ...stored };
+            return toResource(await queries.file.create({ data }));
           }),
         );
         if (created.replayed) await removeArtifacts(artifacts, [path]);
@@ -142,6 +155,20 @@ export const createFileRepository = (database: Database, artifacts: ArtifactStor
       });
       await removeArtifacts(artifacts, [path]);
       return { id, object: 'file', deleted: true };
+    },
+
+    async removeExpired() {
+      const paths = await database.transaction(async (queries) => {
+        // Locked first, and looked at then: a job that is just being created holds a lock on its file, and is seen afterwards.
+        const due = await queries.$queryRaw<{ id: string }[]>`
+          SELECT id FROM files WHERE expires_at <= clock_timestamp() AND ${isUnused}
+          ORDER BY expires_at LIMIT ${sweepBatch}::int FOR UPDATE SKIP LOCKED`;
+        const removed = await queries.$queryRaw<{ path: string }[]>`
+          DELETE FROM files WHERE id = ANY(${due.map(({ id }) => id)}) AND ${isUnused} RETURNING path`;
+        return removed.map(({ path }) => path);
+      });
+      await removeArtifacts(artifacts, paths);
+      return paths.length;
     },
 
     async locate(id) {

@@ -51,6 +51,8 @@ export interface FileUpload {
   filename: string;
   /** Read when `upload` has ended. */
   readonly purpose: FileResource['purpose'];
+  /** Seconds from its creation to its deletion; null: until somebody deletes it. Read when `upload` has ended. */
+  readonly expires_after?: number | null;
   upload: AsyncIterable<Uint8Array>;
   /** More than this many bytes: `payload_too_large`. */
   limit_bytes: number;
@@ -81,6 +83,8 @@ export interface FileRepository {
   list(project: string, page: PageQuery & { purpose?: string | undefined }): Promise<Page<FileResource>>;
   /** `in_use`, naming the job, while an unfinished job reads the file. */
   remove(project: string, id: string): Promise<DeletedResource>;
+  /** Deletes a batch of those whose time has come and that no unfinished job reads; how many. Any number of processes may. */
+  removeExpired(): Promise<number>;
   /** For a worker, which acts for every project. `not_found` if it was deleted. */
   locate(id: string): Promise<LocatedFile>;
 }

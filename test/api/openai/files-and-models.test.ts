@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import OpenAI, { toFile } from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { waitFor } from '../../support/process.ts';
 import { smallSpec } from '../support.ts';
 import { publish, type Trained, trainModel } from '../trained-model.ts';
 import { collect, failureOf, type OpenAiApi, startOpenAiApi } from './client.ts';
@@ -11,7 +12,7 @@ let trained: Trained;
 
 beforeAll(async () => {
   trained = await trainModel();
-  api = await startOpenAiApi();
+  api = await startOpenAiApi({ timings: { reconcileMs: 500 } });
   client = api.client;
 });
 afterAll(async () => api.stop());
@@ -43,6 +44,33 @@ describe('files', () => {
     expect(Buffer.from(await read.arrayBuffer()).equals(content)).toBe(true);
     expect(await client.files.delete(file.id)).toEqual({ id: file.id, object: 'file', deleted: true });
     expect(await failureOf(client.files.retrieve(file.id))).toBeInstanceOf(OpenAI.NotFoundError);
+  });
+
+  it('expire when the client asks for it', async () => {
+    const create = (expires_after: OpenAI.FileCreateParams.ExpiresAfter) =>
+      client.files.create({ file: new File(['abc'], 'a.txt'), purpose: 'batch', expires_after });
+    const file = await create({ anchor: 'created_at', seconds: 3600 });
+    expect(file.expires_at).toBe(file.created_at + 3600);
+    expect(await client.files.retrieve(file.id)).toEqual(file);
+    for (const seconds of [3599, 2_592_001, 7200.5])
+      expect(await failureOf(create({ anchor: 'created_at', seconds }))).toMatchObject({
+        status: 400,
+        param: 'expires_after.seconds',
+      });
+    expect(await failureOf(create({ anchor: 'deleted_at' as 'created_at', seconds: 3600 }))).toMatchObject({
+      status: 400,
+      param: 'expires_after.anchor',
+    });
+    expect(await failureOf(create({ anchor: 'created_at' } as never))).toMatchObject({
+      status: 400,
+      param: 'expires_after.seconds',
+    });
+    expect(await idsOf(client.files.list({ purpose: 'batch' }))).toEqual([file.id]);
+    await api.database.query(`UPDATE files SET expires_at = now() WHERE id = '${file.id}'`);
+    await waitFor('the file to be gone', async () => {
+      const ids = await idsOf(client.files.list({ purpose: 'batch' }));
+      return ids.length === 0;
+    });
   });
 
   it.each<OpenAI.FilePurpose>(['assistants', 'batch', 'fine-tune', 'vision', 'user_data', 'evals'])(

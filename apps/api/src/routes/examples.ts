@@ -27,6 +27,7 @@ export const fileExample = {
   object: 'file',
   bytes: 1_238_567,
   created_at: 1_795_377_600,
+  expires_at: null,
   filename: 'moby-dick.txt',
   purpose: 'training',
   status: 'processed',
@@ -46,6 +47,14 @@ export const uploadBody = {
         properties: {
           file: { type: 'string', format: 'binary', description: 'Exactly one file.' },
           purpose: { type: 'string', enum: filePurposes },
+          'expires_after[anchor]': { type: 'string', enum: ['created_at'] },
+          'expires_after[seconds]': {
+            type: 'integer',
+            minimum: 3600,
+            maximum: 2_592_000,
+            description:
+              'The file is deleted so long after its upload, or when no unfinished job uses it any more.',
+          },
         },
       },
     },

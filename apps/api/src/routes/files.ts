@@ -35,6 +35,9 @@ const createFile = async ({ context, project, request, reply }: Call): Promise<F
       get purpose() {
         return upload.purpose;
       },
+      get expires_after() {
+        return upload.expiresAfter;
+      },
       upload: upload.content,
       limit_bytes: limit,
       quota: quotaOf(request),
@@ -71,7 +74,7 @@ export const registerFileRoutes = (app: FastifyInstance, context: ApiContext): v
     tag: 'Files',
     summary: 'Upload a file',
     description:
-      'Multipart with the fields `file` and `purpose`, in any order. The file is streamed to disk; its bytes, sha256, characters, ' +
+      'Multipart with the fields `file` and `purpose`, in any order, and `expires_after[anchor]` with `expires_after[seconds]` for a file that deletes itself. The file is streamed to disk; its bytes, sha256, characters, ' +
       'lines and first invalid UTF-8 offset are recorded on the way. An upload that breaks off leaves nothing behind. Takes an `Idempotency-Key`.',
     response: { 201: fileResource },
     errors: [
