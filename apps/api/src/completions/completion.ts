@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { CompletionResource, CompletionUsage } from '@unfold/contracts';
-import type { CompletionChunk, CompletionResult } from '../inference/protocol.ts';
+import type { Chunks, CompletionResult } from '../inference/protocol.ts';
 import type { ApiMetrics } from '../metrics.ts';
 
 /** A completion on its way. */
@@ -9,7 +9,7 @@ export interface Completion {
   head: Pick<CompletionResource, 'id' | 'object' | 'created' | 'model' | 'session'>;
   /** Of all prompts together. */
   choices: number;
-  chunks: AsyncGenerator<CompletionChunk, CompletionResult>;
+  chunks: Chunks;
 }
 
 /** @param session the id of the session that the text goes on with, if any */

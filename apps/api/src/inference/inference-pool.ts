@@ -9,8 +9,8 @@ import { type ChunkQueue, createChunkQueue } from './chunk-queue.ts';
 import type { DataCheckTask } from './data-checks.ts';
 import { createModelMemory, type ThreadModels } from './model-memory.ts';
 import type {
+  Chunks,
   ChunksMessage,
-  CompletionChunk,
   CompletionOptions,
   CompletionResult,
   FromThread,
@@ -28,14 +28,10 @@ import type {
 /** Inference in threads of its own. Every call may be abandoned through its signal. */
 export interface InferencePool {
   /**
-   * Yields text as it becomes certain; returns the usage. A slow reader slows its own call down and no other. Once `signal` aborts, the
-   * generator throws, but with a session it still returns its result: the state after what was handed out.
+   * Yields text as it becomes certain; returns the usage. Begins when the first chunk is asked for. A slow reader slows its own call down and
+   * no other. Once `signal` aborts, it throws, but with a session it still returns its result: the state after what was handed out.
    */
-  complete(
-    model: ModelSource,
-    options: CompletionOptions,
-    signal: AbortSignal,
-  ): AsyncGenerator<CompletionChunk, CompletionResult>;
+  complete(model: ModelSource, options: CompletionOptions, signal: AbortSignal): Chunks;
   score(model: ModelSource, options: ScoreOptions, signal: AbortSignal): Promise<ScoredText[]>;
   /** One answer an input, in their order. */
   predict(model: ModelSource, options: PredictOptions, signal: AbortSignal): Promise<Prediction[]>;
@@ -60,6 +56,8 @@ interface Call {
 
 interface Thread {
   worker: Worker;
+  /** Tells it, together with all else of this turn: a message alone costs more than what is in it. */
+  post(message: ToThread): void;
   calls: Map<number, Call>;
   models: ThreadModels;
 }
@@ -142,14 +140,29 @@ export const createInferencePool = ({
     }
   };
 
+  const poster = (worker: Worker): Thread['post'] => {
+    let messages: ToThread[] = [];
+    const flush = (): void => {
+      worker.postMessage(messages);
+      messages = [];
+    };
+    return (message) => {
+      if (messages.length === 0) setImmediate(flush);
+      messages.push(message);
+    };
+  };
+
   const spawn = (): void => {
     const worker = new Worker(new URL('./thread.js', import.meta.url), {
       workerData: data,
       name: 'inference',
     });
-    const unload = (model: string): void => worker.postMessage({ type: 'unload', model } satisfies ToThread);
-    const thread: Thread = { worker, calls: new Map(), models: memory.thread(unload) };
-    worker.on('message', (message: FromThread) => receive(thread, message));
+    const post = poster(worker);
+    const models = memory.thread((model) => post({ type: 'unload', model }));
+    const thread: Thread = { worker, post, calls: new Map(), models };
+    worker.on('message', (messages: FromThread[]) => {
+      for (const message of messages) receive(thread, message);
+    });
     worker.on('error', (error) => log.error({ err: error }, 'an inference thread died'));
     worker.on('exit', () => replace(thread));
     // The server decides when the process may end, not an idle thread.
@@ -199,9 +212,10 @@ export const createInferencePool = ({
     const thread = choose(model);
     const used = model && thread.models.use(model);
     const id = nextId++;
-    const send = (message: ToThread): void => thread.worker.postMessage(message);
     // What is waited for is the same for all messages of a call, so that they keep their order.
-    const post = used?.room ? (message: ToThread) => void used.room!.then(() => send(message)) : send;
+    const post = used?.room
+      ? (message: ToThread) => void used.room!.then(() => thread.post(message))
+      : thread.post;
     const chunks = createChunkQueue((count) => post({ type: 'credit', id, chunks: count }));
     const span = tracing.start(`inference ${task.type}`);
     const leave = (): void => {
@@ -225,7 +239,7 @@ export const createInferencePool = ({
         chunks,
         settle(value) {
           leave();
-          chunks.end();
+          chunks.end(value as CompletionResult);
           resolve(value);
         },
         fail(error) {
@@ -249,15 +263,24 @@ export const createInferencePool = ({
   for (let index = 0; index < size; index += 1) spawn();
 
   return {
-    async *complete(model, options, signal) {
-      const call = start({ type: 'complete', model, options }, signal);
-      try {
-        for (let chunk = await call.chunks.next(); chunk !== null; chunk = await call.chunks.next())
-          yield chunk;
-        return (await call.result) as CompletionResult;
-      } finally {
-        call.cancel();
-      }
+    complete(model, options, signal) {
+      let call: ReturnType<typeof start> | null = null;
+      const chunks: Chunks = {
+        next() {
+          try {
+            call ??= start({ type: 'complete', model, options }, signal);
+          } catch (error) {
+            return Promise.reject(error);
+          }
+          return call.chunks.next();
+        },
+        async return(result) {
+          call?.cancel();
+          return { done: true, value: await result! };
+        },
+        [Symbol.asyncIterator]: () => chunks,
+      };
+      return chunks;
     },
     async score(model, options, signal) {
       return (await start({ type: 'score', model, options }, signal).result) as ScoredText[];

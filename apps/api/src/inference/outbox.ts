@@ -1,9 +1,10 @@
 import type { CompletionChunk } from '@unfold/rnn';
 import type { ChunksMessage, FromThread } from './protocol.ts';
 
-/** What a thread has to tell: the chunks of a step go out together, before anything that is told after them. */
+/** What a thread has to tell: all of a turn goes out together, since a message costs as much as several tokens do. */
 export interface Outbox {
   chunk(id: number, chunk: CompletionChunk): void;
+  /** Told after the chunks of its turn. */
   post(message: FromThread): void;
 }
 
@@ -16,29 +17,41 @@ const emptyMessage = (): ChunksMessage => ({
   logprobs: null,
 });
 
-export const createOutbox = (send: (message: FromThread) => void): Outbox => {
-  let waiting = emptyMessage();
+export const createOutbox = (send: (messages: FromThread[]) => void): Outbox => {
+  let messages: FromThread[] = [];
+  let chunks: ChunksMessage | null = null;
 
   const flush = (): void => {
-    if (waiting.ids.length === 0) return;
+    const waiting = messages;
+    messages = [];
+    chunks = null;
     send(waiting);
-    waiting = emptyMessage();
+  };
+
+  const post = (message: FromThread): void => {
+    // Before the next step, which waits for its own turn.
+    if (messages.length === 0) setImmediate(flush);
+    messages.push(message);
+  };
+
+  const chunksOfTurn = (): ChunksMessage => {
+    if (chunks === null) {
+      chunks = emptyMessage();
+      post(chunks);
+    }
+    return chunks;
   };
 
   return {
     chunk(id, { index, text, finish_reason, logprobs }) {
-      // A step hears all of its streams without a pause: what it told is complete when it is over.
-      if (waiting.ids.length === 0) queueMicrotask(flush);
-      if (logprobs) waiting.logprobs ??= new Array(waiting.ids.length).fill(null);
-      waiting.ids.push(id);
-      waiting.indices.push(index);
-      waiting.texts.push(text);
-      waiting.reasons.push(finish_reason);
-      waiting.logprobs?.push(logprobs);
+      const all = chunksOfTurn();
+      if (logprobs) all.logprobs ??= new Array(all.ids.length).fill(null);
+      all.ids.push(id);
+      all.indices.push(index);
+      all.texts.push(text);
+      all.reasons.push(finish_reason);
+      all.logprobs?.push(logprobs);
     },
-    post(message) {
-      flush();
-      send(message);
-    },
+    post,
   };
 };

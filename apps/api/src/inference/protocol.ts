@@ -3,6 +3,7 @@ import type {
   BackendName,
   CompletionChunk,
   CompletionOptions,
+  CompletionResult,
   ContextValue,
   PredictionOptions,
 } from '@unfold/rnn';
@@ -24,6 +25,9 @@ export type {
   CompletionResult,
   Logprobs as ChunkLogprobs,
 } from '@unfold/rnn';
+
+/** What a completion writes, and then its usage. Such as an async generator is, but that need not be one: it costs every chunk several turns. */
+export type Chunks = AsyncIterableIterator<CompletionChunk, CompletionResult>;
 
 export interface ScoredText {
   tokens: string[];

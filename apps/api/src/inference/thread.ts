@@ -35,7 +35,7 @@ interface Call {
 const port = parentPort!;
 const data = workerData as ThreadData;
 const calls = new Map<number, Call>();
-const outbox = createOutbox((message) => port.postMessage(message));
+const outbox = createOutbox((messages) => port.postMessage(messages));
 const cache = new PrefixCache(data.cache_bytes);
 
 const complete = async (
@@ -60,8 +60,8 @@ const turnOf = (call: Call) => async (): Promise<boolean> => {
 
 const models = createLoadedModels(
   await createBackend(data.engine, { threads: 1 }),
-  (model, bytes) => port.postMessage({ type: 'held', model, bytes } satisfies FromThread),
-  createStepCounts((steps) => port.postMessage({ type: 'stepped', steps } satisfies FromThread)),
+  (model, bytes) => outbox.post({ type: 'held', model, bytes }),
+  createStepCounts((steps) => outbox.post({ type: 'stepped', steps })),
 );
 
 const ofWrongTask = ({ spec }: ServedModel, param: string, can: string, route: string): UnfoldError =>
@@ -142,12 +142,23 @@ const start = async (id: number, task: Task): Promise<void> => {
   }
 };
 
-port.on('message', (message: ToThread) => {
-  if (message.type === 'start') return void start(message.id, message.task);
-  if (message.type === 'unload') return models.unload(message.model);
-  const call = calls.get(message.id);
-  if (call === undefined) return;
-  if (message.type === 'credit') return call.completion?.give(message.chunks);
-  call.abort.abort();
-  call.completion?.cancel(message.taken);
+const receive = (message: ToThread): void => {
+  switch (message.type) {
+    case 'start':
+      void start(message.id, message.task);
+      return;
+    case 'unload':
+      models.unload(message.model);
+      return;
+    case 'credit':
+      calls.get(message.id)?.completion?.give(message.chunks);
+      return;
+    case 'cancel':
+      calls.get(message.id)?.abort.abort();
+      calls.get(message.id)?.completion?.cancel(message.taken);
+  }
+};
+
+port.on('message', (messages: ToThread[]) => {
+  for (const message of messages) receive(message);
 });

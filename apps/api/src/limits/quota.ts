@@ -13,17 +13,24 @@ export const quotaOf = ({ identity }: Pick<FastifyRequest, 'identity'>): Quota |
         stored_bytes: identity.limits.stored_bytes,
       };
 
+const tokenLimitOf = ({ identity }: FastifyRequest): number | null =>
+  identity?.limits.tokens_per_minute ?? null;
+
+/** Whether a request's key has a limit of tokens, so that they are to be counted. */
+export const hasTokenLimit = (request: FastifyRequest): boolean => tokenLimitOf(request) !== null;
+
 /**
  * Sets aside the most tokens that a call may take, if its key has a limit; null if it has none.
  * @throws UnfoldError `rate_limited`
  */
 export const reserveTokens = async (
   { rates }: ApiContext,
-  { identity }: FastifyRequest,
+  request: FastifyRequest,
   reply: FastifyReply,
   most: number,
 ): Promise<Settle | null> => {
-  const limit = identity?.limits.tokens_per_minute ?? null;
+  const { identity } = request;
+  const limit = tokenLimitOf(request);
   if (identity === null || limit === null) return null;
   return rates.reserveTokens(`key:${identity.id}`, limit, most, reply);
 };

@@ -1,4 +1,4 @@
-import type { CompletionChunk, CompletionOptions, CompletionResult } from '../inference/protocol.ts';
+import type { Chunks, CompletionChunk, CompletionOptions, CompletionResult } from '../inference/protocol.ts';
 import type { Settle } from './rate-limits.ts';
 
 /** The most tokens that a completion may read and write; of a text it is only known that no token is less than a character. */
@@ -22,7 +22,7 @@ interface Reserving {
  * which were read whether or not anything was given, and a token a chunk; one that failed before its first chunk costs nothing.
  */
 export async function* settledTokens(
-  chunks: AsyncGenerator<CompletionChunk, CompletionResult>,
+  chunks: Chunks,
   { options, reserve, signal }: Reserving,
 ): AsyncGenerator<CompletionChunk, CompletionResult> {
   const settle = await reserve(mostTokens(options));

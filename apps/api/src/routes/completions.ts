@@ -10,7 +10,7 @@ import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
 import type { CompletionOptions } from '../inference/protocol.ts';
-import { reserveTokens } from '../limits/quota.ts';
+import { hasTokenLimit, reserveTokens } from '../limits/quota.ts';
 import { settledTokens } from '../limits/settled-tokens.ts';
 import { completeInSession } from '../sessions/complete-in-session.ts';
 import { findSessionModel, ownerOf } from '../sessions/session-call.ts';
@@ -38,7 +38,7 @@ const complete = async ({ context, project, body, request, reply }: CompletionCa
   return {
     head: completionHead(model.id, session),
     choices: options.prompts.length * options.n,
-    chunks: settledTokens(chunks, { options, reserve, signal }),
+    chunks: hasTokenLimit(request) ? settledTokens(chunks, { options, reserve, signal }) : chunks,
   };
 };
 

@@ -1,9 +1,9 @@
 import type { KeptState, SessionOwner } from '@unfold/store';
 import { endOf } from '../http/restarting.ts';
-import type { CompletionChunk, CompletionOptions, CompletionResult } from '../inference/protocol.ts';
+import type { Chunks, CompletionChunk, CompletionOptions, CompletionResult } from '../inference/protocol.ts';
 import type { HeldSession, SessionLeases } from './session-leases.ts';
 
-type Chunks = AsyncGenerator<CompletionChunk, CompletionResult>;
+type Written = AsyncGenerator<CompletionChunk, CompletionResult>;
 
 interface SessionCall {
   leases: SessionLeases;
@@ -21,7 +21,7 @@ interface SessionCall {
 const kept = (call: SessionCall, { session }: CompletionResult): KeptState | null =>
   call.signal.aborted && !call.streamed ? null : session;
 
-async function* write(call: SessionCall, held: HeldSession): Chunks {
+async function* write(call: SessionCall, held: HeldSession): Written {
   // From the very beginning, prompts that were read before need not be read again.
   const state = held.tokens === 0 ? null : held.state;
   const chunks = call.run({ session: { state }, context: held.context });
@@ -37,7 +37,7 @@ async function* write(call: SessionCall, held: HeldSession): Chunks {
     if (last !== null) yield last;
     return step.value;
   } finally {
-    await chunks.return(undefined as never);
+    await chunks.return?.();
   }
 }
 
@@ -46,7 +46,7 @@ async function* write(call: SessionCall, held: HeldSession): Chunks {
  * has ended, before its last chunk is given, so that whoever has seen that may use the session again; or when the client has gone, at what
  * it was given. Whatever fails leaves the session where it stood.
  */
-export async function* completeInSession(call: SessionCall): Chunks {
+export async function* completeInSession(call: SessionCall): Written {
   const held = await call.leases.take(call.owner, call.session);
   try {
     return yield* write(call, held);
