@@ -1,16 +1,26 @@
 import { setMaxListeners } from 'node:events';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import { constants } from 'node:zlib';
 import fastifyCompress from '@fastify/compress';
 import fastifyCors from '@fastify/cors';
-import fastifyHelmet from '@fastify/helmet';
 import fastifyMultipart from '@fastify/multipart';
 import type { Config } from '@unfold/config';
 import type { Queue } from '@unfold/queue';
 import type { Store } from '@unfold/store';
 import { noTracing, type Tracing } from '@unfold/telemetry';
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify';
+import helmet from 'helmet';
 import type { Timings } from './context.ts';
 import { createContext } from './create-context.ts';
+import { atOnce } from './http/at-once.ts';
 import { installBodyParser } from './http/body-parser.ts';
 import { parseQueryString } from './http/query-string.ts';
 import { requestIdOf } from './http/request-id.ts';
@@ -72,8 +82,10 @@ const createServer = (config: Config, log: FastifyBaseLogger): FastifyInstance =
     clientErrorHandler: answerClientError,
   }) as unknown as FastifyInstance;
 
-const installSecurity = async (app: FastifyInstance, config: Config): Promise<void> => {
-  await app.register(fastifyHelmet, {
+/** What keeps browsers from misusing an answer. Made once, since they are the same in all and helmet composes them anew for each. */
+const securityHeaders = (): ReturnType<ServerResponse['getHeaders']> => {
+  const response = new ServerResponse(new IncomingMessage(new Socket()));
+  const apply = helmet({
     // Answers are data: nothing may run in them. The page at /docs has a policy of its own.
     contentSecurityPolicy: {
       useDefaults: false,
@@ -82,6 +94,16 @@ const installSecurity = async (app: FastifyInstance, config: Config): Promise<vo
     // Whoever ends TLS before this server decides about HTTPS.
     strictTransportSecurity: false,
   });
+  apply(response.req, response, () => {});
+  return response.getHeaders();
+};
+
+const installSecurity = async (app: FastifyInstance, config: Config): Promise<void> => {
+  const headers = securityHeaders();
+  app.addHook(
+    'onRequest',
+    atOnce((_request, reply) => reply.headers(headers)),
+  );
   installHostAndOriginCheck(app, config);
   if (config.allowedOrigins.length > 0)
     await app.register(fastifyCors, {
@@ -150,11 +172,12 @@ export const buildApi = async (options: ApiOptions): Promise<FastifyInstance> =>
   installErrorAnswers(app);
   installRequestLog(app, context.metrics);
   if (tracing !== noTracing) installRequestSpan(app, tracing);
-  app.addHook('onRequest', async (_request, reply) => {
+  const refuseWhileClosing = (_request: FastifyRequest, reply: FastifyReply): void => {
     if (!closing.signal.aborted) return;
     reply.header('connection', 'close');
     throw new RestartingError();
-  });
+  };
+  app.addHook('onRequest', atOnce(refuseWhileClosing));
   app.addHook('preClose', async () => {
     closing.abort(new RestartingError());
     setTimeout(() => app.server.closeAllConnections(), context.timings.patienceMs).unref();

@@ -1,7 +1,7 @@
+import { isUtf8 } from 'node:buffer';
 import { UnfoldError } from '@unfold/contracts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
-const decoder = new TextDecoder('utf-8', { fatal: true });
 const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i;
 
 const decode = (request: FastifyRequest, body: Buffer): string => {
@@ -14,11 +14,8 @@ const decode = (request: FastifyRequest, body: Buffer): string => {
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity')
     throw new UnfoldError('unsupported_media_type', 'expected a body without content-encoding.');
-  try {
-    return decoder.decode(body);
-  } catch (cause) {
-    throw new UnfoldError('malformed_body', 'The body is not valid UTF-8.', { cause });
-  }
+  if (!isUtf8(body)) throw new UnfoldError('malformed_body', 'The body is not valid UTF-8.');
+  return body.toString('utf8');
 };
 
 /** What `JSON.parse` takes and the parser does not can only be a field that would change prototypes. */

@@ -9,6 +9,7 @@ import {
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import { z } from 'zod';
 import type { ApiContext } from '../context.ts';
+import { atOnce } from './at-once.ts';
 import { noQuery } from './parameters.ts';
 import { abandonBody } from './upload.ts';
 
@@ -134,6 +135,18 @@ const operationId = (method: string, url: string): string => {
 
 const multipart = /^multipart\/form-data\b/i;
 
+const requireMultipart = (request: FastifyRequest): void => {
+  if (multipart.test(request.headers['content-type'] ?? '')) return;
+  abandonBody(request);
+  throw new UnfoldError('unsupported_media_type', 'expected the header content-type: multipart/form-data.');
+};
+
+const refuseMultipart = (request: FastifyRequest): void => {
+  if (!request.isMultipart()) return;
+  abandonBody(request);
+  throw new UnfoldError('unsupported_media_type', 'expected the header content-type: application/json.');
+};
+
 /** Adds one route: its validation, its scope, its documentation and its handler, from one definition. */
 export const defineRoute = <P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
   app: FastifyInstance,
@@ -150,27 +163,13 @@ export const defineRoute = <P extends z.ZodType, Q extends z.ZodType, B extends 
       idempotent: route.errors?.includes('idempotency_mismatch') ?? false,
     },
     exposeHeadRoute: route.method === 'GET' && route.head !== false,
-    onRequest: async (request) => {
-      if (route.upload && !multipart.test(request.headers['content-type'] ?? '')) {
-        abandonBody(request);
-        throw new UnfoldError(
-          'unsupported_media_type',
-          'expected the header content-type: multipart/form-data.',
-        );
-      }
-    },
-    preValidation: async (request) => {
+    ...(route.upload && { onRequest: atOnce(requireMultipart) }),
+    preValidation: atOnce((request) => {
       // Fastify's validation takes null for an absent body.
       if (request.body === null && route.body && !route.body.safeParse(undefined).success)
         parseRequest(route.body, null);
-      if (request.isMultipart() && !route.upload) {
-        abandonBody(request);
-        throw new UnfoldError(
-          'unsupported_media_type',
-          'expected the header content-type: application/json.',
-        );
-      }
-    },
+      if (!route.upload) refuseMultipart(request);
+    }),
     handler: async (request, reply) =>
       route.handler({
         params: request.params as z.output<P>,

@@ -1,6 +1,7 @@
 import { type Config, isLoopback } from '@unfold/config';
 import { UnfoldError } from '@unfold/contracts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { atOnce } from '../http/at-once.ts';
 
 const nameOf = (host: string): string => host.replace(/:\d{1,5}$/, '');
 
@@ -54,8 +55,9 @@ const refuseForeignOrigin = (request: FastifyRequest, config: Config): void => {
  * `Origin` may neither change anything nor open a socket.
  */
 export const installHostAndOriginCheck = (app: FastifyInstance, config: Config): void => {
-  app.addHook('onRequest', async (request) => {
+  const refuseForeign = (request: FastifyRequest): void => {
     refuseForeignHost(request, config);
     refuseForeignOrigin(request, config);
-  });
+  };
+  app.addHook('onRequest', atOnce(refuseForeign));
 };

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '@unfold/contracts';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { atOnce } from '../http/at-once.ts';
 import type { ApiMetrics } from '../metrics.ts';
 
 declare module 'fastify' {
@@ -12,10 +13,11 @@ declare module 'fastify' {
 /** One log line and one measurement per request; the request's id on every answer. */
 export const installRequestLog = (app: FastifyInstance, metrics: ApiMetrics): void => {
   app.decorateRequest('errorCode', null);
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id);
-  });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook(
+    'onRequest',
+    atOnce((request, reply) => reply.header('x-request-id', request.id)),
+  );
+  const note = (request: FastifyRequest, reply: FastifyReply): void => {
     const route = request.routeOptions.url ?? '(unknown)';
     const seconds = reply.elapsedTime / 1000;
     const status = String(reply.statusCode);
@@ -35,5 +37,6 @@ export const installRequestLog = (app: FastifyInstance, metrics: ApiMetrics): vo
       },
       'answered',
     );
-  });
+  };
+  app.addHook('onResponse', atOnce(note));
 };
