@@ -1,4 +1,5 @@
-import { createReference } from '@unfold/kernels';
+import { setImmediate as turn } from 'node:timers/promises';
+import { type Backend, createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
 import { engines } from '../test-support/completions.ts';
 import { finalOf, resumedRun } from '../test-support/resumes.ts';
@@ -22,6 +23,8 @@ const vectors = Array.from({ length: 40 }, (_, k) => {
   let sum = 0;
   return { input, output: input.map(([x]) => [(sum += x!)]) };
 });
+
+const series = vectors.map(({ input }) => ({ values: [...input, ...input] }));
 
 type Fields = Record<string, unknown>;
 const cases: [string, Fields & { data: object[] }][] = [
@@ -89,33 +92,88 @@ describe('a network that answers for a sequence', () => {
     const alone = [];
     for (const input of inputs) alone.push(await model.predict(input));
     expect(await model.predictAll(inputs)).toEqual(alone);
-    // A network that reads both ways says nothing before it has read everything.
-    const pauses = (rest.model as { bidirectional?: boolean } | undefined)?.bidirectional ? 0 : 1;
-    const long = longer(inputs[19]!, Math.ceil(400 / inputs[19]!.length)) as string;
-    let turns = 0;
-    const ask = (most: number) => model.predictAll([long], {}, async () => ++turns <= most);
-    expect(await ask(100)).toHaveLength(1);
-    expect(turns).toBe(1 + pauses * (Math.ceil(model.stepsOf(long) / 256) - 1));
-    turns = 0;
-    expect(await ask(1)).toHaveLength(1 - pauses);
-    model.close();
+    await model.close();
   });
 
-  test('goes no further with a forecast that nobody waits for', async () => {
-    const data = vectors.map(({ input }) => ({ values: input }));
-    const run = await record({
-      spec: tinySpec({ task: 'forecasting', training: { max_steps: 2 } }),
-      data: json(data),
+  test.each<[string, Fields & { data: object[] }, object[]]>([
+    ...cases.map(([name, fields]): [string, Fields & { data: object[] }, object[]] => [name, fields, [{}]]),
+    [
+      'a labeling that is fed its tokens',
+      { task: 'sequence_labeling', model: { recurrence: 'both', cell: 'gru' }, data: tokens },
+      [{}, { beam_width: 1 }, { beam_width: 20 }],
+    ],
+    [
+      'a labeling that is fed its numbers',
+      { task: 'sequence_labeling', model: { recurrence: 'output', cell: 'elman' }, data: vectors },
+      [{}],
+    ],
+    [
+      'a forecast',
+      { task: 'forecasting', model: { recurrence: 'both', cell: 'elman' }, data: series },
+      [{}, { steps: 9 }, { steps: 30 }],
+    ],
+    [
+      'a forecast with statistics of each step',
+      { task: 'forecasting', model: { cell: 'lstm', norm: 'batch' }, data: series },
+      [{ steps: 12 }],
+    ],
+  ])('answers calls that join one another as it answers each alone: %s', async (_, fields, options) => {
+    const { data: records, ...rest } = fields;
+    const spec = tinySpec({ ...rest, training: { max_steps: 2 } });
+    const run = await record({ spec, data: json(records) });
+    const weights = exportWeights(checkpointsOf(run).at(-1)!.data);
+    const inputs = records.slice(0, 20).map((each) => {
+      const { input, values } = each as { input?: string; values?: string };
+      return (input ?? values)!;
     });
-    const model = await Predictor.load(exportWeights(checkpointsOf(run).at(-1)!.data), createReference());
-    let turns = 0;
-    const ask = (most: number) =>
-      model.predictAll([vectors[0]!.input], { steps: 50 }, async () => ++turns <= most);
-    expect(await ask(100)).toHaveLength(1);
-    turns = 0;
-    expect(await ask(5)).toEqual([]);
-    expect(turns).toBe(6);
-    model.close();
+    for (const [, createBackend] of engines) {
+      const model = await Predictor.load(weights, createBackend());
+      const alone = [];
+      for (const [k, input] of inputs.entries())
+        alone.push(await model.predict(input, options[k % options.length]));
+      const together = inputs.map(async (input, k) => {
+        for (let wait = 0; wait < k; wait++) await turn();
+        return model.predict(input, options[k % options.length]);
+      });
+      const refused = model.predictAll([inputs[0]!, 7 as never]);
+      await expect(refused).rejects.toMatchObject({ param: 'input[1]' });
+      expect(await Promise.all(together)).toEqual(alone);
+      await model.close();
+    }
+  });
+
+  test.each([
+    ['a forecast', { task: 'forecasting' }, series.map(({ values }) => ({ values })), { steps: 50 }],
+    ['a long input', { task: 'classification' }, texts, {}],
+  ])('goes no further with what nobody waits for: %s', async (_, fields, records, options) => {
+    const run = await record({
+      spec: tinySpec({ ...fields, training: { max_steps: 2 } }),
+      data: json(records),
+    });
+    const reference = createReference();
+    let reads = 0;
+    const backend: Backend = {
+      ...reference,
+      recurrentForward(call) {
+        reads++;
+        reference.recurrentForward(call);
+      },
+    };
+    const model = await Predictor.load(exportWeights(checkpointsOf(run).at(-1)!.data), backend);
+    const { input, values } = records[0] as { input?: string; values?: number[][] };
+    const abort = new AbortController();
+    const given = model.predictAll([values ?? input!.repeat(3_000)], options, abort.signal);
+    while (reads < 3) await turn();
+    abort.abort();
+    expect(await given).toEqual([]);
+    const before = reads;
+    for (let wait = 0; wait < 20; wait++) await turn();
+    expect(reads).toBeLessThanOrEqual(before + 1);
+    const late = model.predict(values ?? input!.repeat(3_000), options);
+    const refused = expect(late).rejects.toThrow('closed');
+    await turn();
+    await model.close();
+    await refused;
   });
 
   test('answers with nothing but finite numbers, and refuses inputs that lead to others', async () => {

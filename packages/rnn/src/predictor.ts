@@ -1,26 +1,23 @@
-import { describeValue, type JobSpec, UnfoldError } from '@unfold/contracts';
+import { describeValue, type JobSpec, specLimits, UnfoldError } from '@unfold/contracts';
 import type { Backend } from '@unfold/kernels';
 import type { DataRecord, Vectors } from './data/records/data-record.ts';
 import { denormalize } from './data/records/normalization.ts';
 import type { RecordEncoding, VectorEncoding } from './data/records/record-encoding.ts';
 import { encodeRecord } from './data/records/record-writer.ts';
 import { nextTurn } from './event-loop.ts';
-import { forecast } from './forecast.ts';
-import { beamSearch } from './generation/beam-search.ts';
 import { outputsAsInputs } from './model/closed-loop.ts';
 import { type MeteredBackend, meterBackend } from './model/metered-backend.ts';
 import { type Network, releaseNetwork } from './model/network.ts';
-import { StepwisePass } from './model/stepwise-pass.ts';
-import { batchOf, type EncodedInput, groupsOf, predictGroup, type Values } from './predict-group.ts';
+import type { StateValues } from './model/recurrent-state.ts';
+import { AnswerRow } from './prediction/answer-row.ts';
+import { ForecastRow } from './prediction/forecast-row.ts';
+import { type PredictionRow, PredictionWork } from './prediction/prediction-work.ts';
+import { SearchRow } from './prediction/search-row.ts';
 import { atInput, inputRecord, type PredictionInput, refuseInput } from './prediction-input.ts';
-import { BatchTensors, type DeviceBatch } from './training/batch-tensors.ts';
+import { RowCall } from './rows/row-call.ts';
+import { RowQueue } from './rows/row-queue.ts';
 import type { DescribedWeights, WeightLimits } from './weights/inspect.ts';
 import { loadNetwork } from './weights/load-network.ts';
-
-const always = async (): Promise<boolean> => {
-  await nextTurn();
-  return true;
-};
 
 /** Answers that are followed side by side unless told otherwise, and the most that can be. */
 const usualBeam = 4;
@@ -50,6 +47,7 @@ export class Predictor {
   readonly #encoding: RecordEncoding;
 
   readonly #memory: MeteredBackend;
+  readonly #queue: RowQueue<PredictionRow>;
 
   private constructor(
     { spec, encoding, parameters }: DescribedWeights,
@@ -60,6 +58,7 @@ export class Predictor {
     this.spec = spec;
     this.parameters = parameters;
     this.#network = network;
+    this.#queue = new RowQueue(new PredictionWork(network));
     this.#encoding = encoding;
   }
 
@@ -103,54 +102,48 @@ export class Predictor {
   }
 
   /**
-   * The same for many inputs, whatever the others are: where nothing is fed back, inputs of similar lengths are read side by side.
-   * @param turn awaited now and then; false once nobody waits for the answer, which then lacks what was not computed
+   * The same for many inputs, whatever the others are: those of all calls are read side by side.
+   * @param signal once it aborts, nobody waits for the answer, which then lacks what was not computed
    */
   async predictAll(
     values: readonly PredictionInput[],
     options: PredictionOptions = {},
-    turn: () => Promise<boolean> = always,
+    signal?: AbortSignal,
   ): Promise<Prediction[]> {
     this.#expectOptions(options);
+    const owner = new RowCall(values.length, signal);
     const predictions: Prediction[] = [];
-    /** An error of one input, its places those of the whole list. */
-    const named = async <T>(k: number, work: () => T | Promise<T>): Promise<T> => {
+    const rows: PredictionRow[] = [];
+    for (const [k, value] of values.entries()) {
+      await nextTurn();
+      if (owner.over) break;
+      const place = values.length === 1 ? null : k;
       try {
-        return await work();
+        const answer = (prediction: Prediction): void => {
+          predictions[k] = prediction;
+        };
+        rows.push(this.#rowFor(value, options, { owner, place }, answer));
       } catch (error) {
-        throw values.length === 1 ? error : atInput(k, error);
+        throw place === null ? error : atInput(place, error);
       }
-    };
-    const inputs: DataRecord['input'][] = [];
-    for (const [k, value] of values.entries())
-      inputs.push(await named(k, () => inputRecord(this.#encoding, value)));
-    const { shape } = this.#network;
-    if (this.spec.task === 'forecasting' || shape.feedback) {
-      for (const [k, input] of inputs.entries()) {
-        if (!(await turn())) break;
-        const answer = await named(k, () => this.#one(input, options, turn));
-        if (answer === null) break;
-        predictions.push(answer);
-      }
-      return predictions;
     }
-    const encoded: EncodedInput[] = [];
-    for (const [k, input] of inputs.entries())
-      encoded.push({ k, ...(await named(k, () => this.#encode(input))) });
-    for (const group of groupsOf(this.#network, encoded)) {
-      if (!(await turn())) break;
-      const answers = await predictGroup(this.#network, group, turn);
-      if (answers === null) break;
-      for (const [n, { k }] of group.entries())
-        predictions[k] = await named(k, () => this.#answer(answers[n]!));
-    }
+    // Inputs of similar lengths are read side by side, the longest first.
+    this.#queue.add(rows.sort((a, b) => b.rows()[0]!.ahead - a.rows()[0]!.ahead));
+    await owner.result;
     return predictions;
   }
 
-  /** @throws UnfoldError `invalid_value` for options that are of no use to this model */
+  /** @throws UnfoldError `invalid_value` for options that are of no use to this model, or out of range */
   #expectOptions({ steps, beam_width }: PredictionOptions): void {
-    const searches = this.#network.shape.feedback?.kind === 'tokens';
-    if (beam_width !== undefined && !searches)
+    const expect = (name: string, value: number | undefined, most: number): void => {
+      if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= most)) return;
+      throw new UnfoldError(
+        'invalid_value',
+        `Expected a whole number from 1 to ${most} for ${name}, but received ${describeValue(value)}.`,
+        { param: name },
+      );
+    };
+    if (beam_width !== undefined && !this.#searches)
       throw new UnfoldError(
         'invalid_value',
         `beam_width is for answers that are fed back: expected nothing for this model, but received ${describeValue(beam_width)}.`,
@@ -162,74 +155,41 @@ export class Predictor {
         `steps is how long a forecast goes on: expected nothing for task "${this.spec.task}", but received ${describeValue(steps)}.`,
         { param: 'steps' },
       );
+    expect('beam_width', beam_width, widestBeam);
+    expect('steps', steps, specLimits.sequence_length);
   }
 
-  /** What is answered for one input at a time: a forecast, or what is fed back; null: nobody waits. */
-  async #one(
-    input: DataRecord['input'],
-    { steps, beam_width }: PredictionOptions,
-    turn: () => Promise<boolean>,
-  ): Promise<Prediction | null> {
-    if (this.spec.task !== 'forecasting') {
-      const searches = this.#network.shape.feedback?.kind === 'tokens';
-      return this.#answerFor(input, searches ? (beam_width ?? usualBeam) : null, turn);
+  /** Whether it is fed the tokens that it answers. */
+  get #searches(): boolean {
+    return this.#network.shape.feedback?.kind === 'tokens';
+  }
+
+  /** @throws UnfoldError `invalid_value` */
+  #rowFor(
+    value: PredictionInput,
+    { steps = 1, beam_width = usualBeam }: PredictionOptions,
+    call: Pick<PredictionRow, 'owner' | 'place'>,
+    answer: (prediction: Prediction) => void,
+  ): PredictionRow {
+    const network = this.#network;
+    const record = inputRecord(this.#encoding, value);
+    if (this.spec.task === 'forecasting') {
+      const encoding = this.#encoding.input as VectorEncoding;
+      const request = { ...call, encoding, history: record as Vectors, steps };
+      return new ForecastRow(network, request, (values) => answer({ values }));
     }
-    const encoding = this.#encoding.input as VectorEncoding;
-    const values = await forecast(this.#network, encoding, input as Vectors, steps ?? 1, turn);
-    return values && { values };
+    const { steps: length, parts } = this.#encode(record);
+    const request = { ...call, inputs: parts[0]!, steps: length };
+    if (this.#searches)
+      return new SearchRow(request, beam_width, (tokens) =>
+        answer({ tags: tokens.map((token) => this.#names[token]!) }),
+      );
+    return new AnswerRow(network, request, (outputs) => answer(this.#answer(outputs)));
   }
 
   #encode(input: DataRecord['input']): ReturnType<typeof encodeRecord> {
     const encoding = { ...this.#encoding, output: null, context: null };
     return encodeRecord({ line: 1, input, output: null, context: null }, encoding, 'file');
-  }
-
-  /** @param beam null: nothing is searched for */
-  async #answerFor(
-    input: DataRecord['input'],
-    beam: number | null,
-    turn: () => Promise<boolean>,
-  ): Promise<Prediction | null> {
-    if (beam !== null && !(Number.isInteger(beam) && beam >= 1 && beam <= widestBeam))
-      throw new UnfoldError(
-        'invalid_value',
-        `Expected a whole number from 1 to ${widestBeam} for beam_width, but received ${describeValue(beam)}.`,
-        { param: 'beam_width' },
-      );
-    const { steps, parts } = this.#encode(input);
-    const rows = beam ?? 1;
-    const tensors = new BatchTensors(this.#network, { longest: steps, sequences: rows, continues: true });
-    try {
-      const batch = tensors.load(batchOf(this.#network, new Array(rows).fill(parts[0]!), steps, null));
-      if (beam !== null) {
-        const found = await beamSearch(this.#network, batch, beam, turn);
-        return found && { tags: found.tokens.map((token) => this.#names[token]!) };
-      }
-      const values = await this.#stepByStep(batch, turn);
-      return values && this.#answer(values);
-    } finally {
-      tensors.release();
-    }
-  }
-
-  /** What a network says that is fed the numbers that it says, of each step; null: nobody waits. */
-  async #stepByStep(batch: DeviceBatch, turn: () => Promise<boolean>): Promise<Values | null> {
-    const { backend, shape } = this.#network;
-    const pass = new StepwisePass(this.#network, 1);
-    const rows = backend.createTensor([batch.steps, 1, shape.output.size]);
-    try {
-      pass.begin(batch);
-      for (let t = 0; t < batch.steps; t++) {
-        pass.step(batch, t);
-        backend.copy({ source: pass.outputs, target: backend.view(rows, t, 1) });
-        if (t + 1 < batch.steps) pass.feed(backend.view(batch.feedback!, t + 1, 1));
-        if (!(await turn())) return null;
-      }
-      return (await backend.download(rows)) as Values;
-    } finally {
-      pass.release();
-      backend.release(rows);
-    }
   }
 
   /** Names of the tokens or labels that are chosen from. */
@@ -238,7 +198,7 @@ export class Predictor {
     return output && output.kind !== 'vectors' ? output.list.tokens : [];
   }
 
-  #answer(values: Values): Prediction {
+  #answer(values: StateValues): Prediction {
     const { output } = this.#encoding;
     const V = this.#network.shape.output.size;
     // As large as single precision allows, inputs overflow in their products.
@@ -256,8 +216,9 @@ export class Predictor {
     return { label: names[best[0]!]!, probabilities };
   }
 
-  /** Frees the backend's memory; the model must not be used again. */
-  close(): void {
+  /** Frees the backend's memory once what runs has ended; the model must not be used again. */
+  async close(): Promise<void> {
+    await this.#queue.close();
     releaseNetwork(this.#network);
   }
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describeValue, maxPredictionInputs, type PredictionInput, UnfoldError } from '@unfold/contracts';
 import { atInput, type Prediction, type Predictor, type PredictionInput as Sequence } from '@unfold/rnn';
 import type { PredictOptions } from './protocol.ts';
@@ -50,12 +51,12 @@ const requireLength = (model: Predictor, sequence: Sequence, longest: number): v
 
 /**
  * Answers for each sequence.
- * @param turn awaited now and then; false once nobody waits for the answer
+ * @param signal once it aborts, nobody waits for the answer
  */
 export const predict = async (
   model: Predictor,
   { input, longest, options }: PredictOptions,
-  turn: () => Promise<boolean>,
+  signal: AbortSignal,
 ): Promise<Prediction[]> => {
   const sequences = sequencesOf(model.inputKind, input);
   if (sequences.length > maxPredictionInputs)
@@ -65,12 +66,13 @@ export const predict = async (
       { param: 'input' },
     );
   for (const [k, sequence] of sequences.entries()) {
-    if (!(await turn())) return [];
+    await nextTurn();
+    if (signal.aborted) return [];
     try {
       requireLength(model, sequence, longest);
     } catch (error) {
       throw sequences.length === 1 ? error : atInput(k, error);
     }
   }
-  return model.predictAll(sequences, options, turn);
+  return model.predictAll(sequences, options, signal);
 };

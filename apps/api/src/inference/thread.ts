@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ErrorCode, errorCatalogue, UnfoldError } from '@unfold/contracts';
 import {
@@ -52,12 +51,6 @@ const complete = async (
   return completion.result;
 };
 
-/** Gives other calls, and cancellations, their turn; false once this call was cancelled. */
-const turnOf = (call: Call) => async (): Promise<boolean> => {
-  await nextTurn();
-  return !call.abort.signal.aborted;
-};
-
 const models = createLoadedModels(
   await createBackend(data.engine, { threads: 1 }),
   (model, bytes) => outbox.post({ type: 'held', model, bytes }),
@@ -96,7 +89,7 @@ const run = (call: Call, task: Task): Promise<unknown> => {
       );
     case 'predict':
       return models.with(task.model, (model) =>
-        predict(requirePredictor(model, 'id'), task.options, turnOf(call)),
+        predict(requirePredictor(model, 'id'), task.options, call.abort.signal),
       );
     case 'export':
       return readVerified(task.model).then(exportWeights);

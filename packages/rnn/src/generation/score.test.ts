@@ -146,8 +146,9 @@ test('a short text does not wait for the long ones of another call, nor is it hu
   const [first, refused, last] = await Promise.allSettled(calls);
   expect([first!.status, refused!.status, last!.status]).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   const late = counting.score('abab');
+  const closed = expect(late).rejects.toThrow('closed');
   await counting.close();
-  await expect(late).rejects.toThrow('closed');
+  await closed;
 });
 
 test('rows that a call leaves behind when it is cancelled are not read any further', async () => {
