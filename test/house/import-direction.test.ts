@@ -17,7 +17,7 @@ const mayImport: Record<string, readonly string[]> = {
   api: ['contracts', 'config', 'store', 'queue', 'rnn', 'telemetry'],
   worker: ['contracts', 'config', 'store', 'queue', 'rnn', 'telemetry'],
   dashboard: ['client', 'contracts'],
-  cli: ['client', 'contracts', 'config', 'store', 'kernels'],
+  cli: ['client', 'contracts', 'config', 'store', 'queue', 'kernels'],
 };
 
 /** Packages that no source names but that a room needs at run time, and why. */

@@ -55,6 +55,23 @@ Examples:
     )
     .action(up);
 
+  program
+    .command('doctor')
+    .description('Looks at this machine and says what to do: engines, database, queue, disk, port.')
+    .option('--data-dir <folder>', 'where everything is kept (UNFOLD_DATA_DIR, .unfold)')
+    .option('--json', 'print the findings as JSON')
+    .addHelpText(
+      'after',
+      `
+Changes nothing. Ends with 1 if something cannot work as it is configured.
+
+Examples:
+  $ unfold doctor
+  $ DATABASE_URL=postgresql://… unfold doctor --json
+`,
+    )
+    .action(async (options) => (await import('./doctor/doctor-command.ts')).doctor(options));
+
   withPlace(program.command('quickstart'))
     .description('Trains a small network on Moby Dick before your eyes, and lets it write.')
     .option('--exit', 'end when the text is written, instead of serving on')

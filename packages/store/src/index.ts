@@ -1,10 +1,12 @@
 export type { ArtifactStore, ByteRange } from './artifact-store.ts';
 export * from './claim.ts';
+export { findEmbeddedVersion } from './embedded/binaries.ts';
 export {
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
   startEmbeddedPostgres,
 } from './embedded/embedded-postgres.ts';
+export { inspectDatabase } from './inspect-database.ts';
 export { startWeightsPath } from './jobs/start-weights.ts';
 export { migrate } from './migrate.ts';
 export { newId } from './new-id.ts';

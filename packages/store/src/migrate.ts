@@ -59,7 +59,7 @@ const readMigrations = async (folder: string): Promise<Migration[]> => {
 };
 
 /** What is still to apply; throws if the database was made by something else than these migrations. */
-const pendingMigrations = (migrations: Migration[], rows: AppliedRow[]): Migration[] => {
+const stillToApply = (migrations: Migration[], rows: AppliedRow[]): Migration[] => {
   const applied = new Map<string, AppliedRow>();
   for (const row of rows) if (row.rolled_back_at === null) applied.set(row.migration_name, row);
   for (const row of applied.values()) {
@@ -76,6 +76,22 @@ const pendingMigrations = (migrations: Migration[], rows: AppliedRow[]): Migrati
       );
   }
   return migrations.filter((migration) => !applied.has(migration.name));
+};
+
+const readApplied = async (client: pg.Client): Promise<AppliedRow[]> => {
+  const { rows } = await client.query<AppliedRow>(
+    'SELECT migration_name, checksum, finished_at, rolled_back_at FROM "_prisma_migrations" ORDER BY started_at',
+  );
+  return rows;
+};
+
+/** What {@link migrate} would apply to the database of a connection; throws as it does. */
+export const pendingMigrations = async (client: pg.Client): Promise<Pick<Migration, 'name'>[]> => {
+  const { rows } = await client.query<{ table: string | null }>(
+    `SELECT to_regclass('"_prisma_migrations"') AS table`,
+  );
+  const applied = rows[0]?.table ? await readApplied(client) : [];
+  return stillToApply(await readMigrations(await findMigrations()), applied);
 };
 
 const apply = async (client: pg.Client, migration: Migration): Promise<void> => {
@@ -108,10 +124,7 @@ export const migrate = async (databaseUrl: string, folder?: string): Promise<str
     await client.connect();
     await client.query('SELECT pg_advisory_lock($1)', [migrationLock]);
     await client.query(createMigrationsTable);
-    const { rows } = await client.query<AppliedRow>(
-      'SELECT migration_name, checksum, finished_at, rolled_back_at FROM "_prisma_migrations" ORDER BY started_at',
-    );
-    const pending = pendingMigrations(migrations, rows);
+    const pending = stillToApply(migrations, await readApplied(client));
     for (const migration of pending) await apply(client, migration);
     return pending.map((migration) => migration.name);
   } catch (error) {

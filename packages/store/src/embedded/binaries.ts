@@ -55,6 +55,12 @@ const findPackage = async (): Promise<BinaryPackage> => {
   return { native: join(root, 'native'), version };
 };
 
+/**
+ * The version of the embedded PostgreSQL.
+ * @throws with the remedy where its programs are not installed, or there are none for this system
+ */
+export const findEmbeddedVersion = async (): Promise<string> => (await findPackage()).version;
+
 const binariesIn = (native: string): Binaries => {
   const suffix = process.platform === 'win32' ? '.exe' : '';
   const file = (name: string) => join(native, 'bin', name + suffix);
