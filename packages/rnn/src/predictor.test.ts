@@ -114,12 +114,17 @@ describe('a network that answers for a sequence', () => {
     ],
     [
       'a forecast with statistics of each step',
-      { task: 'forecasting', model: { cell: 'lstm', norm: 'batch' }, data: series },
+      {
+        task: 'forecasting',
+        model: { cell: 'lstm', norm: 'batch' },
+        training: { bptt: { stateful: false } },
+        data: series,
+      },
       [{ steps: 12 }],
     ],
   ])('answers calls that join one another as it answers each alone: %s', async (_, fields, options) => {
-    const { data: records, ...rest } = fields;
-    const spec = tinySpec({ ...rest, training: { max_steps: 2 } });
+    const { data: records, training, ...rest } = fields;
+    const spec = tinySpec({ ...rest, training: { max_steps: 2, ...(training as object) } });
     const run = await record({ spec, data: json(records) });
     const weights = exportWeights(checkpointsOf(run).at(-1)!.data);
     const inputs = records.slice(0, 20).map((each) => {
