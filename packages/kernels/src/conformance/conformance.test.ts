@@ -1,35 +1,33 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Backend } from '../backend.ts';
 import { kernelCases } from './cases.ts';
-import { createTruth, engines } from './engines.ts';
+import { createTruths, engines } from './engines.ts';
 import { Harness } from './harness.ts';
+
+const truthOf = createTruths(async (truth, { run }: (typeof kernelCases)[number]) => {
+  const exact = new Harness(truth);
+  return exact.read(run(exact));
+});
 
 describe.each(engines)('$name', ({ create, precision }) => {
   let backend: Backend;
-  const truth = createTruth(precision);
   beforeAll(async () => {
     backend = await create();
   });
-  afterAll(() => {
-    backend.close();
-    truth.close();
-  });
+  afterAll(() => backend.close());
 
-  test.each(kernelCases)(
-    'agrees with the truth: $name',
-    async ({ run, tolerance, toleranceBf16 = tolerance }) => {
-      const own = new Harness(backend);
-      const results = await own.read(run(own));
-      const exact = new Harness(truth);
-      const expected = await exact.read(run(exact));
-      for (const [name, values] of Object.entries(expected)) {
-        const size = Math.max(1e-3, ...values.map(Math.abs));
-        const worst = Math.max(0, ...values.map((value, i) => Math.abs(value - results[name]![i]!)));
-        expect(results[name], name).toHaveLength(values.length);
-        expect(worst / size, name).toBeLessThanOrEqual(precision === 'bf16' ? toleranceBf16 : tolerance);
-      }
-    },
-  );
+  test.each(kernelCases)('agrees with the truth: $name', async (kernelCase) => {
+    const { run, tolerance, toleranceBf16 = tolerance } = kernelCase;
+    const own = new Harness(backend);
+    const results = await own.read(run(own));
+    const expected = await truthOf(precision, kernelCase);
+    for (const [name, values] of Object.entries(expected)) {
+      const size = Math.max(1e-3, ...values.map(Math.abs));
+      const worst = Math.max(0, ...values.map((value, i) => Math.abs(value - results[name]![i]!)));
+      expect(results[name], name).toHaveLength(values.length);
+      expect(worst / size, name).toBeLessThanOrEqual(precision === 'bf16' ? toleranceBf16 : tolerance);
+    }
+  });
 
   test.each(kernelCases)('NaN in any input comes out: $name', async ({ run }) => {
     const healthy = new Harness(backend);

@@ -50,3 +50,18 @@ export const engines: readonly EngineUnderTest[] = [
 export function createTruth(precision: EngineUnderTest['precision'] = 'float32'): Backend {
   return createReference({ precision: precision === 'bf16' ? 'bf16' : 'float64' });
 }
+
+/** What the truth makes of a case, worked out when the first engine of a precision asks and kept for the others. */
+export function createTruths<Case, Result>(
+  workOut: (truth: Backend, of: Case) => Promise<Result>,
+): (precision: EngineUnderTest['precision'], of: Case) => Promise<Result> {
+  const known = { float32: new Map<Case, Promise<Result>>(), bf16: new Map<Case, Promise<Result>>() };
+  return (precision, of) => {
+    const before = known[precision].get(of);
+    if (before) return before;
+    const truth = createTruth(precision);
+    const result = workOut(truth, of).finally(() => truth.close());
+    known[precision].set(of, result);
+    return result;
+  };
+}

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Backend, RecurrentLayer, Tensor } from '../backend.ts';
 import { gateRows } from '../roles.ts';
-import { createTruth, engines } from './engines.ts';
+import { createTruths, engines } from './engines.ts';
 import { Harness, valuesOf } from './harness.ts';
 import { type OptionCell, optionCells, optionPass, type Sizes } from './option-cells.ts';
 
@@ -19,34 +19,39 @@ const sizes: readonly Sizes[] = [
 ];
 const [T, N, C, H] = [7, 3, 5, 19];
 
+async function resultsOn(backend: Backend, cell: OptionCell, shape: Sizes, poison: string | null = null) {
+  const h = new Harness(backend, poison);
+  const pass = optionPass(h, cell, shape, 'dense', { size: 1 / Math.sqrt(shape[3]) });
+  pass.forward();
+  const outputs = await h.read(pass.outputs);
+  return { outputs: { ...outputs, ...(await h.read(pass.backward())) }, labels: h.labels };
+}
+
+/** Of one row, batch normalisation leaves only rounding errors. */
+const shapesOf = ({ options, training }: OptionCell): Sizes[] =>
+  sizes.filter(([, rows]) => !(options.norm === 'batch' && training && rows === 1));
+
+const truthOf = createTruths(async (truth, cell: OptionCell) => {
+  const expected = [];
+  for (const shape of shapesOf(cell)) expected.push((await resultsOn(truth, cell, shape)).outputs);
+  return expected;
+});
+
 describe.each(engines)('$name', (engine) => {
   let backend: Backend;
-  const truth = createTruth(engine.precision);
   // In bf16 a value computed on the way may fall to the other side of a rounding, which normalisation of few rows makes larger.
   const tolerance = engine.precision === 'bf16' ? 2e-2 : 1e-5;
   beforeAll(async () => {
     backend = await engine.create();
   });
-  afterAll(() => {
-    backend.close();
-    truth.close();
-  });
-  async function results(on: Backend, cell: OptionCell, shape: Sizes, poison: string | null = null) {
-    const h = new Harness(on, poison);
-    const pass = optionPass(h, cell, shape, 'dense', { size: 1 / Math.sqrt(shape[3]) });
-    pass.forward();
-    const outputs = await h.read(pass.outputs);
-    return { outputs: { ...outputs, ...(await h.read(pass.backward())) }, labels: h.labels };
-  }
+  afterAll(() => backend.close());
 
   describe.each(optionCells)('$title', (cell) => {
     test('agrees with the truth', async () => {
-      for (const shape of sizes) {
-        // Of one row, batch normalisation leaves only rounding errors.
-        if (cell.options.norm === 'batch' && cell.training && shape[1] === 1) continue;
-        const { outputs } = await results(backend, cell, shape);
-        const { outputs: expected } = await results(truth, cell, shape);
-        for (const [name, values] of Object.entries(expected)) {
+      const expected = await truthOf(engine.precision, cell);
+      for (const [place, shape] of shapesOf(cell).entries()) {
+        const { outputs } = await resultsOn(backend, cell, shape);
+        for (const [name, values] of Object.entries(expected[place]!)) {
           // Inputs are of order 1: a result far below is what terms of that order leave of each other, and has their rounding errors.
           const size = Math.max(1e-2, ...values.map(Math.abs));
           const worst = Math.max(0, ...values.map((value, i) => Math.abs(value - outputs[name]![i]!)));
@@ -57,11 +62,11 @@ describe.each(engines)('$name', (engine) => {
     });
 
     test('NaN in any input comes out', async () => {
-      const { outputs, labels } = await results(backend, cell, [3, 3, 2, 4]);
+      const { outputs, labels } = await resultsOn(backend, cell, [3, 3, 2, 4]);
       for (const [name, values] of Object.entries(outputs))
         expect(values.some(Number.isNaN), name).toBe(false);
       for (const label of labels) {
-        const { outputs: poisoned } = await results(backend, cell, [3, 3, 2, 4], label);
+        const { outputs: poisoned } = await resultsOn(backend, cell, [3, 3, 2, 4], label);
         expect(Object.values(poisoned).flat().some(Number.isNaN), label).toBe(true);
       }
     });

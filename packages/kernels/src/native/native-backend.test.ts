@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Backend, CellKind, RecurrentLayer } from '../backend.ts';
-import { createTruth } from '../conformance/engines.ts';
+import { createTruths } from '../conformance/engines.ts';
 import { Harness } from '../conformance/harness.ts';
 import { createBackend } from '../create-backend.ts';
 import { NativeUnavailableError } from './addon.ts';
@@ -41,6 +41,12 @@ async function pass(backend: Backend, cell: CellKind, input: 'dense' | 'tokens')
   return h.read({ output, dh0, product, norm, ...gradients, ...(dInput && { dInput }) });
 }
 
+const layers = cells.flatMap((cell) => [
+  { cell, input: 'dense' as const },
+  { cell, input: 'tokens' as const },
+]);
+const truthOf = createTruths((truth, { cell, input }: (typeof layers)[number]) => pass(truth, cell, input));
+
 describe.skipIf(sets().length === 0)('the native engine', () => {
   test('downloads into memory of the caller, shared memory too, and refuses what does not fit', async () => {
     const backend = createNative({ threads: 1 });
@@ -63,9 +69,10 @@ describe.skipIf(sets().length === 0)('the native engine', () => {
   describe.each(sets().flatMap((set) => [[set, 'float32', 1e-5] as const, [set, 'bf16', 4e-3] as const]))(
     'on %s in %s',
     (instructionSet, precision, tolerance) => {
-      test.each(cells.flatMap((cell) => [[cell, 'dense'] as const, [cell, 'tokens'] as const]))(
-        'agrees with the truth on %s reading %s in large sizes, with the same bits for 1, 2 and 5 threads',
-        async (cell, input) => {
+      test.each(layers)(
+        'agrees with the truth on $cell reading $input in large sizes, with the same bits for 1, 2 and 5 threads',
+        async (layer) => {
+          const { cell, input } = layer;
           const runs: Record<string, number[]>[] = [];
           for (const threads of [1, 2, 5]) {
             const backend = createNative({ instructionSet, threads, precision });
@@ -74,7 +81,7 @@ describe.skipIf(sets().length === 0)('the native engine', () => {
           }
           expect(runs[1]).toEqual(runs[0]);
           expect(runs[2]).toEqual(runs[0]);
-          const truth = await pass(createTruth(precision), cell, input);
+          const truth = await truthOf(precision, layer);
           for (const [name, values] of Object.entries(truth)) {
             const size = Math.max(...values.map(Math.abs));
             const worst = Math.max(...values.map((value, i) => Math.abs(value - runs[0]![name]![i]!)));
