@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JobResource, type JobSpecInput, type JobStatus, jobSpec } from '@unfold/contracts';
@@ -114,3 +114,7 @@ export const jobIn = async (store: Store, status: JobStatus): Promise<JobResourc
 
 export const statuses = async (store: Store, id: string): Promise<string[]> =>
   (await store.events.read(id)).flatMap((frame) => (frame.type === 'status' ? [frame.status] : []));
+
+/** Names of what lies in a folder of a fixture's artifacts. */
+export const filesOnDisk = async ({ artifactsDir }: StoreFixture, folder: string): Promise<string[]> =>
+  readdir(join(artifactsDir, folder)).catch(() => []);
