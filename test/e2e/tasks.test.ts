@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CompletionResource, PredictResource, ScoreResource, Task } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { deployments } from '../support/deployments.ts';
 import { root, startProgram } from '../support/process.ts';
-import type { Service } from '../support/service.ts';
+import { type Service, startEmbeddedService } from '../support/service.ts';
 import { runSession, sessionsOf } from '../support/sessions.ts';
 
 const sessions = sessionsOf(await readFile(join(root, 'apps/api/TASKS.md'), 'utf8'));
@@ -63,44 +62,43 @@ describe('the session of a task', () => {
   });
 });
 
-describe.each(deployments)('a service on $name', ({ missing, start }) => {
-  describe.skipIf(missing !== null)(missing ?? 'serves', () => {
-    let service: Service;
-    let folder: string;
-    beforeAll(async () => {
-      service = await start();
-      folder = await mkdtemp(join(tmpdir(), 'unfold-tasks-'));
-    }, 120_000);
-    afterAll(async () => {
-      await service?.stop();
-      await rm(folder, { recursive: true, force: true });
-    }, 60_000);
+// Of a job its queue carries only the id, so that one deployment stands for all; service.test.ts holds for each.
+describe('a service', () => {
+  let service: Service;
+  let folder: string;
+  beforeAll(async () => {
+    service = await startEmbeddedService();
+    folder = await mkdtemp(join(tmpdir(), 'unfold-tasks-'));
+  }, 120_000);
+  afterAll(async () => {
+    await service?.stop();
+    await rm(folder, { recursive: true, force: true });
+  }, 60_000);
 
-    it.each([...sessions])('%s: uploads, trains and answers as its session says', async (name, script) => {
-      const output = await runSession(common + script, service.url, folder);
-      expect(output).toContain('"status":"succeeded"');
-      expect(output).toMatch(/"validation_loss":\d/);
-      const answers = output.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []));
-      shows[name as keyof typeof shows](answers);
+  it.each([...sessions])('%s: uploads, trains and answers as its session says', async (name, script) => {
+    const output = await runSession(common + script, service.url, folder);
+    expect(output).toContain('"status":"succeeded"');
+    expect(output).toMatch(/"validation_loss":\d/);
+    const answers = output.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []));
+    shows[name as keyof typeof shows](answers);
+  });
+
+  const unfold = async (...parameters: string[]): Promise<{ code: number | null; output: string }> => {
+    const program = startProgram('apps/cli/dist/main.js', {
+      arguments: [...parameters, '--url', service.url],
     });
+    return { code: await program.ended, output: program.output() };
+  };
 
-    const unfold = async (...parameters: string[]): Promise<{ code: number | null; output: string }> => {
-      const program = startProgram('apps/cli/dist/main.js', {
-        arguments: [...parameters, '--url', service.url],
-      });
-      return { code: await program.ended, output: program.output() };
-    };
-
-    it('answers the command line, about the models of the sessions', async () => {
-      const sentence = await unfold('generate', 'sentences', '--context', 'question', '--seed', '1');
-      expect(sentence).toEqual({ code: 0, output: expect.stringMatching(/^is it a \w{3}\?\n$/) });
-      const tags = await unfold('predict', 'tagger', '[["the", "fish", "sleeps"], ["they", "fish"]]');
-      expect(tags.output).toBe('{"tags":["DET","NOUN","VERB"]}\n{"tags":["PRON","VERB"]}\n');
-      const label = await unfold('predict', 'classifier', 'is it a cat');
-      expect(JSON.parse(label.output)).toMatchObject({ label: 'question' });
-      const wrong = await unfold('generate', 'sentences', '--context', 'shout');
-      expect(wrong.code).toBe(1);
-      expect(wrong.output).toMatch(/^unfold: context: expected a label .*"answer", "question".*"shout"/);
-    });
+  it('answers the command line, about the models of the sessions', async () => {
+    const sentence = await unfold('generate', 'sentences', '--context', 'question', '--seed', '1');
+    expect(sentence).toEqual({ code: 0, output: expect.stringMatching(/^is it a \w{3}\?\n$/) });
+    const tags = await unfold('predict', 'tagger', '[["the", "fish", "sleeps"], ["they", "fish"]]');
+    expect(tags.output).toBe('{"tags":["DET","NOUN","VERB"]}\n{"tags":["PRON","VERB"]}\n');
+    const label = await unfold('predict', 'classifier', 'is it a cat');
+    expect(JSON.parse(label.output)).toMatchObject({ label: 'question' });
+    const wrong = await unfold('generate', 'sentences', '--context', 'shout');
+    expect(wrong.code).toBe(1);
+    expect(wrong.output).toMatch(/^unfold: context: expected a label .*"answer", "question".*"shout"/);
   });
 });
