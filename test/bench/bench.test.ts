@@ -43,6 +43,9 @@ test('bench:generate --json measures one stream and 64', async () => {
     expect(result.tokens_per_second).toBeGreaterThan(0);
     expect(result.complete_share_of_loop).toBeGreaterThan(0);
   }
+  expect(results[0].beams_of_samples).toBeNull();
+  for (const name of ['beams_of_samples', 'scores_by_calls_of_one'])
+    expect(results[1][name], name).toBeGreaterThan(0);
   expect(tokens_per_second).toBe(results[0].tokens_per_second);
 });
 

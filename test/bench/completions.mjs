@@ -2,7 +2,10 @@
 import { LanguageModel } from '@unfold/rnn';
 import { randomModel } from './service/random-model.mjs';
 
-/** Loads the model and returns { write(tokens), close() }: so many streams begin together and write so many tokens each. */
+/**
+ * Loads the model and returns { write(tokens), ask(tokens, more), score(calls), close() }: so many streams begin together and write so many
+ * tokens each; one call asks for as many choices or beams; as many lines are scored in so many calls.
+ */
 export async function createCompletions(backend, model, streams) {
   const loaded = await LanguageModel.load(randomModel(model), backend);
   const options = {
@@ -31,5 +34,15 @@ export async function createCompletions(backend, model, streams) {
     );
     await Promise.all(calls.map(({ result }) => result));
   }
-  return { write, close: () => loaded.close() };
+
+  const ask = (max_tokens, more) =>
+    loaded.complete({ ...options, max_tokens, seed: 1, ...more }, () => {}).result;
+
+  // Lines of different lengths, of characters that every vocabulary of this size has.
+  const lines = Array.from({ length: streams }, (_, n) => ' '.repeat(40 + ((7 * n) % 20)));
+  const score = (calls) =>
+    Promise.all(
+      Array.from({ length: calls }, (_, c) => loaded.scoreAll(lines.filter((_line, n) => n % calls === c))),
+    );
+  return { write, ask, score, close: () => loaded.close() };
 }

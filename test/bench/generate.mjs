@@ -18,7 +18,7 @@ import { engineOptions, jsonOption, kinds, modelOptions, readOptions } from './o
 
 const options = readOptions(
   'bench:generate',
-  'Times generation: a step of every layer, the logits and a draw, for each stream. One stream is held against the reading of its weights, many against multiply-adds, and what `complete` makes of it against the bare loop.',
+  'Times generation: a step of every layer, the logits and a draw, for each stream. One stream is held against the reading of its weights, many against multiply-adds, what `complete` makes of it against the bare loop, as many beams of a call against as many samples (`beams`), and lines scored by as many calls against one call (`calls`).',
   {
     ...modelOptions,
     size: {
@@ -49,7 +49,7 @@ async function measure(size, streams) {
   }
   await time(generateRound, Math.min(1, options.seconds / 5));
   const times = await time(generateRound, options.seconds);
-  const share = await shareOfLoop(backend, model, streams, step);
+  const { share, ...ratios } = await shareOfLoop(backend, model, streams, step);
   const rate = (seconds) => (round * streams) / seconds;
   const perSecond = rate(median(times));
   const ceiling = measureCeiling(backend);
@@ -65,6 +65,8 @@ async function measure(size, streams) {
     tokens_per_second: Math.round(perSecond),
     best_tokens_per_second: Math.round(rate(Math.min(...times))),
     complete_share_of_loop: share,
+    beams_of_samples: ratios.beams_of_samples ?? null,
+    scores_by_calls_of_one: ratios.scores_by_calls_of_one ?? null,
     weight_bytes: weightBytes,
     read_bytes_per_second: (weightBytes * perSecond) / streams,
     core_read_bytes_per_second: reading,
@@ -77,7 +79,7 @@ async function measure(size, streams) {
 
 const stepsInTurn = 128;
 
-/** What `complete` writes a second, of what the bare loop does: in turns, so that what else the machine does meets both. */
+/** Ratios of one run: what `complete` writes a second, of what the bare loop does: in turns, so that what else the machine does meets both. */
 async function shareOfLoop(backend, model, streams, step) {
   const complete = await createCompletions(backend, model, streams);
   async function loop() {
@@ -91,8 +93,32 @@ async function shareOfLoop(backend, model, streams, step) {
     shares.push(bare / whole);
     left -= bare + whole;
   }
+  const ratios = streams > 1 && streams <= 64 ? await ratiosOf(complete, streams) : null;
   await complete.close();
-  return median(shares);
+  return { share: median(shares), ...ratios };
+}
+
+/** What one call costs of another that is asked for the same in a better way, in turns. */
+async function ratiosOf(complete, streams) {
+  const tokens = 32;
+  const works = {
+    beams: () => complete.ask(tokens, { beam_width: streams }),
+    samples: () => complete.ask(tokens, { n: streams, best_of: streams }),
+    scores_by_calls: () => complete.score(streams),
+    scores_by_one: () => complete.score(1),
+  };
+  const times = Object.fromEntries(Object.keys(works).map((name) => [name, []]));
+  for (let turn = 0; turn < 4; turn++)
+    for (const [name, work] of Object.entries(works)) {
+      const [seconds] = await time(work, 0, 1);
+      // The first turn warms them up.
+      if (turn > 0) times[name].push(seconds);
+    }
+  const of = (name) => median(times[name]);
+  return {
+    beams_of_samples: of('beams') / of('samples'),
+    scores_by_calls_of_one: of('scores_by_calls') / of('scores_by_one'),
+  };
 }
 
 const results = [];
@@ -116,6 +142,8 @@ else {
     'tokens/s',
     'best',
     'complete',
+    'beams',
+    'calls',
     'GB/s read',
     'of a core',
     'GFLOP/s',
@@ -129,6 +157,8 @@ else {
     format.whole(row.tokens_per_second),
     format.whole(row.best_tokens_per_second),
     format.share(row.complete_share_of_loop),
+    row.beams_of_samples === null ? '–' : format.ratio(row.beams_of_samples),
+    row.scores_by_calls_of_one === null ? '–' : format.ratio(row.scores_by_calls_of_one),
     format.giga(row.read_bytes_per_second),
     format.share(row.share_of_core_read),
     format.giga(row.operations_per_second),

@@ -5,7 +5,7 @@ import { nextTurn } from '../event-loop.ts';
 import type { Network } from '../model/network.ts';
 import { countdownInputs } from '../model/parameter-table.ts';
 import type { StateValues } from '../model/recurrent-state.ts';
-import { type Chunk, ChunkReader, chunkSteps } from '../rows/chunk-reader.ts';
+import { type Chunk, ChunkReader, turnTokens } from '../rows/chunk-reader.ts';
 import { RowCall } from '../rows/row-call.ts';
 import { RowQueue, type RowWork } from '../rows/row-queue.ts';
 import { boundaryToken, type Tokenizer } from '../text/tokenizer.ts';
@@ -115,6 +115,7 @@ class ScoreWork implements RowWork<ScoredText> {
       inputs: inputs.subarray(read),
       feedback: null,
       countdown: countdown?.subarray(read * countdownInputs) ?? null,
+      ...(state && { memory: state }),
       context,
     }));
     const hear = async (chunk: Chunk): Promise<void> => {
@@ -128,7 +129,7 @@ class ScoreWork implements RowWork<ScoredText> {
         }
       });
     };
-    const chunks = await this.#reader.read(rows, chunkSteps(this.#network), hear);
+    const chunks = await this.#reader.read(rows, turnTokens(this.#network, rows.length), hear);
     texts.forEach((text, n) => {
       text.read += chunks[n]!.steps;
       text.state = chunks[n]!.state;

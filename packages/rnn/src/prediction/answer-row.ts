@@ -46,6 +46,7 @@ export class AnswerRow implements PredictionRow {
     return [
       {
         state: this.#state,
+        ...(this.#state && { memory: this.#state }),
         position: this.#read,
         ahead: this.#fed ? 1 : steps - this.#read,
         inputs: inputs.subarray((this.#read * inputs.length) / steps),

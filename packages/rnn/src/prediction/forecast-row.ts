@@ -67,6 +67,7 @@ export class ForecastRow implements PredictionRow {
     return [
       {
         state: this.#state,
+        ...(this.#state && { memory: this.#state }),
         position: this.#position,
         ahead,
         inputs,

@@ -1,7 +1,7 @@
 import type { Network } from '../model/network.ts';
 import type { StateValues } from '../model/recurrent-state.ts';
 import { atInput } from '../prediction-input.ts';
-import { type Chunk, ChunkReader, chunkSteps, type ReadRow } from '../rows/chunk-reader.ts';
+import { type Chunk, ChunkReader, chunkSteps, type ReadRow, turnTokens } from '../rows/chunk-reader.ts';
 import type { QueuedRow, RowWork } from '../rows/row-queue.ts';
 
 /** What a network said of a chunk of a row. */
@@ -56,7 +56,7 @@ export class PredictionWork implements RowWork<PredictionRow> {
       .sort((a, b) => longestFirst(b.rows) - longestFirst(a.rows));
     const rows = inputs.flatMap((each) => each.rows);
     let outputs: StateValues[] = [];
-    const tokens = this.#network.model.bidirectional ? null : chunkSteps(this.#network);
+    const tokens = this.#network.model.bidirectional ? null : turnTokens(this.#network, rows.length);
     const chunks = await this.#reader.read(rows, tokens, async (chunk) => {
       outputs = await this.#outputs(chunk, rows.length);
     });

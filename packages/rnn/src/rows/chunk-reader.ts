@@ -8,8 +8,11 @@ import {
   createState,
   type RecurrentState,
   readStates,
+  realArray,
   releaseState,
   type StateValues,
+  stateSize,
+  stateTensors,
   writeStates,
 } from '../model/recurrent-state.ts';
 
@@ -22,6 +25,9 @@ export const chunkSteps = (network: Network): number => {
   const work = countParameters(network.model, network.shape);
   return Math.max(1, Math.min(longestChunk, Math.floor(workBetweenTurns / work)));
 };
+
+/** Steps, of all rows together, that a turn of a queue of rows reads: two of each at least, since a chunk has a cost of its own. */
+export const turnTokens = (network: Network, rows: number): number => Math.max(chunkSteps(network), 2 * rows);
 
 type Numbers = Int32Array | Float32Array | Float64Array;
 
@@ -39,6 +45,8 @@ export interface ReadRow {
   feedback: Numbers | null;
   /** [T,2], see `Sources`. */
   countdown: Float32Array | null;
+  /** Where the state after it may be put, `state` itself too; absent: in memory of its own. */
+  memory?: StateValues;
   /** int [1] or real [C]. */
   context: Int32Array | Float32Array | null;
 }
@@ -58,6 +66,8 @@ interface Room {
   steps: number;
   pass: ForwardPass;
   state: RecurrentState;
+  /** Its tensors' rows on their way, since memory that is made anew at every chunk costs more than the chunk of a small network. */
+  host: StateValues[];
   inputs: Tensor;
   feedback: Tensor | null;
   countdown: Tensor | null;
@@ -97,10 +107,13 @@ export class ChunkReader {
     const steps = Math.max(usual, least);
     const place = (port: Port, lead: number[]): Tensor =>
       port.kind === 'tokens' ? backend.createTensor(lead, 'int') : backend.createTensor([...lead, port.size]);
+    const state = createState(this.#network, N);
+    const Real = realArray(backend);
     const room: Room = {
       steps,
       pass: new ForwardPass(this.#network, steps, N),
-      state: createState(this.#network, N),
+      state,
+      host: stateTensors(state).map(({ shape }) => new Real(N * shape[1]!)),
       inputs: place(shape.input, [steps, N]),
       feedback: shape.feedback && place(shape.feedback, [steps, N]),
       countdown: model.length === 'countdown' ? backend.createTensor([steps, N, countdownInputs]) : null,
@@ -159,7 +172,7 @@ export class ChunkReader {
       room.state,
     );
     await hear?.({ pass: room.pass, hidden, steps, rows: N, lengths });
-    const states = await readStates(this.#network, room.state, 0, rows.length);
+    const states = await this.#end(room, rows);
     return states.map((state, n) => ({ steps: lengths[n]!, state }));
   }
 
@@ -173,16 +186,44 @@ export class ChunkReader {
     put(this.#network.backend, tensor, values);
   }
 
-  #begin({ pass, state, context }: Room, rows: readonly ReadRow[]): void {
+  #begin({ pass, state, host, context }: Room, rows: readonly ReadRow[]): void {
+    const { backend } = this.#network;
     const states = rows.map((row) => row.state);
-    if (states.every((each) => each !== null)) {
-      writeStates(this.#network, state, 0, states);
+    if (states.some((each) => each === null)) {
+      pass.begin(state, context);
+      states.forEach((each, n) => {
+        if (each) writeStates(this.#network, state, n, [each]);
+      });
       return;
     }
-    pass.begin(state, context);
-    states.forEach((each, n) => {
-      if (each) writeStates(this.#network, state, n, [each]);
+    let place = 0;
+    stateTensors(state).forEach((tensor, k) => {
+      const width = tensor.shape[1]!;
+      const values = host[k]!.subarray(0, rows.length * width);
+      states.forEach((each, n) => {
+        values.set(each!.subarray(place, place + width), n * width);
+      });
+      backend.upload(backend.view(tensor, 0, rows.length), values);
+      place += width;
     });
+  }
+
+  async #end({ state, host }: Room, rows: readonly ReadRow[]): Promise<StateValues[]> {
+    const { backend } = this.#network;
+    const Real = realArray(backend);
+    const size = stateSize(this.#network);
+    const states = rows.map(({ memory }) => memory ?? new Real(size));
+    let place = 0;
+    for (const [k, tensor] of stateTensors(state).entries()) {
+      const width = tensor.shape[1]!;
+      const values = host[k]!.subarray(0, rows.length * width);
+      await backend.download(backend.view(tensor, 0, rows.length), values);
+      states.forEach((each, n) => {
+        each.set(values.subarray(n * width, (n + 1) * width), place);
+      });
+      place += width;
+    }
+    return states;
   }
 
   #release({ pass, state, inputs, feedback, countdown, context }: Room): void {
