@@ -47,6 +47,16 @@ describe.each(queueKinds)('limits of a key, counted with the queue on %s', (queu
     expect((await api.request.get('/v1/jobs').set(bearer(adminKey))).status).toBe(200);
   });
 
+  it('requests that come at once: each counts, and those within the limit are let in', async () => {
+    const key = await make({ requests_per_minute: 5 });
+    const asked = Array.from({ length: 12 }, () => fetch(`${api.url}/v1/jobs`, { headers: bearer(key.key) }));
+    const answers = await Promise.all(asked);
+    const passed = answers.filter(({ status }) => status === 200);
+    const remaining = passed.map(({ headers }) => headers.get('x-ratelimit-remaining-requests'));
+    expect(remaining.sort()).toEqual(['0', '1', '2', '3', '4']);
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(7);
+  });
+
   it('tokens: set aside by the most that a call may take, given back when it took less', async () => {
     const key = await make({ tokens_per_minute: 100 });
     const complete = (max_tokens: number, more: object = {}) =>

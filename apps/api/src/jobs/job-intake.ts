@@ -1,6 +1,6 @@
 import type { Queue } from '@unfold/queue';
 import type { CreatedJob, PlainJob, Store } from '@unfold/store';
-import { createGatherer } from './gather.ts';
+import { createGatherer } from '../gather.ts';
 
 type Ticket = Parameters<Queue['enqueue']>[0];
 

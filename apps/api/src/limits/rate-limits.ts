@@ -2,6 +2,7 @@ import { UnfoldError } from '@unfold/contracts';
 import type { FastifyBaseLogger, FastifyReply } from 'fastify';
 import { Redis } from 'ioredis';
 import { RateLimiterMemory, RateLimiterRedis } from 'rate-limiter-flexible';
+import { createGatherer } from '../gather.ts';
 
 /** What was used of a limit within the present minute. */
 interface Spent {
@@ -84,6 +85,23 @@ export const createRateLimits = ({ redisUrl, log }: Options): RateLimits => {
   };
   const requests = counter('requests');
   const tokens = counter('tokens');
+  /** Counts requests that came at about the same time with one call for each client. */
+  const countTogether = async (ids: string[]): Promise<Spent[]> => {
+    const behind = new Map<string, number>();
+    for (const id of ids) behind.set(id, (behind.get(id) ?? 0) + 1);
+    const counted = await Promise.all(
+      [...behind].map(async ([id, points]) => [id, await requests.penalty(id, points)] as const),
+    );
+    const spent = new Map(counted);
+    // Each is told what was spent when it came, without those behind it.
+    return ids.map((id) => {
+      const later = behind.get(id)! - 1;
+      behind.set(id, later);
+      const { consumedPoints, msBeforeNext } = spent.get(id)!;
+      return { consumedPoints: consumedPoints - later, msBeforeNext };
+    });
+  };
+  const count = client === null ? (id: string) => requests.penalty(id, 1) : createGatherer(countTogether);
   const giveBack = async (id: string, back: number): Promise<void> => {
     const { consumedPoints: left } = await tokens.reward(id, back);
     // Counted somewhere else than it was set aside: Redis has gone or come back, or the minute has just ended.
@@ -92,7 +110,7 @@ export const createRateLimits = ({ redisUrl, log }: Options): RateLimits => {
 
   return {
     async countRequest(id, limit, reply) {
-      const spent = await requests.penalty(id, 1);
+      const spent = await count(id);
       tell(reply, 'requests', limit, spent);
       if (spent.consumedPoints > limit)
         throw refusal(reply, `expected at most ${limit} requests a minute`, spent);
