@@ -37,15 +37,14 @@ const standsFor = async (
  * @throws UnfoldError `not_found` for the session, `wrong_state` if its model was deleted, `invalid_value` if another one is named
  */
 export const findSessionModel = async (
-  { store, models }: Pick<ApiContext, 'store' | 'models'>,
+  { store, models, sessionLeases }: Pick<ApiContext, 'store' | 'models' | 'sessionLeases'>,
   owner: SessionOwner,
   session: string,
   reference: CompletionRequest['model'],
 ): Promise<FoundModel> => {
   const known = sessionId.safeParse(session).success;
-  const found = known ? await store.sessions.get(owner, session).catch(orNull) : null;
-  if (found === null) throw unknown('session', session, 'session');
-  const id = found.model;
+  const id = known ? await sessionLeases.modelOf(owner, session).catch(orNull) : null;
+  if (id === null) throw unknown('session', session, 'session');
   const model = await models.find(owner.project, id, 'session').catch(orNull);
   if (model === null)
     throw new UnfoldError('wrong_state', `session: ${session} goes on with ${id}, which was deleted.`, {

@@ -1,6 +1,7 @@
 import { UnfoldError } from '@unfold/contracts';
 import type { KeptState, LeasedSession, SessionOwner, Store } from '@unfold/store';
 import type { FastifyBaseLogger } from 'fastify';
+import { unknown } from '../http/parameters.ts';
 import type { ApiMetrics } from '../metrics.ts';
 
 /** A session that one call uses, and no other, until it commits or releases. */
@@ -17,6 +18,12 @@ export interface HeldSession extends Pick<LeasedSession, 'state' | 'tokens' | 'c
 export interface SessionLeases {
   /** @throws UnfoldError `not_found` or `session_busy` */
   take(owner: SessionOwner, id: string): Promise<HeldSession>;
+  /**
+   * The id of the model that a session goes on with, which never changes: of one that was used before it is remembered, even if the session
+   * has gone since, which taking it will tell.
+   * @throws UnfoldError `not_found`
+   */
+  modelOf(owner: SessionOwner, id: string): Promise<string>;
   /** Resolves when nothing is held any more, or after so long. */
   settled(patienceMs: number): Promise<void>;
 }
@@ -29,17 +36,27 @@ interface Options {
   leaseMs: number;
 }
 
+const mostRemembered = 10_000;
+
 /** Renews every lease of this process three times in its length, so that two lost renewals do no harm. */
 export const createSessionLeases = ({ store, metrics, log, leaseMs }: Options): SessionLeases => {
   const { sessions } = store;
   const held = new Set<object>();
   let wake: () => void = () => {};
+  /** Models of sessions by owner and id, oldest first. */
+  const models = new Map<string, string>();
+  const nameOf = ({ project, key }: SessionOwner, id: string): string => JSON.stringify([project, key, id]);
 
   const lease = async (owner: SessionOwner, id: string): Promise<LeasedSession> => {
     try {
       return await sessions.lease(owner, id, leaseMs);
     } catch (error) {
-      if (!(error instanceof UnfoldError) || error.code !== 'session_busy') throw error;
+      if (!(error instanceof UnfoldError)) throw error;
+      if (error.code === 'not_found') {
+        models.delete(nameOf(owner, id));
+        throw unknown('session', id, 'session');
+      }
+      if (error.code !== 'session_busy') throw error;
       metrics.sessionsBusy.inc();
       throw new UnfoldError(error.code, error.message, { param: 'session', cause: error });
     }
@@ -90,6 +107,19 @@ export const createSessionLeases = ({ store, metrics, log, leaseMs }: Options): 
           wake();
         },
       };
+    },
+
+    async modelOf(owner, id) {
+      const name = nameOf(owner, id);
+      const known = models.get(name);
+      if (known !== undefined) return known;
+      const { model } = await sessions.get(owner, id);
+      models.set(name, model);
+      for (const oldest of models.keys()) {
+        if (models.size <= mostRemembered) break;
+        models.delete(oldest);
+      }
+      return model;
     },
 
     async settled(patienceMs) {
