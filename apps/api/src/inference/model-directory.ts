@@ -1,4 +1,5 @@
 import type { Store } from '@unfold/store';
+import { createRemembered } from '../remembered.ts';
 import { findModel } from './find-model.ts';
 
 export type FoundModel = Awaited<ReturnType<typeof findModel>>;
@@ -11,38 +12,13 @@ export interface ModelDirectory {
   forget(): void;
 }
 
-const rememberMs = 1000;
-const mostRemembered = 1000;
-
 export const createModelDirectory = (store: Pick<Store, 'models' | 'artifacts'>): ModelDirectory => {
-  /** By project and reference, oldest first. Kept from when they were asked, so that none is older than it seems. */
-  const known = new Map<string, { found: Promise<FoundModel>; until: number }>();
-
-  const ask = (key: string, project: string, reference: string, param: string): Promise<FoundModel> => {
-    const found = findModel(store, project, reference, param);
-    const entry = { found, until: performance.now() + rememberMs };
-    known.delete(key);
-    known.set(key, entry);
-    for (const oldest of known.keys()) {
-      if (known.size <= mostRemembered) break;
-      known.delete(oldest);
-    }
-    // Only what exists is remembered: a model that is made is there at once.
-    found.catch(() => {
-      if (known.get(key) === entry) known.delete(key);
-    });
-    return found;
-  };
-
+  // Only what exists is remembered: a model that is made is there at once.
+  const found = createRemembered<FoundModel>({ forMs: 1000, most: 1000 });
   return {
-    find(project, reference, param) {
-      // No project's name has a space. A refusal names the field, so that one of several is of no use to the others.
-      const key = `${project} ${param} ${reference}`;
-      const entry = known.get(key);
-      return entry !== undefined && performance.now() < entry.until
-        ? entry.found
-        : ask(key, project, reference, param);
-    },
-    forget: () => known.clear(),
+    // No project's name has a space. A refusal names the field, so that one of several is of no use to the others.
+    find: (project, reference, param) =>
+      found.get(`${project} ${param} ${reference}`, () => findModel(store, project, reference, param)),
+    forget: found.forget,
   };
 };

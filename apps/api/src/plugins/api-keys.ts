@@ -4,6 +4,7 @@ import { type KeyLimits, keyScopes, socketKeyProtocolPrefix, UnfoldError } from 
 import type { Store } from '@unfold/store';
 import type { FastifyRequest } from 'fastify';
 import type { Identity } from '../context.ts';
+import { createRemembered } from '../remembered.ts';
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
@@ -27,8 +28,9 @@ const limitsOf = (own: KeyLimits, { limits, keyLimits }: Config): Identity['limi
   stored_bytes: own.stored_bytes ?? keyLimits.storedBytes,
 });
 
-/** How long another process's first key may stay unnoticed. */
+/** How long it may stay unnoticed that another process made the first key, or revoked one. */
 const rememberMs = 1000;
+const mostRemembered = 10_000;
 
 const bearer = (request: FastifyRequest): string | null =>
   /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1] ?? null;
@@ -39,6 +41,8 @@ const subprotocol = (request: FastifyRequest): string | null => {
   const found = offered.map((name) => name.trim()).find((name) => name.startsWith(socketKeyProtocolPrefix));
   return found?.slice(socketKeyProtocolPrefix.length) ?? null;
 };
+
+type Authenticated = NonNullable<Awaited<ReturnType<Store['keys']['authenticate']>>>;
 
 export interface KeyGate {
   /** Whose request this is; throws `invalid_api_key` unless it may come in. */
@@ -56,14 +60,14 @@ export const createKeyGate = (config: Config, store: Store): KeyGate => {
   const admin = owner('admin', config);
   const adminDigest = config.adminKey === null ? null : digest(config.adminKey);
   const always = adminDigest !== null || !isLoopback(config.host);
-  let known: { value: boolean; until: number } | null = null;
-
-  const needed = async (): Promise<boolean> => {
-    if (always) return true;
-    if (known === null || known.until < Date.now())
-      known = { value: await store.keys.any(), until: Date.now() + rememberMs };
-    return known.value;
-  };
+  const any = createRemembered<boolean>({ forMs: rememberMs, most: 1 });
+  // Wrong keys are not remembered: whoever guesses would push the right ones out.
+  const keys = createRemembered<Authenticated | null>({
+    forMs: rememberMs,
+    most: mostRemembered,
+    keeps: (key) => key !== null,
+  });
+  const needed = async (): Promise<boolean> => always || any.get('any', () => store.keys.any());
 
   const identify = async (request: FastifyRequest): Promise<Identity> => {
     if (!(await needed())) return local;
@@ -73,9 +77,12 @@ export const createKeyGate = (config: Config, store: Store): KeyGate => {
         'invalid_api_key',
         'expected an API key: the header `Authorization: Bearer <key>`.',
       );
-    if (adminDigest !== null && timingSafeEqual(digest(secret), adminDigest)) return admin;
+    const hash = digest(secret);
+    if (adminDigest !== null && timingSafeEqual(hash, adminDigest)) return admin;
     const key =
-      secret.length > 200 || secret.includes('\u0000') ? null : await store.keys.authenticate(secret);
+      secret.length > 200 || secret.includes('\u0000')
+        ? null
+        : await keys.get(hash.toString('base64'), () => store.keys.authenticate(secret));
     if (key === null) throw new UnfoldError('invalid_api_key', 'This API key is unknown or was revoked.');
     return {
       id: key.id,
@@ -85,7 +92,11 @@ export const createKeyGate = (config: Config, store: Store): KeyGate => {
     };
   };
 
-  return { identify, forget: () => (known = null) };
+  const forget = (): void => {
+    any.forget();
+    keys.forget();
+  };
+  return { identify, forget };
 };
 
 /** A server that others can reach must not be open to all of them. */

@@ -1,0 +1,45 @@
+/** Answers that may be a moment old. Whoever asks at the same time gets the same one. */
+export interface Remembered<T> {
+  get(key: string, ask: () => Promise<T>): Promise<T>;
+  /** To be called when this process changed what was asked about, so that it sees that at once. */
+  forget(): void;
+}
+
+interface Options<T> {
+  forMs: number;
+  /** Answers that are kept; the oldest go first. */
+  most: number;
+  /** What is worth keeping; failures never are. */
+  keeps?: (answer: T) => boolean;
+}
+
+export const createRemembered = <T>({ forMs, most, keeps = () => true }: Options<T>): Remembered<T> => {
+  /** Oldest first. Kept from when they were asked, so that none is older than it seems. */
+  const known = new Map<string, { answer: Promise<T>; until: number }>();
+
+  const ask = (key: string, question: () => Promise<T>): Promise<T> => {
+    const answer = question();
+    const entry = { answer, until: performance.now() + forMs };
+    known.delete(key);
+    known.set(key, entry);
+    for (const oldest of known.keys()) {
+      if (known.size <= most) break;
+      known.delete(oldest);
+    }
+    const drop = (): void => {
+      if (known.get(key) === entry) known.delete(key);
+    };
+    answer.then((value) => {
+      if (!keeps(value)) drop();
+    }, drop);
+    return answer;
+  };
+
+  return {
+    get(key, question) {
+      const entry = known.get(key);
+      return entry !== undefined && performance.now() < entry.until ? entry.answer : ask(key, question);
+    },
+    forget: () => known.clear(),
+  };
+};
