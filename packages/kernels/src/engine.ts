@@ -8,8 +8,29 @@ export type RealArray = Float32Array | Float64Array;
 export type Precision = 'float32' | 'float64' | 'bf16';
 
 /** Memory of a tensor and of all its views. */
-interface Owner {
+export interface Owner {
   released: boolean;
+}
+
+/** Where elements are within their owner's memory: an array, or a part of a device's memory. */
+export interface Region {
+  /** Elements. */
+  readonly length: number;
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
+/** What the checks of a call ask of an engine: the contents of tensors, after their type, owner and shape (where given) have been checked; `label` names them in errors. */
+export interface Door<Real extends Region = RealArray, Double = Float64Array> {
+  reals(tensor: Tensor, label: string, shape?: readonly number[]): Real;
+  ints(tensor: Tensor, label: string, shape?: readonly number[]): Int32Array;
+  doubles(tensor: Tensor, label: string): Double;
+}
+
+/** A tensor of any engine, whose memory can be compared with another's. */
+interface PlacedTensor extends Tensor {
+  readonly owner: Owner;
+  readonly array: Region;
 }
 
 /** A tensor of an engine that runs on this machine's processor: a typed array, row-major or in its role's layout. */
@@ -21,13 +42,9 @@ export interface HostTensor extends Tensor {
 }
 
 /** What all kernels of one such backend share: its precision, its scratch memory, and the checks at their door. */
-export interface Engine {
+export interface Engine extends Door {
   readonly precision: Precision;
   allocate(size: number): RealArray;
-  /** The contents of `tensor`, after its type, owner and shape (where given) have been checked; `label` names it in errors. */
-  reals(tensor: Tensor, label: string, shape?: readonly number[]): RealArray;
-  ints(tensor: Tensor, label: string, shape?: readonly number[]): Int32Array;
-  doubles(tensor: Tensor, label: string): Float64Array;
   /** At least `size` elements that nobody else uses under this name; contents are arbitrary. Grown, never shrunk. */
   scratch(name: string, size: number): RealArray;
   scratchDoubles(name: string, size: number): Float64Array;
@@ -68,12 +85,12 @@ export function expectSeparate(
   others: readonly (Tensor | null)[],
 ): void {
   if (output === null) return;
-  const { owner, array: own } = output as HostTensor;
+  const { owner, array: own } = output as PlacedTensor;
   const { byteOffset, byteLength } = own;
   for (const other of others) {
     // Memory belongs to one owner: only a tensor and its views can overlap.
-    if (other === null || (other as HostTensor).owner !== owner) continue;
-    const { array } = other as HostTensor;
+    if (other === null || (other as PlacedTensor).owner !== owner) continue;
+    const { array } = other as PlacedTensor;
     if (array.byteOffset < byteOffset + byteLength && byteOffset < array.byteOffset + array.byteLength)
       throw new RangeError(
         `Expected memory of its own for ${label}, but it overlaps another tensor of the call.`,

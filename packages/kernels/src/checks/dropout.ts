@@ -1,16 +1,16 @@
 import type { Dropout } from '../backend.ts';
-import { type Engine, expectNumber, expectSeparate, type RealArray } from '../engine.ts';
+import { type Door, expectNumber, expectSeparate, type RealArray, type Region } from '../engine.ts';
 
-export interface CheckedDropout {
+export interface CheckedDropout<R = RealArray> {
   readonly T: number;
   readonly N: number;
   readonly H: number;
-  readonly input: RealArray;
-  readonly output: RealArray;
+  readonly input: R;
+  readonly output: R;
   readonly sequences: Int32Array | null;
 }
 
-export function checkDropout(engine: Engine, call: Dropout): CheckedDropout {
+export function checkDropout<R extends Region>(engine: Door<R, unknown>, call: Dropout): CheckedDropout<R> {
   const [T, N, H] = call.input.shape;
   if (call.input.shape.length !== 3 || T === undefined || N === undefined || H === undefined)
     throw new RangeError(

@@ -1,5 +1,5 @@
 import type { EmbeddingBackward, EmbeddingForward } from '../backend.ts';
-import type { Engine, RealArray } from '../engine.ts';
+import type { Door, RealArray, Region } from '../engine.ts';
 import { expectSeparate } from '../engine.ts';
 import { tableShape } from '../roles.ts';
 
@@ -15,15 +15,18 @@ export function expectTokens(tokens: Int32Array, label: string, count: number, f
 }
 
 /** The table or its gradient is [V,C], `rows` [tokens, C]. */
-export interface CheckedEmbedding {
+export interface CheckedEmbedding<R = RealArray> {
   readonly V: number;
   readonly C: number;
   readonly tokens: Int32Array;
-  readonly table: RealArray;
-  readonly rows: RealArray;
+  readonly table: R;
+  readonly rows: R;
 }
 
-export function checkEmbeddingForward(engine: Engine, call: EmbeddingForward): CheckedEmbedding {
+export function checkEmbeddingForward<R extends Region>(
+  engine: Door<R, unknown>,
+  call: EmbeddingForward,
+): CheckedEmbedding<R> {
   const [V, C] = tableShape(call.table);
   const table = engine.reals(call.table, 'embedding table');
   const tokens = engine.ints(call.tokens, 'embedding tokens');
@@ -33,7 +36,10 @@ export function checkEmbeddingForward(engine: Engine, call: EmbeddingForward): C
   return { V, C, tokens, table, rows };
 }
 
-export function checkEmbeddingBackward(engine: Engine, call: EmbeddingBackward): CheckedEmbedding {
+export function checkEmbeddingBackward<R extends Region>(
+  engine: Door<R, unknown>,
+  call: EmbeddingBackward,
+): CheckedEmbedding<R> {
   const [V, C] = tableShape(call.dTable);
   const table = engine.reals(call.dTable, 'embedding dTable');
   const tokens = engine.ints(call.tokens, 'embedding tokens');

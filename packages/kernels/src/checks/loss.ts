@@ -1,20 +1,31 @@
 import type { LogSoftmax, SoftmaxCrossEntropy } from '../backend.ts';
-import { columnsOf, type Engine, expectNumber, expectSeparate, type RealArray, rowsOf } from '../engine.ts';
+import {
+  columnsOf,
+  type Door,
+  expectNumber,
+  expectSeparate,
+  type RealArray,
+  type Region,
+  rowsOf,
+} from '../engine.ts';
 
-export interface CheckedLoss {
+export interface CheckedLoss<R = RealArray, D = Float64Array> {
   readonly rows: number;
   readonly V: number;
-  readonly logits: RealArray;
+  readonly logits: R;
   readonly targets: Int32Array;
   readonly count: number;
   readonly accumulate: boolean;
-  readonly loss: Float64Array;
-  readonly correct: Float64Array | null;
-  readonly losses: RealArray | null;
-  readonly dLogits: RealArray | null;
+  readonly loss: D;
+  readonly correct: D | null;
+  readonly losses: R | null;
+  readonly dLogits: R | null;
 }
 
-export function checkLoss(engine: Engine, call: SoftmaxCrossEntropy): CheckedLoss {
+export function checkLoss<R extends Region, D>(
+  engine: Door<R, D>,
+  call: SoftmaxCrossEntropy,
+): CheckedLoss<R, D> {
   const { count, accumulate = false } = call;
   const V = columnsOf(call.logits);
   const rows = rowsOf(call.logits);
@@ -37,14 +48,17 @@ export function checkLoss(engine: Engine, call: SoftmaxCrossEntropy): CheckedLos
   return { rows, V, logits, targets, count, accumulate, loss, correct, losses, dLogits };
 }
 
-export interface CheckedLogSoftmax {
+export interface CheckedLogSoftmax<R = RealArray> {
   readonly rows: number;
   readonly V: number;
-  readonly logits: RealArray;
-  readonly output: RealArray;
+  readonly logits: R;
+  readonly output: R;
 }
 
-export function checkLogSoftmax(engine: Engine, call: LogSoftmax): CheckedLogSoftmax {
+export function checkLogSoftmax<R extends Region>(
+  engine: Door<R, unknown>,
+  call: LogSoftmax,
+): CheckedLogSoftmax<R> {
   const logits = engine.reals(call.logits, 'log-softmax logits');
   const output = engine.reals(call.output, 'log-softmax output', call.logits.shape);
   if (call.output !== call.logits) expectSeparate(call.output, 'log-softmax output', [call.logits]);

@@ -1,28 +1,39 @@
 import type { AdagradStep, AdamStep, OptimizerEntry, Parameter, RmspropStep, SgdStep } from '../backend.ts';
 import { wholePower } from '../elementary.ts';
-import { type Engine, expectNumber, type RealArray } from '../engine.ts';
+import { type Door, expectNumber, type RealArray, type Region } from '../engine.ts';
 import { expectRole } from './products.ts';
 
-function likeParameter(engine: Engine, tensor: Parameter, label: string, parameter: Parameter): RealArray {
+function likeParameter<R extends Region>(
+  engine: Door<R, unknown>,
+  tensor: Parameter,
+  label: string,
+  parameter: Parameter,
+): R {
   expectRole(tensor, label, parameter);
   return engine.reals(tensor, label, parameter.shape);
 }
 
-function checkEntry(engine: Engine, { parameter, gradient, weightDecay }: OptimizerEntry) {
+function checkEntry<R extends Region>(
+  engine: Door<R, unknown>,
+  { parameter, gradient, weightDecay }: OptimizerEntry,
+) {
   const p = engine.reals(parameter, 'parameter');
   return { p, g: likeParameter(engine, gradient, 'gradient', parameter), weightDecay };
 }
 
-export interface CheckedSgdEntry {
-  readonly p: RealArray;
-  readonly g: RealArray;
+export interface CheckedSgdEntry<R = RealArray> {
+  readonly p: R;
+  readonly g: R;
   /** null: no momentum. */
-  readonly velocity: RealArray | null;
+  readonly velocity: R | null;
   readonly weightDecay: number;
 }
 
 /** Entries are checked one by one as they are asked for. */
-export function* checkSgd(engine: Engine, call: SgdStep): Generator<CheckedSgdEntry> {
+export function* checkSgd<R extends Region>(
+  engine: Door<R, unknown>,
+  call: SgdStep,
+): Generator<CheckedSgdEntry<R>> {
   for (const entry of call.entries) {
     const checked = checkEntry(engine, entry);
     if (entry.velocity === null && call.momentum !== 0)
@@ -38,15 +49,15 @@ export interface Decay {
   readonly weightDecay: number;
 }
 
-export interface CheckedAdamEntry extends Decay {
-  readonly p: RealArray;
-  readonly g: RealArray;
-  readonly m: RealArray;
-  readonly v: RealArray;
+export interface CheckedAdamEntry<R = RealArray> extends Decay {
+  readonly p: R;
+  readonly g: R;
+  readonly m: R;
+  readonly v: R;
 }
 
 /** Entries of `rmspropStep`, checked one by one as they are asked for. */
-export function* checkRmsprop(engine: Engine, call: RmspropStep) {
+export function* checkRmsprop<R extends Region>(engine: Door<R, unknown>, call: RmspropStep) {
   for (const entry of call.entries) {
     const checked = checkEntry(engine, entry);
     if (entry.velocity === null && call.momentum !== 0)
@@ -56,7 +67,7 @@ export function* checkRmsprop(engine: Engine, call: RmspropStep) {
   }
 }
 
-export function* checkAdagrad(engine: Engine, call: AdagradStep) {
+export function* checkAdagrad<R extends Region>(engine: Door<R, unknown>, call: AdagradStep) {
   for (const entry of call.entries)
     yield {
       ...checkEntry(engine, entry),
@@ -65,10 +76,10 @@ export function* checkAdagrad(engine: Engine, call: AdagradStep) {
 }
 
 /** `rate`: the learning rate over 1 − β₁ᵗ; `root`: √(1 − β₂ᵗ). */
-export function checkAdam(engine: Engine, call: AdamStep) {
+export function checkAdam<R extends Region>(engine: Door<R, unknown>, call: AdamStep) {
   const { learningRate, beta1, beta2, step, decoupled = false } = call;
   expectNumber(step, 'adam step', Number.isSafeInteger(step) && step >= 1, 'a whole number from 1');
-  function* entries(): Generator<CheckedAdamEntry> {
+  function* entries(): Generator<CheckedAdamEntry<R>> {
     for (const entry of call.entries) {
       const checked = checkEntry(engine, entry);
       const m = likeParameter(engine, entry.first, 'first moment', entry.parameter);

@@ -1,22 +1,33 @@
 import type { DenseBackward, DenseForward, MatrixProduct, Parameter, Tensor } from '../backend.ts';
-import { columnsOf, type Engine, expectSeparate, expectShape, type RealArray, rowsOf } from '../engine.ts';
+import {
+  columnsOf,
+  type Door,
+  expectSeparate,
+  expectShape,
+  type RealArray,
+  type Region,
+  rowsOf,
+} from '../engine.ts';
 import { tableShape } from '../roles.ts';
 
 /** A matrix product after its checks: op(a) is [M,K], op(b) [K,P]. */
-export interface CheckedMatmul {
+export interface CheckedMatmul<R = RealArray> {
   readonly M: number;
   readonly K: number;
   readonly P: number;
-  readonly a: RealArray;
-  readonly b: RealArray;
-  readonly bias: RealArray | null;
-  readonly output: RealArray;
+  readonly a: R;
+  readonly b: R;
+  readonly bias: R | null;
+  readonly output: R;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
   readonly accumulate: boolean;
 }
 
-export function checkMatmul(engine: Engine, call: MatrixProduct): CheckedMatmul {
+export function checkMatmul<R extends Region>(
+  engine: Door<R, unknown>,
+  call: MatrixProduct,
+): CheckedMatmul<R> {
   const { transposeA = false, transposeB = false, accumulate = false } = call;
   for (const [tensor, label] of [
     [call.a, 'a'],
@@ -41,17 +52,23 @@ export function checkMatmul(engine: Engine, call: MatrixProduct): CheckedMatmul 
 }
 
 /** `plain`: the weight is an embedding's table, row-major in every engine. */
-interface CheckedDense {
+interface CheckedDense<R = RealArray> {
   readonly rows: number;
   readonly inputs: number;
   readonly outputs: number;
-  readonly input: RealArray;
-  readonly weight: RealArray;
+  readonly input: R;
+  readonly weight: R;
   readonly plain: boolean;
 }
 
 /** The contents of `tensor`, whose shape must be that of `like` but for the last dimension, `columns`. */
-function rowsLike(engine: Engine, tensor: Tensor, label: string, like: Tensor, columns: number): RealArray {
+function rowsLike<R extends Region>(
+  engine: Door<R, unknown>,
+  tensor: Tensor,
+  label: string,
+  like: Tensor,
+  columns: number,
+): R {
   const array = engine.reals(tensor, label);
   const { shape } = tensor;
   const last = like.shape.length - 1;
@@ -61,7 +78,10 @@ function rowsLike(engine: Engine, tensor: Tensor, label: string, like: Tensor, c
   return array;
 }
 
-function checkDense(engine: Engine, call: DenseForward | DenseBackward): CheckedDense {
+function checkDense<R extends Region>(
+  engine: Door<R, unknown>,
+  call: DenseForward | DenseBackward,
+): CheckedDense<R> {
   const { use } = call.weight.role;
   if (use !== 'dense' && use !== 'embedding')
     throw new TypeError(
@@ -73,12 +93,15 @@ function checkDense(engine: Engine, call: DenseForward | DenseBackward): Checked
   return { rows: rowsOf(call.input), inputs, outputs, input, weight, plain: use === 'embedding' };
 }
 
-export interface CheckedDenseForward extends CheckedDense {
-  readonly bias: RealArray | null;
-  readonly output: RealArray;
+export interface CheckedDenseForward<R = RealArray> extends CheckedDense<R> {
+  readonly bias: R | null;
+  readonly output: R;
 }
 
-export function checkDenseForward(engine: Engine, call: DenseForward): CheckedDenseForward {
+export function checkDenseForward<R extends Region>(
+  engine: Door<R, unknown>,
+  call: DenseForward,
+): CheckedDenseForward<R> {
   // Generation comes here for every token: field by field, as V8 is slow to spread an object.
   const { rows, inputs, outputs, input, weight, plain } = checkDense(engine, call);
   const output = rowsLike(engine, call.output, 'dense output', call.input, outputs);
@@ -87,14 +110,17 @@ export function checkDenseForward(engine: Engine, call: DenseForward): CheckedDe
   return { rows, inputs, outputs, input, weight, plain, bias, output };
 }
 
-export interface CheckedDenseBackward extends CheckedDense {
-  readonly dOutput: RealArray;
-  readonly dInput: RealArray | null;
-  readonly dWeight: RealArray | null;
-  readonly dBias: RealArray | null;
+export interface CheckedDenseBackward<R = RealArray> extends CheckedDense<R> {
+  readonly dOutput: R;
+  readonly dInput: R | null;
+  readonly dWeight: R | null;
+  readonly dBias: R | null;
 }
 
-export function checkDenseBackward(engine: Engine, call: DenseBackward): CheckedDenseBackward {
+export function checkDenseBackward<R extends Region>(
+  engine: Door<R, unknown>,
+  call: DenseBackward,
+): CheckedDenseBackward<R> {
   const checked = checkDense(engine, call);
   const dOutput = rowsLike(engine, call.dOutput, 'dense dOutput', call.input, checked.outputs);
   const dInput = call.dInput && engine.reals(call.dInput, 'dense dInput', call.input.shape);

@@ -1,5 +1,5 @@
 import type { NormStatistics, RandomKey, RecurrentLayer } from '../backend.ts';
-import { type Engine, expectNumber, type RealArray } from '../engine.ts';
+import { type Door, expectNumber, type RealArray, type Region } from '../engine.ts';
 import { shapeOfRole } from '../roles.ts';
 
 /** A key with its sequences as an array. */
@@ -7,15 +7,19 @@ export interface CheckedKey extends Omit<RandomKey, 'sequences'> {
   readonly sequences: Int32Array | null;
 }
 
-export interface StatisticsArrays {
+export interface StatisticsArrays<R = RealArray> {
   /** [steps, columns]. */
-  readonly mean: RealArray;
-  readonly variance: RealArray;
+  readonly mean: R;
+  readonly variance: R;
   /** [steps]. */
-  readonly batches: RealArray;
+  readonly batches: R;
 }
 
-export function checkKey(engine: Engine, key: RandomKey | null | undefined, N: number): CheckedKey | null {
+export function checkKey(
+  engine: Pick<Door, 'ints'>,
+  key: RandomKey | null | undefined,
+  N: number,
+): CheckedKey | null {
   if (!key) return null;
   // A copy, since callers may fill their tensor for the next batch before backward has run.
   const sequences = key.sequences && engine.ints(key.sequences, 'sequences of training', [N]).slice();
@@ -23,11 +27,11 @@ export function checkKey(engine: Engine, key: RandomKey | null | undefined, N: n
 }
 
 /** Statistics of a layer with batch normalisation; null for others. */
-export function checkStatistics(
-  engine: Engine,
+export function checkStatistics<R extends Region>(
+  engine: Door<R, unknown>,
   layer: RecurrentLayer,
   statistics: NormStatistics | null | undefined,
-): StatisticsArrays | null {
+): StatisticsArrays<R> | null {
   if (layer.norm !== 'batch') {
     if (statistics) throw new TypeError('Expected no statistics of a layer without batch normalisation.');
     return null;

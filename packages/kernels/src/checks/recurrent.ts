@@ -6,7 +6,14 @@ import type {
   SavedActivations,
   Tensor,
 } from '../backend.ts';
-import { type Engine, expectNumber, expectSeparate, expectShape, type RealArray } from '../engine.ts';
+import {
+  type Door,
+  expectNumber,
+  expectSeparate,
+  expectShape,
+  type RealArray,
+  type Region,
+} from '../engine.ts';
 import { gateRows } from '../roles.ts';
 import { expectTokens } from './embedding.ts';
 import { checkLayer } from './layer.ts';
@@ -20,38 +27,42 @@ import {
 import { checkGradients, checkParameters, type Weights } from './weights.ts';
 
 /** What the last forward pass into a `Saved` was: its size and the tensors that backward will read. */
-export interface Pass {
+export interface Pass<R = RealArray> {
   readonly T: number;
   readonly N: number;
   readonly input: Tensor;
-  readonly output: RealArray;
+  readonly output: R;
   /** A copy, since callers may fill their tensor for the next batch before backward has run. */
   readonly lengths: Int32Array | null;
   /** How its masks were drawn, and from which step on. */
   readonly training: CheckedKey | null;
   readonly firstStep: number;
-  readonly statistics: StatisticsArrays | null;
+  readonly statistics: StatisticsArrays<R> | null;
 }
 
 /** Saved activations of an engine that runs on this machine's processor; the layout of gates and cells is its own. */
-export interface Saved extends SavedActivations {
-  readonly engine: Engine;
-  gates: RealArray;
+export interface Saved<R = RealArray> extends SavedActivations {
+  readonly engine: unknown;
+  gates: R;
   /** LSTM only. */
-  cells: RealArray;
+  cells: R;
   /** h_0, [N,H]. */
-  first: RealArray;
+  first: R;
   /** What normalised layers keep beyond the gates: their normalised products, and what divided them. Else empty. */
-  normalized: RealArray;
-  inverses: RealArray;
+  normalized: R;
+  inverses: R;
   /** null: backward has consumed it, or there was no forward. */
-  pass: Pass | null;
+  pass: Pass<R> | null;
   released: boolean;
 }
 
 /** `saved` as ours, if it is alive and was made for layers like `layer`. */
-export function ownSaved(engine: Engine, layer: RecurrentLayer, saved: SavedActivations): Saved {
-  const own = saved as Saved;
+export function ownSaved<R extends Region>(
+  engine: Door<R, unknown>,
+  layer: RecurrentLayer,
+  saved: SavedActivations,
+): Saved<R> {
+  const own = saved as Saved<R>;
   if (own.engine !== engine || own.released)
     throw new TypeError('Expected living activations of this backend.');
   const { cell, hiddenSize, norm = 'none' } = own.layer;
@@ -76,14 +87,24 @@ function sizes(layer: RecurrentLayer, input: Tensor, timed: boolean): [number, n
   return [T, N];
 }
 
-function inputOf(engine: Engine, layer: RecurrentLayer, input: Tensor, lead: readonly number[]) {
+function inputOf<R extends Region>(
+  engine: Door<R, unknown>,
+  layer: RecurrentLayer,
+  input: Tensor,
+  lead: readonly number[],
+) {
   if (layer.input === 'dense') return engine.reals(input, 'recurrent input', [...lead, layer.inputSize]);
   const tokens = engine.ints(input, 'recurrent input', lead);
   expectTokens(tokens, 'recurrent input', layer.inputSize);
   return tokens;
 }
 
-function lengthsOf(engine: Engine, lengths: Tensor | null, T: number, N: number): Int32Array | null {
+function lengthsOf(
+  engine: Pick<Door, 'ints'>,
+  lengths: Tensor | null,
+  T: number,
+  N: number,
+): Int32Array | null {
   if (lengths === null) return null;
   const values = engine.ints(lengths, 'recurrent lengths', [N]);
   for (const [n, length] of values.entries())
@@ -92,29 +113,29 @@ function lengthsOf(engine: Engine, lengths: Tensor | null, T: number, N: number)
 }
 
 /** States as arrays: null means zeros in, nothing out. */
-export interface CheckedForward {
+export interface CheckedForward<R = RealArray> {
   readonly layer: RecurrentLayer;
   readonly T: number;
   readonly N: number;
-  readonly weights: Weights;
-  readonly input: RealArray | Int32Array;
-  readonly injected: RealArray | null;
+  readonly weights: Weights<R>;
+  readonly input: R | Int32Array;
+  readonly injected: R | null;
   readonly training: CheckedKey | null;
   readonly firstStep: number;
-  readonly statistics: StatisticsArrays | null;
+  readonly statistics: StatisticsArrays<R> | null;
   /** t of each row, where they differ. */
   readonly positions: Int32Array | null;
-  readonly h0: RealArray | null;
-  readonly c0: RealArray | null;
-  readonly hT: RealArray | null;
-  readonly cT: RealArray | null;
+  readonly h0: R | null;
+  readonly c0: R | null;
+  readonly hT: R | null;
+  readonly cT: R | null;
   readonly lengths: Int32Array | null;
 }
 
-export function checkForward(
-  engine: Engine,
+export function checkForward<R extends Region>(
+  engine: Door<R, unknown>,
   call: RecurrentForward,
-): CheckedForward & { readonly output: RealArray; readonly saved: Saved | null } {
+): CheckedForward<R> & { readonly output: R; readonly saved: Saved<R> | null } {
   const { layer } = call;
   checkLayer(layer);
   const [T, N] = sizes(layer, call.input, true);
@@ -158,15 +179,18 @@ export function checkForward(
 }
 
 /** What backward will want to know of a forward pass. */
-export function passOf(
-  { T, N, output, lengths, training, firstStep, statistics }: ReturnType<typeof checkForward>,
+export function passOf<R>(
+  { T, N, output, lengths, training, firstStep, statistics }: CheckedForward<R> & { readonly output: R },
   input: Tensor,
-): Pass {
+): Pass<R> {
   return { T, N, input, output, lengths: lengths?.slice() ?? null, training, firstStep, statistics };
 }
 
 /** A step is a forward pass of T = 1 whose states flow on; it has no output of its own. */
-export function checkStep(engine: Engine, call: RecurrentStep): CheckedForward {
+export function checkStep<R extends Region>(
+  engine: Door<R, unknown>,
+  call: RecurrentStep,
+): CheckedForward<R> {
   const { layer } = call;
   checkLayer(layer);
   const [, N] = sizes(layer, call.input, false);
@@ -194,24 +218,27 @@ function expectNoStates(layer: RecurrentLayer, states: readonly (Tensor | null)[
     throw new TypeError('Expected no states of a layer without recurrence.');
 }
 
-export interface CheckedBackward {
+export interface CheckedBackward<R = RealArray> {
   readonly layer: RecurrentLayer;
-  readonly saved: Saved;
-  readonly pass: Pass;
+  readonly saved: Saved<R>;
+  readonly pass: Pass<R>;
   /** The pass's input, still alive and in shape. */
-  readonly input: RealArray | Int32Array;
-  readonly weights: Weights;
-  readonly gradients: Weights<RealArray | null>;
-  readonly dOutput: RealArray | null;
-  readonly dhT: RealArray | null;
-  readonly dcT: RealArray | null;
-  readonly dInput: RealArray | null;
-  readonly dInjected: RealArray | null;
-  readonly dh0: RealArray | null;
-  readonly dc0: RealArray | null;
+  readonly input: R | Int32Array;
+  readonly weights: Weights<R>;
+  readonly gradients: Weights<R | null>;
+  readonly dOutput: R | null;
+  readonly dhT: R | null;
+  readonly dcT: R | null;
+  readonly dInput: R | null;
+  readonly dInjected: R | null;
+  readonly dh0: R | null;
+  readonly dc0: R | null;
 }
 
-export function checkBackward(engine: Engine, call: RecurrentBackward): CheckedBackward {
+export function checkBackward<R extends Region>(
+  engine: Door<R, unknown>,
+  call: RecurrentBackward,
+): CheckedBackward<R> {
   const { layer } = call;
   const saved = ownSaved(engine, layer, call.saved);
   const { pass } = saved;

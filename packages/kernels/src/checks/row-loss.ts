@@ -1,27 +1,35 @@
 import type { BernoulliCrossEntropy, Softmax, SoftmaxBackward, SquaredError, Tensor } from '../backend.ts';
-import { columnsOf, type Engine, expectNumber, expectSeparate, type RealArray, rowsOf } from '../engine.ts';
+import {
+  columnsOf,
+  type Door,
+  expectNumber,
+  expectSeparate,
+  type RealArray,
+  type Region,
+  rowsOf,
+} from '../engine.ts';
 
 /** A loss over rows of D numbers. */
-export interface CheckedRowLoss {
+export interface CheckedRowLoss<R = RealArray, D = Float64Array> {
   readonly rows: number;
   readonly D: number;
-  readonly predictions: RealArray;
-  readonly targets: RealArray;
+  readonly predictions: R;
+  readonly targets: R;
   readonly mask: Int32Array | null;
   readonly count: number;
   readonly accumulate: boolean;
-  readonly loss: Float64Array;
-  readonly losses: RealArray | null;
-  readonly dPredictions: RealArray | null;
+  readonly loss: D;
+  readonly losses: R | null;
+  readonly dPredictions: R | null;
 }
 
-function checkRowLoss(
-  engine: Engine,
+function checkRowLoss<R extends Region, D>(
+  engine: Door<R, D>,
   name: string,
   call: SquaredError | BernoulliCrossEntropy,
   values: Tensor,
   gradient: Tensor | null,
-): CheckedRowLoss {
+): CheckedRowLoss<R, D> {
   const { count, accumulate = false } = call;
   const lead = values.shape.slice(0, -1);
   const predictions = engine.reals(values, `${name} predictions`);
@@ -47,22 +55,28 @@ function checkRowLoss(
   };
 }
 
-export function checkSquaredError(engine: Engine, call: SquaredError): CheckedRowLoss {
+export function checkSquaredError<R extends Region, D>(
+  engine: Door<R, D>,
+  call: SquaredError,
+): CheckedRowLoss<R, D> {
   return checkRowLoss(engine, 'squared error', call, call.predictions, call.dPredictions);
 }
 
-export function checkBernoulli(engine: Engine, call: BernoulliCrossEntropy): CheckedRowLoss {
+export function checkBernoulli<R extends Region, D>(
+  engine: Door<R, D>,
+  call: BernoulliCrossEntropy,
+): CheckedRowLoss<R, D> {
   return checkRowLoss(engine, 'Bernoulli cross-entropy', call, call.logits, call.dLogits);
 }
 
-export function checkSoftmax(engine: Engine, call: Softmax) {
+export function checkSoftmax<R extends Region>(engine: Door<R, unknown>, call: Softmax) {
   const logits = engine.reals(call.logits, 'softmax logits');
   const output = engine.reals(call.output, 'softmax output', call.logits.shape);
   if (call.output !== call.logits) expectSeparate(call.output, 'softmax output', [call.logits]);
   return { rows: rowsOf(call.logits), V: columnsOf(call.logits), logits, output };
 }
 
-export function checkSoftmaxBackward(engine: Engine, call: SoftmaxBackward) {
+export function checkSoftmaxBackward<R extends Region>(engine: Door<R, unknown>, call: SoftmaxBackward) {
   const { accumulate = false } = call;
   const { shape } = call.output;
   const output = engine.reals(call.output, 'softmax output');

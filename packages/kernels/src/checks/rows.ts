@@ -10,11 +10,11 @@ import type {
 } from '../backend.ts';
 import {
   columnsOf,
-  type Engine,
+  type Door,
   expectNumber,
   expectSeparate,
-  type HostTensor,
   type RealArray,
+  type Region,
   rowsOf,
   sizeOf,
 } from '../engine.ts';
@@ -32,14 +32,14 @@ function expectIndices(indices: Int32Array, label: string, count: number): void 
 }
 
 /** Rows of `K` elements; those of an int tensor are its elements. */
-export interface CheckedGather {
+export interface CheckedGather<R = RealArray> {
   readonly K: number;
-  readonly source: RealArray | Int32Array;
+  readonly source: R | Int32Array;
   readonly indices: Int32Array;
-  readonly output: RealArray | Int32Array;
+  readonly output: R | Int32Array;
 }
 
-export function checkGather(engine: Engine, call: GatherRows): CheckedGather {
+export function checkGather<R extends Region>(engine: Door<R, unknown>, call: GatherRows): CheckedGather<R> {
   expectPlain(call.source, 'gather source');
   expectPlain(call.output, 'gather output');
   const isInt = call.source.type === 'int';
@@ -57,16 +57,19 @@ export function checkGather(engine: Engine, call: GatherRows): CheckedGather {
   return { K, source, indices, output };
 }
 
-export interface CheckedScatter {
+export interface CheckedScatter<R = RealArray> {
   readonly K: number;
   /** Rows of the target. */
   readonly count: number;
-  readonly source: RealArray;
+  readonly source: R;
   readonly indices: Int32Array;
-  readonly target: RealArray;
+  readonly target: R;
 }
 
-export function checkScatter(engine: Engine, call: ScatterAddRows): CheckedScatter {
+export function checkScatter<R extends Region>(
+  engine: Door<R, unknown>,
+  call: ScatterAddRows,
+): CheckedScatter<R> {
   expectPlain(call.source, 'scatter source');
   expectPlain(call.target, 'scatter target');
   const source = engine.reals(call.source, 'scatter source');
@@ -83,25 +86,25 @@ export function checkScatter(engine: Engine, call: ScatterAddRows): CheckedScatt
 }
 
 /** Columns of one tensor that stand beside others'. */
-export interface Part {
-  readonly values: RealArray;
+export interface Part<R = RealArray> {
+  readonly values: R;
   readonly columns: number;
 }
 
 /** `whole` [rows, columns] and the parts it is made of, first to last. */
-export interface CheckedColumns {
+export interface CheckedColumns<R = RealArray> {
   readonly rows: number;
   readonly columns: number;
-  readonly whole: RealArray;
-  readonly parts: readonly Part[];
+  readonly whole: R;
+  readonly parts: readonly Part<R>[];
 }
 
-function checkColumns(
-  engine: Engine,
+function checkColumns<R extends Region>(
+  engine: Door<R, unknown>,
   label: string,
   whole: Tensor,
   parts: readonly Tensor[],
-): CheckedColumns {
+): CheckedColumns<R> {
   expectPlain(whole, `the whole of ${label}`);
   const lead = whole.shape.slice(0, -1);
   const checked = parts.map((part, i) => {
@@ -114,13 +117,16 @@ function checkColumns(
   return { rows: rowsOf(whole), columns, whole: values, parts: checked };
 }
 
-export function checkConcatenate(engine: Engine, call: Concatenate): CheckedColumns {
+export function checkConcatenate<R extends Region>(
+  engine: Door<R, unknown>,
+  call: Concatenate,
+): CheckedColumns<R> {
   const checked = checkColumns(engine, 'concatenate', call.output, call.inputs);
   expectSeparate(call.output, 'concatenate output', call.inputs);
   return checked;
 }
 
-export function checkSplit(engine: Engine, call: Split): CheckedColumns {
+export function checkSplit<R extends Region>(engine: Door<R, unknown>, call: Split): CheckedColumns<R> {
   const checked = checkColumns(engine, 'split', call.input, call.outputs);
   call.outputs.forEach((output, i) => {
     expectSeparate(output, 'split output', [call.input, ...call.outputs.slice(0, i)]);
@@ -128,14 +134,17 @@ export function checkSplit(engine: Engine, call: Split): CheckedColumns {
   return checked;
 }
 
-export interface CheckedScaleRows {
+export interface CheckedScaleRows<R = RealArray> {
   readonly K: number;
-  readonly input: RealArray;
-  readonly factors: RealArray;
-  readonly output: RealArray;
+  readonly input: R;
+  readonly factors: R;
+  readonly output: R;
 }
 
-export function checkScaleRows(engine: Engine, call: ScaleRows): CheckedScaleRows {
+export function checkScaleRows<R extends Region>(
+  engine: Door<R, unknown>,
+  call: ScaleRows,
+): CheckedScaleRows<R> {
   const input = engine.reals(call.input, 'scaleRows input');
   const factors = engine.reals(call.factors, 'scaleRows factors', call.input.shape.slice(0, -1));
   const output = engine.reals(call.output, 'scaleRows output', call.input.shape);
@@ -144,15 +153,15 @@ export function checkScaleRows(engine: Engine, call: ScaleRows): CheckedScaleRow
   return { K: columnsOf(call.input), input, factors, output };
 }
 
-export function checkTanh(engine: Engine, call: Tanh) {
+export function checkTanh<R extends Region>(engine: Door<R, unknown>, call: Tanh) {
   const input = engine.reals(call.input, 'tanh input');
   const output = engine.reals(call.output, 'tanh output', call.input.shape);
   if (call.output !== call.input) expectSeparate(call.output, 'tanh output', [call.input]);
   return { input, output };
 }
 
-export function checkTanhBackward(engine: Engine, call: TanhBackward) {
-  const { shape } = call.output as HostTensor;
+export function checkTanhBackward<R extends Region>(engine: Door<R, unknown>, call: TanhBackward) {
+  const { shape } = call.output;
   const output = engine.reals(call.output, 'tanh output');
   const dOutput = engine.reals(call.dOutput, 'tanh dOutput', shape);
   const dInput = engine.reals(call.dInput, 'tanh dInput', shape);

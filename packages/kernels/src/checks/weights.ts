@@ -5,7 +5,7 @@ import type {
   RecurrentLayer,
   RecurrentParameters,
 } from '../backend.ts';
-import type { Engine, RealArray } from '../engine.ts';
+import type { Door, RealArray, Region } from '../engine.ts';
 import { shapeOfRole } from '../roles.ts';
 
 /** Arrays of a layer's parameters, empty where it has none; or of their gradients, null where none is wanted. */
@@ -44,13 +44,13 @@ function expectOf(layer: RecurrentLayer, parameter: Parameter, use: Use, label: 
     throw new TypeError(`Expected ${label} of a layer that reads ${layer.input}.`);
 }
 
-function check<Absent>(
-  engine: Engine,
+function check<R extends Region, Absent>(
+  engine: Door<R, unknown>,
   layer: RecurrentLayer,
   parameters: RecurrentParameters | RecurrentGradients,
   prefix: string,
   absent: (label: string) => Absent,
-): Weights<RealArray | Absent> {
+): Weights<R | Absent> {
   const entries = table.map(([name, use, needed]) => {
     const parameter = parameters[name] ?? null;
     const label = prefix === '' ? name : `${prefix}${name[0]!.toUpperCase()}${name.slice(1)}`;
@@ -65,23 +65,23 @@ function check<Absent>(
     expectOf(layer, parameter, use, label);
     return [name, engine.reals(parameter, label, shapeOfRole({ use, layer }))];
   });
-  return Object.fromEntries(entries) as Weights<RealArray | Absent>;
+  return Object.fromEntries(entries) as Weights<R | Absent>;
 }
 
-export function checkParameters(
-  engine: Engine,
+export function checkParameters<R extends Region>(
+  engine: Door<R, unknown>,
   layer: RecurrentLayer,
   parameters: RecurrentParameters,
-): Weights {
+): Weights<R> {
   return check(engine, layer, parameters, '', (label): never => {
     throw new TypeError(`Expected a parameter for ${label} of this layer.`);
   });
 }
 
-export function checkGradients(
-  engine: Engine,
+export function checkGradients<R extends Region>(
+  engine: Door<R, unknown>,
   layer: RecurrentLayer,
   gradients: RecurrentGradients,
-): Weights<RealArray | null> {
+): Weights<R | null> {
   return check(engine, layer, gradients, 'd', () => null);
 }
