@@ -33,13 +33,16 @@ interface PlacedTensor extends Tensor {
   readonly array: Region;
 }
 
-/** A tensor of an engine that runs on this machine's processor: a typed array, row-major or in its role's layout. */
-export interface HostTensor extends Tensor {
-  readonly engine: Engine;
+/** A tensor as the engine that made it sees it: where its elements are, row-major or in its role's layout. */
+export interface OwnTensor<Memory extends Region = Region> extends Tensor {
+  readonly engine: unknown;
   readonly owner: Owner;
   readonly view: boolean;
-  array: RealArray | Int32Array;
+  array: Memory;
 }
+
+/** A tensor of an engine that runs on this machine's processor. */
+export type HostTensor = OwnTensor<RealArray | Int32Array>;
 
 /** What all kernels of one such backend share: its precision, its scratch memory, and the checks at their door. */
 export interface Engine extends Door {
@@ -98,6 +101,22 @@ export function expectSeparate(
   }
 }
 
+/** The tensor as its engine's own, after its engine, owner, type and shape (where given) have been checked. */
+export function expectOwn<Memory extends Region>(
+  engine: unknown,
+  tensor: Tensor,
+  label: string,
+  type: TensorType = tensor.type,
+  shape?: readonly number[],
+): OwnTensor<Memory> {
+  const own = tensor as OwnTensor<Memory>;
+  if (own.engine !== engine) throw new TypeError(`Expected a tensor of this backend for ${label}.`);
+  if (own.owner.released) throw new TypeError(`Expected a living tensor for ${label}, but it was released.`);
+  if (own.type !== type) throw new TypeError(`Expected type ${type} for ${label} but received ${own.type}.`);
+  if (shape !== undefined) expectShape(own, label, shape);
+  return own;
+}
+
 export function createEngine(precision: Precision): Engine {
   const pools = {
     reals: new Map<string, RealArray>(),
@@ -122,23 +141,12 @@ export function createEngine(precision: Precision): Engine {
     return array;
   }
 
-  function contents(tensor: Tensor, label: string, type: TensorType, shape?: readonly number[]) {
-    const own = tensor as HostTensor;
-    if (own.engine !== engine) throw new TypeError(`Expected a tensor of this backend for ${label}.`);
-    if (own.owner.released)
-      throw new TypeError(`Expected a living tensor for ${label}, but it was released.`);
-    if (own.type !== type)
-      throw new TypeError(`Expected type ${type} for ${label} but received ${own.type}.`);
-    if (shape !== undefined) expectShape(own, label, shape);
-    return own.array;
-  }
-
   const engine: Engine = {
     precision,
     allocate,
-    reals: (tensor, label, shape) => contents(tensor, label, 'real', shape) as RealArray,
-    ints: (tensor, label, shape) => contents(tensor, label, 'int', shape) as Int32Array,
-    doubles: (tensor, label) => contents(tensor, label, 'double', [1]) as Float64Array,
+    reals: (tensor, label, shape) => expectOwn<RealArray>(engine, tensor, label, 'real', shape).array,
+    ints: (tensor, label, shape) => expectOwn<Int32Array>(engine, tensor, label, 'int', shape).array,
+    doubles: (tensor, label) => expectOwn<Float64Array>(engine, tensor, label, 'double', [1]).array,
     scratch: (name, size) => grown(pools.reals, name, size, allocate),
     scratchDoubles: (name, size) => grown(pools.doubles, name, size, (n) => new Float64Array(n)),
     scratchInts: (name, size) => grown(pools.ints, name, size, (n) => new Int32Array(n)),

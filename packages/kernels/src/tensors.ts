@@ -6,43 +6,106 @@ import type {
   TensorType,
   TensorValues,
 } from './backend.ts';
-import type { Saved } from './checks/recurrent.ts';
-import { type Engine, expectNumber, expectShape, type HostTensor, type RealArray, sizeOf } from './engine.ts';
+import type { Saved, SavedPass } from './checks/recurrent.ts';
+import {
+  expectNumber,
+  expectOwn,
+  expectShape,
+  type OwnTensor,
+  type RealArray,
+  type Region,
+  sizeOf,
+} from './engine.ts';
 import { shapeOfRole } from './roles.ts';
 
 export type HostArray = RealArray | Int32Array | Float64Array;
 
+/** Where an engine keeps its numbers. */
+export interface Storage<Memory extends Region, S extends SavedPass<unknown>> {
+  /** Zeros. */
+  allocate(type: TensorType, count: number): Memory;
+  free(memory: Memory): void;
+  freeSaved(saved: S): void;
+  /** Elements first … first + count − 1, in the same memory. */
+  part(memory: Memory, first: number, count: number): Memory;
+  /** Elements of a parameter of that role, with any padding. */
+  packedSize(role: ParameterRole): number;
+  /** Fills `memory` with `values` in PyTorch's layout, and back. The role is null for plain tensors. */
+  write(memory: Memory, values: TensorValues | readonly number[], role: ParameterRole | null): void;
+  read(memory: Memory, values: TensorValues, role: ParameterRole | null): void | Promise<void>;
+  /** Memory of JavaScript's own for what is read. */
+  hostArray(type: TensorType, size: number): TensorValues;
+}
+
 /** Where an engine that runs on this machine's processor keeps its numbers, and in which layout. */
-export interface Storage {
+export interface HostStorage {
+  readonly real: new (size: number) => RealArray;
   /** `count` zeros. */
   allocate(type: TensorType, count: number): HostArray;
   free(array: HostArray): void;
-  /** Elements of a parameter of that role, with any padding. */
   packedSize(role: ParameterRole): number;
   /** `values` in PyTorch's layout → `packed` in the engine's, and back. */
   pack(role: ParameterRole, values: TensorValues | readonly number[], packed: RealArray): void;
   unpack(role: ParameterRole, packed: RealArray, values: RealArray): void;
 }
 
-interface HostParameter extends HostTensor, Parameter {}
+export function hostArray(type: TensorType, size: number, real: HostStorage['real']): HostArray {
+  if (type === 'int') return new Int32Array(size);
+  return type === 'double' ? new Float64Array(size) : new real(size);
+}
+
+/** Typed arrays as memory. */
+export function hostStorage({
+  real,
+  allocate,
+  free,
+  packedSize,
+  pack,
+  unpack,
+}: HostStorage): Storage<RealArray | Int32Array, Saved> {
+  const nothing = new real(0);
+  return {
+    allocate,
+    free,
+    freeSaved(saved) {
+      for (const array of [saved.gates, saved.cells, saved.first, saved.normalized, saved.inverses])
+        free(array);
+      saved.gates = saved.cells = saved.first = saved.normalized = saved.inverses = nothing;
+    },
+    part: (array, first, count) => array.subarray(first, first + count),
+    packedSize,
+    write(array, values, role) {
+      if (role) pack(role, values, array as RealArray);
+      else array.set(values);
+    },
+    read(array, values, role) {
+      if (role) unpack(role, array as RealArray, values as RealArray);
+      else values.set(array);
+    },
+    hostArray: (type, size) => hostArray(type, size, real),
+  };
+}
 
 function roleOf(tensor: Tensor): ParameterRole | null {
   return 'role' in tensor ? (tensor as Parameter).role : null;
 }
 
-/** The part of a `Backend` that makes, fills, reads and frees tensors. */
-export function createTensors(engine: Engine, storage: Storage) {
-  const living = new Set<HostTensor | Saved>();
-  const nothing = engine.allocate(0);
+/** The part of a `Backend` that makes, fills, reads and frees tensors. `engine` is what its checks know its own by. */
+export function createTensors<Memory extends Region, S extends SavedPass<unknown>>(
+  engine: unknown,
+  storage: Storage<Memory, S>,
+) {
+  type Own = OwnTensor<Memory>;
+  const living = new Set<Own | S>();
 
-  function create(shape: readonly number[], type: TensorType, size: number): HostTensor {
+  function create(shape: readonly number[], type: TensorType, size: number): Own {
     const array = storage.allocate(type, size);
     const tensor = { engine, type, shape: [...shape], owner: { released: false }, view: false, array };
     living.add(tensor);
     return tensor;
   }
 
-  function createTensor(shape: readonly number[], type: TensorType = 'real'): HostTensor {
+  function createTensor(shape: readonly number[], type: TensorType = 'real'): Own {
     for (const dimension of shape)
       expectNumber(
         dimension,
@@ -53,28 +116,17 @@ export function createTensors(engine: Engine, storage: Storage) {
     return create(shape, type, sizeOf(shape));
   }
 
-  function createParameter(role: ParameterRole): HostParameter {
+  function createParameter(role: ParameterRole): Own & Parameter {
     return Object.assign(create(shapeOfRole(role), 'real', storage.packedSize(role)), { role });
   }
 
   /** Remembers activations, so that they end with the backend. */
-  function keep(saved: Saved): Saved {
+  function keep(saved: S): S {
     living.add(saved);
     return saved;
   }
 
-  function own(tensor: Tensor, label: string): HostTensor {
-    const candidate = tensor as HostTensor;
-    if (candidate.type === 'int') engine.ints(tensor, label);
-    else if (candidate.type === 'double') expectLivingDouble(candidate, label);
-    else engine.reals(tensor, label);
-    return candidate;
-  }
-
-  function expectLivingDouble(tensor: HostTensor, label: string): void {
-    if (tensor.engine !== engine || tensor.owner.released)
-      throw new TypeError(`Expected a living tensor of this backend for ${label}.`);
-  }
+  const own = (tensor: Tensor, label: string): Own => expectOwn(engine, tensor, label);
 
   function view(tensor: Tensor, first: number, count: number): Tensor {
     const source = own(tensor, 'a view');
@@ -85,29 +137,28 @@ export function createTensors(engine: Engine, storage: Storage) {
         `Expected entries within [${source.shape.join(', ')}] but received ${first} + ${count}.`,
       );
     const size = sizeOf(rest);
-    const array = source.array.subarray(first * size, (first + count) * size);
-    return { ...source, shape: [count, ...rest], view: true, array } as HostTensor;
+    const array = storage.part(source.array, first * size, count * size);
+    const part: Own = { ...source, shape: [count, ...rest], view: true, array };
+    return part;
   }
 
   function release(...tensors: readonly (Tensor | SavedActivations)[]): void {
     for (const each of tensors) {
       if ('layer' in each) {
-        const saved = each as Saved;
+        const saved = each as S;
         if (saved.released) continue;
         saved.released = true;
         saved.pass = null;
-        for (const array of [saved.gates, saved.cells, saved.first, saved.normalized, saved.inverses])
-          storage.free(array);
-        saved.gates = saved.cells = saved.first = saved.normalized = saved.inverses = nothing;
+        storage.freeSaved(saved);
         living.delete(saved);
         continue;
       }
-      const tensor = each as HostTensor;
+      const tensor = each as Own;
       if (tensor.view) throw new TypeError('Expected the owner of a view for release.');
       if (tensor.owner.released) continue;
       tensor.owner.released = true;
       storage.free(tensor.array);
-      tensor.array = nothing;
+      tensor.array = storage.allocate(tensor.type, 0);
       living.delete(tensor);
     }
   }
@@ -119,32 +170,23 @@ export function createTensors(engine: Engine, storage: Storage) {
       throw new RangeError(
         `Expected ${size} values for [${shape.join(', ')}] but received ${values.length}.`,
       );
-    const role = roleOf(tensor);
-    if (role) storage.pack(role, values, array as RealArray);
-    else array.set(values);
-  }
-
-  /** Memory of JavaScript's own, which outlives the tensor. */
-  function hostArray(type: TensorType, size: number): HostArray {
-    if (type === 'int') return new Int32Array(size);
-    return type === 'double' ? new Float64Array(size) : engine.allocate(size);
+    storage.write(array, values, roleOf(tensor));
   }
 
   async function download(tensor: Tensor, target?: TensorValues): Promise<TensorValues> {
     const { array, shape, type } = own(tensor, 'download');
     const size = sizeOf(shape);
-    if (target && (target.constructor !== array.constructor || target.length !== size))
+    const values = target ?? storage.hostArray(type, size);
+    const expected = storage.hostArray(type, 0).constructor;
+    if (values.constructor !== expected || values.length !== size)
       throw new RangeError(
-        `Expected a ${array.constructor.name} of ${size} values to download into but received a ${target.constructor.name} of ${target.length}.`,
+        `Expected a ${expected.name} of ${size} values to download into but received a ${values.constructor.name} of ${values.length}.`,
       );
-    const values = target ?? hostArray(type, size);
-    const role = roleOf(tensor);
-    if (role) storage.unpack(role, array as RealArray, values as RealArray);
-    else values.set(array);
+    await storage.read(array, values, roleOf(tensor));
     return values;
   }
 
-  function pair(source: Tensor, target: Tensor): [HostTensor, HostTensor] {
+  function pair(source: Tensor, target: Tensor): [Own, Own] {
     const from = own(source, 'source');
     const to = own(target, 'target');
     expectShape(to, 'target', from.shape);
@@ -169,3 +211,6 @@ export function createTensors(engine: Engine, storage: Storage) {
     releaseAll: () => release(...living),
   };
 }
+
+/** Tensors of an engine that runs on this machine's processor. */
+export type HostTensors = ReturnType<typeof createTensors<RealArray | Int32Array, Saved>>;

@@ -40,9 +40,16 @@ export interface Pass<R = RealArray> {
   readonly statistics: StatisticsArrays<R> | null;
 }
 
-/** Saved activations of an engine that runs on this machine's processor; the layout of gates and cells is its own. */
-export interface Saved<R = RealArray> extends SavedActivations {
+/** What the checks know of saved activations; what they hold is the engine's own. */
+export interface SavedPass<R = RealArray> extends SavedActivations {
   readonly engine: unknown;
+  /** null: backward has consumed it, or there was no forward. */
+  pass: Pass<R> | null;
+  released: boolean;
+}
+
+/** Saved activations of an engine that keeps them in memory of its own; the layout of gates and cells is its own too. */
+export interface Saved<R = RealArray> extends SavedPass<R> {
   gates: R;
   /** LSTM only. */
   cells: R;
@@ -51,18 +58,15 @@ export interface Saved<R = RealArray> extends SavedActivations {
   /** What normalised layers keep beyond the gates: their normalised products, and what divided them. Else empty. */
   normalized: R;
   inverses: R;
-  /** null: backward has consumed it, or there was no forward. */
-  pass: Pass<R> | null;
-  released: boolean;
 }
 
 /** `saved` as ours, if it is alive and was made for layers like `layer`. */
-export function ownSaved<R extends Region>(
-  engine: Door<R, unknown>,
+export function ownSaved<S extends SavedPass<unknown>>(
+  engine: unknown,
   layer: RecurrentLayer,
   saved: SavedActivations,
-): Saved<R> {
-  const own = saved as Saved<R>;
+): S {
+  const own = saved as S;
   if (own.engine !== engine || own.released)
     throw new TypeError('Expected living activations of this backend.');
   const { cell, hiddenSize, norm = 'none' } = own.layer;
@@ -132,10 +136,10 @@ export interface CheckedForward<R = RealArray> {
   readonly lengths: Int32Array | null;
 }
 
-export function checkForward<R extends Region>(
+export function checkForward<R extends Region, S extends SavedPass<R> = Saved<R>>(
   engine: Door<R, unknown>,
   call: RecurrentForward,
-): CheckedForward<R> & { readonly output: R; readonly saved: Saved<R> | null } {
+): CheckedForward<R> & { readonly output: R; readonly saved: S | null } {
   const { layer } = call;
   checkLayer(layer);
   const [T, N] = sizes(layer, call.input, true);
@@ -161,7 +165,7 @@ export function checkForward<R extends Region>(
     cT: state(call.cT, 'cT'),
   };
   const lengths = lengthsOf(engine, call.lengths ?? null, T, N);
-  const saved = call.saved && ownSaved(engine, layer, call.saved);
+  const saved = call.saved && ownSaved<S>(engine, layer, call.saved);
   if (saved && (saved.steps < T || saved.sequences < N))
     throw new RangeError(
       `Expected at most ${saved.steps} × ${saved.sequences} for saved activations but received ${T} × ${N}.`,
@@ -218,9 +222,9 @@ function expectNoStates(layer: RecurrentLayer, states: readonly (Tensor | null)[
     throw new TypeError('Expected no states of a layer without recurrence.');
 }
 
-export interface CheckedBackward<R = RealArray> {
+export interface CheckedBackward<R = RealArray, S = Saved<R>> {
   readonly layer: RecurrentLayer;
-  readonly saved: Saved<R>;
+  readonly saved: S;
   readonly pass: Pass<R>;
   /** The pass's input, still alive and in shape. */
   readonly input: R | Int32Array;
@@ -235,12 +239,12 @@ export interface CheckedBackward<R = RealArray> {
   readonly dc0: R | null;
 }
 
-export function checkBackward<R extends Region>(
+export function checkBackward<R extends Region, S extends SavedPass<R> = Saved<R>>(
   engine: Door<R, unknown>,
   call: RecurrentBackward,
-): CheckedBackward<R> {
+): CheckedBackward<R, S> {
   const { layer } = call;
-  const saved = ownSaved(engine, layer, call.saved);
+  const saved = ownSaved<S>(engine, layer, call.saved);
   const { pass } = saved;
   if (pass === null)
     throw new TypeError('Expected activations of a forward pass that no backward pass has consumed.');

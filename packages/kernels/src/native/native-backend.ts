@@ -4,7 +4,7 @@ import type { Saved } from '../checks/recurrent.ts';
 import { createEngine, expectNumber, type RealArray, sizeOf } from '../engine.ts';
 import { pack, unpack } from '../reference/layout.ts';
 import { shapeOfRole } from '../roles.ts';
-import { createTensors, type HostArray } from '../tensors.ts';
+import { createTensors, type HostArray, hostStorage } from '../tensors.ts';
 import { loadAddon, type NativeEngine } from './addon.ts';
 import { cellCode, layerOptions, roleCode } from './codes.ts';
 import { createKernels } from './native-kernels.ts';
@@ -99,7 +99,8 @@ export function createNative({
     return type === 'real' ? new Float32Array(buffer) : new Int32Array(buffer);
   }
 
-  const tensors = createTensors(engine, {
+  const storage = hostStorage({
+    real: Float32Array,
     allocate,
     free(array) {
       if (array.length > 0) addon.release(array.buffer);
@@ -120,6 +121,7 @@ export function createNative({
       else unpack(role, packed, values);
     },
   });
+  const tensors = createTensors(engine, storage);
 
   function measureCeiling(): number {
     const start = performance.now();

@@ -27,7 +27,7 @@ import {
   tanh,
   tanhBackward,
 } from '../reference/rows.ts';
-import type { createTensors } from '../tensors.ts';
+import type { HostTensors } from '../tensors.ts';
 import type { MaskKey, NativeEngine, NormOperands, RecurrentOperands, SavedArrays } from './addon.ts';
 import { cellCode, layerOptions } from './codes.ts';
 
@@ -83,7 +83,7 @@ type Kernels = Omit<
 export function createKernels(
   engine: Engine,
   native: NativeEngine,
-  { own, pair }: ReturnType<typeof createTensors>,
+  { own, pair }: Pick<HostTensors, 'own' | 'pair'>,
 ): Kernels {
   const reals = (tensor: Tensor, label: string) => f32(engine.reals(tensor, label));
 

@@ -1,7 +1,7 @@
 import type { Backend } from '../backend.ts';
-import { createEngine, type Precision } from '../engine.ts';
+import { createEngine, type Precision, sizeOf } from '../engine.ts';
 import { shapeOfRole } from '../roles.ts';
-import { createTensors } from '../tensors.ts';
+import { createTensors, hostArray, hostStorage } from '../tensors.ts';
 import { dropout } from './dropout.ts';
 import { embeddingBackward, embeddingForward } from './embedding.ts';
 import { pack, unpack } from './layout.ts';
@@ -22,16 +22,16 @@ import { concatenate, gatherRows, scaleRows, scatterAddRows, split, tanh, tanhBa
  */
 export function createReference({ precision = 'float32' }: { precision?: Precision } = {}): Backend {
   const engine = createEngine(precision);
-  const tensors = createTensors(engine, {
-    allocate(type, count) {
-      if (type === 'real') return engine.allocate(count);
-      return type === 'int' ? new Int32Array(count) : new Float64Array(count);
-    },
+  const real = precision === 'float64' ? Float64Array : Float32Array;
+  const storage = hostStorage({
+    real,
+    allocate: (type, count) => hostArray(type, count, real),
     free: () => {},
-    packedSize: (role) => shapeOfRole(role).reduce((size, dimension) => size * dimension, 1),
+    packedSize: (role) => sizeOf(shapeOfRole(role)),
     pack,
     unpack,
   });
+  const tensors = createTensors(engine, storage);
   const { own, pair } = tensors;
 
   const backend: Backend = {
