@@ -4,10 +4,10 @@ import { createNative, type NativeOptions } from './native/native-backend.ts';
 import { createReference } from './reference/reference-backend.ts';
 
 /** Engines by name; `auto` is the fastest that works on this machine. */
-export type BackendName = 'auto' | 'native' | 'reference';
+export type BackendName = 'auto' | 'native' | 'reference' | 'tfjs';
 
 export interface BackendOptions extends NativeOptions {
-  /** Receives what `auto` has to say about a missing engine, once per process. Default: `process.emitWarning`. */
+  /** Receives what there is to say about a missing or broken engine, once per process. Default: `process.emitWarning`. */
   readonly warn?: (message: string) => void;
 }
 
@@ -24,9 +24,19 @@ function createFastest({ warn = process.emitWarning, ...options }: BackendOption
   }
 }
 
+/** Loaded only when it is asked for: TensorFlow.js is large. */
+async function createTensorFlow({ precision = 'float32', warn }: BackendOptions): Promise<Backend> {
+  if (precision !== 'float32')
+    throw new RangeError(
+      `Expected "float32" for the precision of the engine "tfjs" but received ${JSON.stringify(precision)}.`,
+    );
+  const { createTfjs } = await import('./tfjs/tfjs-backend.ts');
+  return createTfjs(warn);
+}
+
 /**
  * Opens an engine. `native` throws a `NativeUnavailableError` where the addon was not built; `auto` then warns once and takes the
- * reference. Throws a `RangeError` for a name that does not exist.
+ * reference. Throws a `RangeError` for a name that does not exist, and for a precision that the engine has not.
  */
 export async function createBackend(name: BackendName, options: BackendOptions = {}): Promise<Backend> {
   switch (name) {
@@ -36,9 +46,11 @@ export async function createBackend(name: BackendName, options: BackendOptions =
       return createNative(options);
     case 'reference':
       return createReference({ precision: options.precision ?? 'float32' });
+    case 'tfjs':
+      return createTensorFlow(options);
     default:
       throw new RangeError(
-        `Expected "auto", "native" or "reference" for the engine but received ${JSON.stringify(name)}.`,
+        `Expected "auto", "native", "reference" or "tfjs" for the engine but received ${JSON.stringify(name)}.`,
       );
   }
 }

@@ -19,3 +19,4 @@ export {
   uniformAt,
 } from './philox.ts';
 export { createReference } from './reference/reference-backend.ts';
+export { type TfjsFlavour, tfjsFlavour } from './tfjs/installed.ts';

@@ -10,6 +10,8 @@ export interface KernelCase {
   readonly tolerance: number;
   /** With products in bf16, where it is not the same: a value computed on the way may fall to the other side of a rounding to bf16. */
   readonly toleranceBf16?: number;
+  /** What it shows is shown by smaller cases too, but for numbers. */
+  readonly isLarge?: boolean;
   run(h: Harness): Outputs;
 }
 
@@ -125,6 +127,7 @@ function recurrentCase(layer: RecurrentLayer, T: number, N: number, ragged = fal
     name: `recurrent ${cell}${activation ? ` ${activation}` : ''} [${T},${N},${C}] → ${H}, ${reads}${ragged ? ', ragged' : ''}`,
     tolerance: 4e-6,
     toleranceBf16: 4e-3,
+    isLarge: T * N > 20,
     run(h) {
       const parameters = h.recurrent('p', layer, 1 / Math.sqrt(H));
       const gradients = h.recurrent('d', layer, 0.1);

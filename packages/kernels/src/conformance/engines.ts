@@ -1,11 +1,17 @@
 import type { Backend } from '../backend.ts';
+import { createBackend } from '../create-backend.ts';
 import { NativeUnavailableError } from '../native/addon.ts';
 import { createNative, nativeInstructionSets } from '../native/native-backend.ts';
 import { createReference } from '../reference/reference-backend.ts';
+import { tfjsFlavour } from '../tfjs/installed.ts';
 
 export interface EngineUnderTest {
   readonly name: string;
   readonly precision: 'float32' | 'bf16';
+  /** A call costs so much here that each kernel is shown at few shapes. */
+  readonly isSlow?: boolean;
+  /** false: rows, chunks and single steps need not have the same bits wherever they stand, and are not compared. */
+  readonly hasRowBits?: boolean;
   create(): Promise<Backend>;
 }
 
@@ -41,6 +47,14 @@ export const engines: readonly EngineUnderTest[] = [
     create: async () => createReference({ precision: 'bf16' }),
   },
   ...nativeEngines(),
+  {
+    name: 'tfjs',
+    precision: 'float32',
+    isSlow: true,
+    // It promises no bits. Its WebAssembly has them all the same; TensorFlow's library is not asked for them.
+    hasRowBits: tfjsFlavour() === 'wasm',
+    create: () => createBackend('tfjs'),
+  },
 ];
 
 /**

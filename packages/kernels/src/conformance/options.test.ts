@@ -39,6 +39,7 @@ const truthOf = createTruths(async (truth, cell: OptionCell) => {
 
 describe.each(engines)('$name', (engine) => {
   let backend: Backend;
+  const bitTest = test.skipIf(engine.hasRowBits === false);
   // In bf16 a value computed on the way may fall to the other side of a rounding, which normalisation of few rows makes larger.
   const tolerance = engine.precision === 'bf16' ? 2e-2 : 1e-5;
   beforeAll(async () => {
@@ -50,6 +51,7 @@ describe.each(engines)('$name', (engine) => {
     test('agrees with the truth', async () => {
       const expected = await truthOf(engine.precision, cell);
       for (const [place, shape] of shapesOf(cell).entries()) {
+        if (engine.isSlow && shape !== sizes[1]) continue;
         const { outputs } = await resultsOn(backend, cell, shape);
         for (const [name, values] of Object.entries(expected[place]!)) {
           // Inputs are of order 1: a result far below is what terms of that order leave of each other, and has their rounding errors.
@@ -166,10 +168,11 @@ describe.each(engines)('$name', (engine) => {
       return new Harness(backend).read(outputs);
     }
 
-    test('chunks give the bits of the whole sequence, forward and back', async () => {
+    bitTest('chunks give the bits of the whole sequence, forward and back', async () => {
       const rows = [0, 1, 2];
-      expect(await chunked(rows, [2, 1, 4])).toEqual(await chunked(rows, [T]));
-      expect(await chunked(rows, [1, 1, 1, 1, 1, 1, 1])).toEqual(await chunked(rows, [T]));
+      const whole = await chunked(rows, [T]);
+      expect(await chunked(rows, [2, 1, 4])).toEqual(whole);
+      if (!engine.isSlow) expect(await chunked(rows, [1, 1, 1, 1, 1, 1, 1])).toEqual(whole);
     });
 
     /** Expects of each row of `together`, whose order is `rows`, what it has alone; `steps` says how many it has. */
@@ -194,12 +197,12 @@ describe.each(engines)('$name', (engine) => {
 
     const dependsOnBatch = cell.options.norm === 'batch' && cell.training;
     if (!dependsOnBatch) {
-      test('a row has the same bits alone, among others and in any order', async () => {
+      bitTest('a row has the same bits alone, among others and in any order', async () => {
         const rows = [2, 0, 1];
         await expectRowsAlone(rows, [T, T, T], await chunked(rows, [T]));
       });
 
-      test('sequences of unequal length have the bits that each has alone, also in chunks', async () => {
+      bitTest('sequences of unequal length have the bits that each has alone, also in chunks', async () => {
         const [rows, steps] = [
           [1, 0, 2],
           [4, T, 2],
@@ -211,7 +214,7 @@ describe.each(engines)('$name', (engine) => {
     }
 
     if (!cell.training)
-      test('single steps give the bits of the whole sequence', async () => {
+      bitTest('single steps give the bits of the whole sequence', async () => {
         const r = rowsOf([0, 1, 2]);
         const { layer, parameters, statistics } = r;
         const whole = await chunked([0, 1, 2], [T]);

@@ -1,0 +1,93 @@
+import { execFileSync } from 'node:child_process';
+import { memory } from '@tensorflow/tfjs-core';
+import { createBackend, createReference } from '@unfold/kernels';
+import { expect, test } from 'vitest';
+import { metricsOf, record, sentence, textFile, tinySpec } from '../../packages/rnn/test-support/runs.ts';
+
+const data = textFile(sentence.repeat(12));
+
+const models = [
+  { cell: 'lstm', hidden_size: 21, num_layers: 2, embedding_size: 7, dropout: 0.1 },
+  { cell: 'gru', hidden_size: 21, num_layers: 1 },
+  { cell: 'elman', hidden_size: 21, num_layers: 1 },
+];
+
+test.each(models)('a training of %o has on tfjs the curve that it has on the reference', async (model) => {
+  const training = { batch_size: 5, sequence_length: 9, epochs: 9, max_steps: 12, validation_fraction: 0.2 };
+  const spec = tinySpec({ model, training });
+  const curve = async (engine: 'reference' | 'tfjs') => {
+    const backend = await createBackend(engine);
+    const metrics = metricsOf(await record({ spec, data, backend }));
+    backend.close();
+    const all = (name: string) => metrics.flatMap(({ values }) => values[name] ?? []);
+    return { losses: all('loss'), validation: all('validation_loss') };
+  };
+  const [truth, own] = [await curve('reference'), await curve('tfjs')];
+  expect(own.losses.length).toBeGreaterThanOrEqual(10);
+  for (const [i, loss] of truth.losses.slice(0, 10).entries())
+    expect(Math.abs(own.losses[i]! - loss), `step ${i + 1}`).toBeLessThan(1e-4);
+  expect(Math.abs(own.validation.at(-1)! / truth.validation.at(-1)! - 1)).toBeLessThan(0.01);
+});
+
+test('memory does not grow from step to step of a training, and all of it is given back', async () => {
+  const backend = await createBackend('tfjs');
+  const before = memory();
+  const seen: { numTensors: number; numBytes: number }[] = [];
+  const spec = tinySpec({
+    model: { cell: 'lstm', hidden_size: 8, norm: 'layer', num_layers: 2, dropout: 0.2 },
+    training: {
+      optimizer: { type: 'adamw' },
+      batch_size: 4,
+      sequence_length: 6,
+      epochs: 99,
+      max_steps: 31,
+      validation_fraction: 0,
+    },
+  });
+  await record({
+    spec,
+    data,
+    backend,
+    control: () => {
+      const { numTensors, numBytes } = memory();
+      seen.push({ numTensors, numBytes });
+      return 'continue';
+    },
+  });
+  expect(seen.length).toBeGreaterThanOrEqual(30);
+  expect(seen[2]!.numTensors).toBeGreaterThan(before.numTensors);
+  expect(seen[29]).toEqual(seen[2]);
+  backend.close();
+  const { numTensors, numBytes } = memory();
+  expect({ numTensors, numBytes }).toEqual({ numTensors: before.numTensors, numBytes: before.numBytes });
+});
+
+test('nothing of TensorFlow.js is loaded before its engine is asked for, and nothing of it reaches the console', () => {
+  const script = `
+    import { createRequire } from 'node:module';
+    import { createBackend } from '@unfold/kernels';
+    const loaded = () => Object.keys(createRequire(import.meta.url).cache).some((path) => path.includes('@tensorflow'));
+    const reference = await createBackend('reference');
+    const before = loaded();
+    const backend = await createBackend('tfjs');
+    const rejected = process.listenerCount('unhandledRejection') + process.listenerCount('uncaughtException');
+    console.log(JSON.stringify([before, loaded(), rejected, backend.describe().name]));`;
+  const answer = execFileSync(process.execPath, ['--input-type=module', '--eval', `${script}`], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  expect(answer).toBe('[false,true,0,"tfjs"]\n');
+});
+
+test('a precision that it has not is refused', async () => {
+  await expect(createBackend('tfjs', { precision: 'bf16' })).rejects.toThrow(
+    'Expected "float32" for the precision of the engine "tfjs" but received "bf16".',
+  );
+  const reference = createReference();
+  const backend = await createBackend('tfjs');
+  expect(backend.describe().engine).toMatch(/^tfjs-(wasm|node|node-gpu)-float32$/);
+  // Tensors of one engine are nothing to another.
+  expect(() => backend.zero(reference.createTensor([1]))).toThrow('Expected a tensor of this backend');
+  backend.close();
+});
