@@ -17,6 +17,7 @@ import {
   expectIds,
 } from './completion-options.ts';
 import { logSigmoid } from './endings.ts';
+import type { Owner } from './owner.ts';
 import type { PrefixCache } from './prefix-cache.ts';
 import { PromptScores } from './prompt-scores.ts';
 import { type PromptText, promptText } from './prompt-text.ts';
@@ -26,7 +27,7 @@ import { SampledStream } from './sampled-stream.ts';
 import { decodeSession, encodeSession, expectRoom } from './session-bytes.ts';
 import { SessionRecord } from './session-record.ts';
 import type { SessionState } from './session-state.ts';
-import type { Owner, StreamBatch } from './stream-batch.ts';
+import type { StreamBatch } from './stream-batch.ts';
 
 /** What completions run on. */
 export interface CompletionRoom {

@@ -2,12 +2,13 @@ import { randomPurposes } from '@unfold/kernels';
 import type { Network } from '../model/network.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { ChoiceText } from './choice-text.ts';
+import type { Owner } from './owner.ts';
 import { encodeInTurns, promptIds } from './prompt-ids.ts';
 import { randomSeed } from './random-seed.ts';
 import { readPrompt } from './read-prompt.ts';
 import { type RandomSource, SampledStream } from './sampled-stream.ts';
 import type { SamplingOptions } from './sampler.ts';
-import { type Owner, StreamBatch } from './stream-batch.ts';
+import { StreamBatch } from './stream-batch.ts';
 
 export interface GenerateOptions extends Partial<SamplingOptions> {
   /**

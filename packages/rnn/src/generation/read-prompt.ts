@@ -1,7 +1,9 @@
 import type { StateValues } from '../model/recurrent-state.ts';
+import type { Owner } from './owner.ts';
 import type { PrefixCache } from './prefix-cache.ts';
+import type { Prompt } from './prompt-queue.ts';
 import { type Reading, readingBorder } from './prompt-reader.ts';
-import type { Owner, Prompt, StreamBatch } from './stream-batch.ts';
+import type { StreamBatch } from './stream-batch.ts';
 
 export interface PromptRequest {
   owner: Owner;

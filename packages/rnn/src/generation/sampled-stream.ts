@@ -6,10 +6,11 @@ import type { Tokenizer } from '../text/tokenizer.ts';
 import { Adjustment, type AdjustmentOptions } from './adjustment.ts';
 import { type ChoiceText, nothingShown, type Shown, type TokenScore } from './choice-text.ts';
 import { type Ending, endingOf, logSigmoid } from './endings.ts';
+import type { Owner } from './owner.ts';
 import { drawToken, likeliestTokens, logSum, type SamplingOptions, sampleToken } from './sampler.ts';
 import type { SessionRecord } from './session-record.ts';
 import type { SessionState } from './session-state.ts';
-import type { Owner, Stream } from './stream-batch.ts';
+import type { Stream } from './stream-batch.ts';
 
 /** Where the random numbers come from: a purpose's stream of its own, a step to tell calls of one seed apart, and a sequence to tell those of one call apart. */
 export interface RandomSource {

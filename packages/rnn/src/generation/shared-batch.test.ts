@@ -6,7 +6,9 @@ import type { Network } from '../model/network.ts';
 import { releaseNetwork } from '../model/network.ts';
 import { type RowInput, RowStep } from '../model/row-step.ts';
 import { loadNetwork } from '../weights/load-network.ts';
-import { type Owner, type Prompt, type Stream, StreamBatch } from './stream-batch.ts';
+import type { Owner } from './owner.ts';
+import type { Prompt } from './prompt-queue.ts';
+import { type Stream, StreamBatch } from './stream-batch.ts';
 
 const token: RowInput = { token: 1, position: 0, remaining: null };
 

@@ -6,17 +6,9 @@ import { type RowInput, RowStep } from '../model/row-step.ts';
 import { chunkSteps } from '../rows/chunk-reader.ts';
 import { FairQueue } from '../rows/fair-queue.ts';
 import { closedError } from '../rows/row-queue.ts';
-import { largestGroup, PromptReader, type Reading } from './prompt-reader.ts';
-
-/** Who streams belong to: everything of one call ends together, and no call keeps another out. */
-export interface Owner {
-  /** Whether its reader takes more; a stream whose reader does not waits outside. */
-  readonly ready: boolean;
-  /** Whether nobody wants its streams any more: they leave before the next step. */
-  readonly over: boolean;
-  /** The network failed, or one of its streams did: it is over. */
-  fail(error: unknown): void;
-}
+import type { Owner } from './owner.ts';
+import { type Prompt, PromptQueue } from './prompt-queue.ts';
+import type { Reading } from './prompt-reader.ts';
 
 /** A stream of text as the batch sees it. */
 export interface Stream {
@@ -31,15 +23,6 @@ export interface Stream {
   /** Whether it wants its state after the step. */
   readonly wantsState: boolean;
   keep(state: StateValues): void;
-}
-
-/** A text on its way to the first token. */
-export interface Prompt extends Reading {
-  readonly owner: Owner;
-  /** A chunk was read. */
-  progressed(): void;
-  /** All of it was read. */
-  done(): void;
 }
 
 interface Waiting {
@@ -61,11 +44,10 @@ const nothing: RowInput = { token: 0, position: 0, remaining: null };
 export class StreamBatch {
   readonly #network: Network;
   readonly #rows: RowStep;
-  readonly #reader: PromptReader;
   /** By row. */
   readonly #streams: Stream[] = [];
   readonly #waiting = new FairQueue<Owner, Waiting>();
-  readonly #prompts = new FairQueue<Owner, Prompt>();
+  readonly #prompts: PromptQueue;
   readonly #stepTokens: number;
   /** Of the stream that joins. */
   #context: Tensor | null = null;
@@ -83,7 +65,7 @@ export class StreamBatch {
     this.#network = network;
     this.#stepped = stepped;
     this.#rows = new RowStep(network);
-    this.#reader = new PromptReader(network);
+    this.#prompts = new PromptQueue(network);
     this.#stepTokens = chunkSteps(network);
   }
 
@@ -97,7 +79,7 @@ export class StreamBatch {
   }
 
   firstState(context: Reading['context']): Promise<StateValues> {
-    return this.beside(() => this.#reader.firstState(context));
+    return this.beside(() => this.#prompts.firstState(context));
   }
 
   /** Work on the network beside the steps, which `close` waits for: it has to end soon once the batch is closed. */
@@ -114,7 +96,7 @@ export class StreamBatch {
 
   /** Has a prompt read, and its owner's streams started then. */
   read(prompt: Prompt): void {
-    this.#prompts.push(prompt.owner, prompt);
+    this.#prompts.add(prompt);
     this.wake();
   }
 
@@ -152,7 +134,7 @@ export class StreamBatch {
   async #turn(): Promise<void> {
     this.#woken = false;
     await this.#leave();
-    const read = await this.#readSome();
+    const read = await this.#prompts.readSome(Math.max(this.#stepTokens, this.#rows.rows));
     if (read) {
       // Whose prompt was read to its end joins this very step: a newcomer's first token does not wait for another one.
       await nextTurn();
@@ -167,7 +149,7 @@ export class StreamBatch {
   /** Streams that nobody wants go; those whose readers are slow wait outside. */
   async #leave(): Promise<void> {
     this.#waiting.dropOwners(({ over }) => over);
-    this.#prompts.dropOwners(({ over }) => over);
+    this.#prompts.leave();
     for (let row = this.#streams.length - 1; row >= 0; row--) {
       const stream = this.#streams[row]!;
       const { over, ready } = stream.owner;
@@ -232,40 +214,6 @@ export class StreamBatch {
     return this.#context;
   }
 
-  /** @returns whether anything was read */
-  async #readSome(): Promise<boolean> {
-    const first = this.#prompts.take(() => true);
-    if (first === undefined) return false;
-    const group = [first];
-    const together = this.#network.statistics.every((each) => each === null);
-    if (!first.hear && together) {
-      const others: Prompt[] = [];
-      while (group.length < largestGroup) {
-        const next = this.#prompts.take(() => true);
-        if (next === undefined) break;
-        (next.hear ? others : group).push(next);
-      }
-      for (const other of others) this.#prompts.push(other.owner, other);
-    }
-    const tokens = Math.max(this.#stepTokens, this.#rows.rows);
-    try {
-      await this.#reader.read(group, tokens);
-    } catch (error) {
-      for (const { owner } of group) owner.fail(error);
-      return true;
-    }
-    for (const prompt of group) {
-      try {
-        prompt.progressed();
-        if (prompt.read < prompt.until) this.#prompts.push(prompt.owner, prompt);
-        else prompt.done();
-      } catch (error) {
-        prompt.owner.fail(error);
-      }
-    }
-    return true;
-  }
-
   async #step(): Promise<void> {
     const streams = this.#streams;
     const { logits, endings } = await this.#rows.run((row) => this.#inputOf(streams[row]!));
@@ -307,7 +255,7 @@ export class StreamBatch {
     this.#rows.clear();
     this.#streams.length = 0;
     this.#waiting.dropOwners(() => true);
-    this.#prompts.dropOwners(() => true);
+    this.#prompts.clear();
     for (const owner of owners) owner.fail(error);
   }
 
@@ -320,7 +268,7 @@ export class StreamBatch {
     if (this.#running) await this.#running;
     if (this.#beside.size > 0) await Promise.allSettled(this.#beside);
     this.#rows.release();
-    this.#reader.release();
+    this.#prompts.release();
     if (this.#context) this.#network.backend.release(this.#context);
   }
 }
