@@ -71,6 +71,17 @@ describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }
       expect(await strayFiles(lab, id)).toEqual([]);
     });
 
+    it('trains with TensorFlow.js a job that asks for it, which leaves no trace in the log', async () => {
+      const few = { max_steps: 6, evaluate_every: 6 };
+      const { id } = await lab.submit(smallSpec(file, few, { engine: 'tfjs' }));
+      const job = await lab.reaches(id, 'succeeded');
+      expect(job).toMatchObject({ engine: 'tfjs', error: null });
+      const { series } = await lab.store.events.metrics(id);
+      expect(series.loss!.filter((loss) => loss !== null).length).toBeGreaterThan(0);
+      for (const line of lab.lastWorker().output().trim().split('\n'))
+        expect(() => JSON.parse(line), line).not.toThrow();
+    });
+
     it('rolls a diverging run back three times, then fails it with a usable checkpoint', async () => {
       const fragile = {
         clip: null,

@@ -1,6 +1,6 @@
 import { cpus, totalmem } from 'node:os';
 import type { DeviceClass, EngineName } from '@unfold/contracts';
-import { type BackendName, createBackend } from '@unfold/rnn';
+import { type BackendName, createBackend, tfjsFlavour } from '@unfold/rnn';
 
 /** What this process computes on, as it tells others. */
 export interface OwnDevice {
@@ -10,6 +10,8 @@ export interface OwnDevice {
   memory_bytes: number | null;
   /** What jobs may ask for here; the first is what `auto` takes. */
   engines: EngineName[];
+  /** On which class of device TensorFlow.js computes here. It is not loaded to find out. */
+  tfjs: DeviceClass;
 }
 
 /** The engine that a name stands for on this machine. @throws what `createBackend` throws where it is not there */
@@ -36,12 +38,13 @@ export const findOwnDevice = async (
 ): Promise<OwnDevice> => {
   const first = await engineNamed(engine, warn);
   const native = await engineNamed('native', warn).catch(() => null);
-  const engines = new Set<EngineName>([first, ...(native === null ? [] : [native]), 'reference']);
+  const engines = new Set<EngineName>([first, ...(native === null ? [] : [native]), 'reference', 'tfjs']);
   const [processor] = cpus();
   return {
     device,
     description: processor?.model.trim() || process.arch,
     memory_bytes: processorMemory(),
     engines: [...engines],
+    tfjs: tfjsFlavour() === 'node-gpu' ? 'gpu' : 'cpu',
   };
 };

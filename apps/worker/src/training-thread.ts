@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { type FrameBody, UnfoldError } from '@unfold/contracts';
+import { type FrameBody, fp32Engines, UnfoldError } from '@unfold/contracts';
 import {
   type Backend,
   type ControlAnswer,
@@ -54,11 +54,20 @@ const toFrame = (event: LoggedEvent, attempt: number): FrameBody => {
 
 /** The order's engine; one that is not there fails the job, since the job or this worker's configuration asked for it by name. */
 const openBackend = async ({ engine, threads, spec }: TrainOrder): Promise<Backend> => {
+  const unavailable = (message: string, param: string): UnfoldError =>
+    new UnfoldError('engine_unavailable', message, { param });
+  const precision = precisionOf(spec);
+  if (precision !== 'float32' && fp32Engines.has(engine))
+    throw unavailable(`The engine ${engine} computes in fp32 alone.`, 'training.precision');
   try {
-    return await createBackend(engine, {
-      precision: precisionOf(spec),
-      ...(threads !== null && { threads }),
-    });
+    const backend = await createBackend(engine, { precision, ...(threads !== null && { threads }) });
+    const { device } = backend.describe();
+    if (engine === 'tfjs' && spec.device !== null && spec.device !== device)
+      throw unavailable(
+        `TensorFlow.js computes on the ${device} of this worker, but the job asks for a ${spec.device}: that takes @tensorflow/tfjs-node-gpu on a worker with a GPU.`,
+        'device',
+      );
+    return backend;
   } catch (error) {
     if (!(error instanceof NativeUnavailableError)) throw error;
     throw new UnfoldError('engine_unavailable', error.message, { param: 'engine', cause: error });

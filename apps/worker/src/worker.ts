@@ -39,7 +39,7 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
   const persist = createPersist(log);
   const persistUntilStopped = createPersist(log, stopped.signal);
   const id = newId('worker');
-  const identity = { worker: id, engines: own.engines };
+  const identity = { worker: id, engines: own.engines, tfjs: own.tfjs };
   const attemptServices = {
     store,
     queue,

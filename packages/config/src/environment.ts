@@ -115,7 +115,7 @@ export const environment = z.object({
     'Hosts that webhooks may reach at a private address, and over http, separated by commas.',
   ),
   UNFOLD_ENGINE: z
-    .enum(['auto', 'native', 'reference'], { error: 'one of auto, native, reference' })
+    .enum(['auto', 'native', 'reference', 'tfjs'], { error: 'one of auto, native, reference, tfjs' })
     .default('auto')
     .meta({ description: 'Engine that trains and infers when a job names none.' }),
   UNFOLD_DEVICE: z

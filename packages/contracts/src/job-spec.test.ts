@@ -143,7 +143,12 @@ describe('a job spec', () => {
   });
 
   it('asks for a kind of device that the engine computes on', () => {
-    for (const choice of [{ device: 'cpu' }, { device: 'gpu' }, { device: 'cpu', engine: 'native' }])
+    for (const choice of [
+      { device: 'cpu' },
+      { device: 'gpu' },
+      { device: 'cpu', engine: 'native' },
+      { device: 'gpu', engine: 'tfjs' },
+    ])
       expect(parseRequest(jobSpec, { file, ...choice })).toMatchObject(choice);
     expect(refusal({ file, device: 'tpu' }).message).toBe(
       'device: expected one of "cpu", "gpu", but received "tpu".',

@@ -33,7 +33,10 @@ const fields = z.strictObject({
   engine: z
     .enum(['auto', ...engineNames])
     .default('auto')
-    .meta({ description: 'What computes.' }),
+    .meta({
+      description:
+        'What computes: `native` or `reference` on the processor, `tfjs` on what TensorFlow.js finds; `auto` is the worker’s choice.',
+    }),
   device: z
     .enum(deviceClasses)
     .nullable()

@@ -6,6 +6,7 @@ export {
   createBackend,
   createReference,
   NativeUnavailableError,
+  tfjsFlavour,
 } from '@unfold/kernels';
 export { completeSpec } from './complete-spec.ts';
 export { checkData, type DataCheckRequest, type DataSummary } from './data/records/check-data.ts';

@@ -12,6 +12,8 @@ export interface ClaimedBy {
   worker: string;
   /** What it has, the one for jobs that name none first. */
   engines: readonly EngineName[];
+  /** On which class of device its TensorFlow.js computes. Default cpu. */
+  tfjs?: DeviceClass;
   /**
    * A running job whose owner wrote within this many milliseconds is not taken over: the delivery was a duplicate.
    * Default 1000, the longest that a live worker is silent.

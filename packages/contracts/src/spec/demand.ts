@@ -2,11 +2,17 @@
 export const deviceClasses = ['cpu', 'gpu'] as const;
 export type DeviceClass = (typeof deviceClasses)[number];
 
-/** On which class of device each engine computes. */
-const deviceOfEngine = { native: 'cpu', reference: 'cpu' } as const satisfies Record<string, DeviceClass>;
+/** On which class of device each engine computes; null: on what its library finds where it runs. */
+const deviceOfEngine = { native: 'cpu', reference: 'cpu', tfjs: null } as const satisfies Record<
+  string,
+  DeviceClass | null
+>;
 
 export type EngineName = keyof typeof deviceOfEngine;
 export const engineNames = Object.keys(deviceOfEngine) as [EngineName, ...EngineName[]];
+
+/** Engines that compute in fp32 alone. */
+export const fp32Engines: ReadonlySet<string> = new Set<EngineName>(['tfjs']);
 
 /** What a job asks of the worker that takes it. */
 export interface Demand {
@@ -24,14 +30,17 @@ export const demandedDevice = ({ engine, device }: Demand): DeviceClass | null =
 /**
  * The engine for a job on a worker with `engines`, and the class of device that it computes on.
  * @param engines what the worker has, its choice for jobs that name none first
+ * @param tfjs on which class of device TensorFlow.js computes there
  */
 export const placement = (
   { engine, device }: Demand,
   engines: readonly EngineName[],
+  tfjs: DeviceClass = 'cpu',
 ): { engine: EngineName; device: DeviceClass } => {
-  const suitable = engines.filter((name) => device === null || deviceOfEngine[name] === device);
+  const ownDevice = (name: EngineName): DeviceClass => deviceOfEngine[name] ?? tfjs;
+  const suitable = engines.filter((name) => device === null || ownDevice(name) === device);
   const chosen = engine === 'auto' ? (suitable[0] ?? 'reference') : engine;
-  return { engine: chosen, device: deviceOfEngine[chosen] };
+  return { engine: chosen, device: ownDevice(chosen) };
 };
 
 /** Whether the engine never computes on the device that is asked for. */

@@ -44,7 +44,7 @@ const settle = async (queries: Statements, job: JobRow): Promise<boolean> => {
 
 const begin = async (queries: Statements, job: JobRow, by: ClaimedBy): Promise<Claimed> => {
   const attempt = job.attempt + 1;
-  const { engine, device } = placement(job.spec, by.engines);
+  const { engine, device } = placement(job.spec, by.engines, by.tfjs);
   const resume = attempt > 1 ? await newestCheckpoint(queries, job.id) : null;
   const frames: FrameBody[] = [statusFrame('running', attempt)];
   if (attempt > 1) frames.push({ type: 'restart', attempt, from_step: resume?.step ?? 0, reason: 'resumed' });

@@ -20,6 +20,13 @@ const rows: Contradiction[] = [
     { training: never },
   ],
   [
+    'bfloat16 where there is none',
+    'training.precision',
+    'engine',
+    { engine: 'tfjs', training: { precision: 'bf16' } },
+    { engine: 'native', training: { precision: 'bf16' } },
+  ],
+  [
     'feeding back where no arrow goes',
     'training.teacher_forcing.mode',
     'model.recurrence',

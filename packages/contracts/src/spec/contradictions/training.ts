@@ -1,5 +1,5 @@
 import type { CompletedSpec } from '../../job-spec.ts';
-import { excludesDevice } from '../demand.ts';
+import { excludesDevice, fp32Engines } from '../demand.ts';
 import type { ParameterGroup } from '../start-from.ts';
 import { excludes, quoted, type Rule, readsWindows, writesText } from './rule.ts';
 
@@ -127,6 +127,10 @@ transfer.push(
 );
 
 const placement: Rule[] = [
+  ({ engine, training }) =>
+    training.precision === 'bf16' && fp32Engines.has(engine)
+      ? excludes('training.precision', 'bf16', 'engine', engine, 'that engine computes in fp32 alone')
+      : null,
   (spec) =>
     excludesDevice(spec)
       ? excludes('device', spec.device, 'engine', spec.engine, 'that engine never computes there')
