@@ -37,6 +37,12 @@ it('recognises what npm ci has installed here', () => expect(isInstalled(root)).
 it.each<[string, boolean, object | null, string[]?]>([
   ['all that is asked for', true, { 'node_modules/one': one, 'node_modules/other': other }],
   ['without what is of other platforms', true, { 'node_modules/one': one }],
+  [
+    'without what could not be downloaded',
+    true,
+    { 'node_modules/one': one, 'node_modules/other': other },
+    ['node_modules/one'],
+  ],
   ['nothing that npm has finished', false, null],
   ['another version', false, { 'node_modules/one': { ...one, version: '1.0.1' } }],
   ['another content', false, { 'node_modules/one': { ...one, integrity: 'sha512-two' } }],

@@ -11,7 +11,8 @@ const packagesIn = (path) => {
 
 /**
  * Whether node_modules holds what the lockfile asks for and nothing else, such as after an `npm ci` of one's own: npm writes down in a lockfile
- * of its own what it has installed, once all of it is there. What is optional may be missing: it is of other platforms.
+ * of its own what it has installed, once all of it is there. What is optional may be missing, written down or not: it is of other platforms, or its
+ * own installation needed what it could not download.
  * @param root folder of package-lock.json
  */
 export const isInstalled = (root) => {
@@ -20,8 +21,9 @@ export const isInstalled = (root) => {
   if (wanted === null || found === null) return false;
   const isThere = ([path, { version, integrity, optional }]) => {
     const own = found[path];
-    if (path === '' || (own === undefined && optional)) return true;
-    return own?.version === version && own.integrity === integrity && existsSync(join(root, path));
+    const isMissing = own === undefined || !existsSync(join(root, path));
+    if (path === '' || (isMissing && optional)) return true;
+    return !isMissing && own.version === version && own.integrity === integrity;
   };
   return Object.entries(wanted).every(isThere) && Object.keys(found).every((path) => path in wanted);
 };
