@@ -12,7 +12,9 @@ export interface Room {
   /** As other rooms import it, without `@unfold/`. */
   name: string;
   folder: string;
-  manifest: { name: string; dependencies?: Record<string, string>; devDependencies?: Record<string, string> };
+  manifest: { name: string } & {
+    [kind in 'dependencies' | 'devDependencies' | 'optionalDependencies']?: Record<string, string>;
+  };
   /** Rooms that its tsconfig refers to. */
   references: string[];
   sources: Source[];

@@ -3,8 +3,8 @@ import { NativeUnavailableError } from './native/addon.ts';
 import { createNative, type NativeOptions } from './native/native-backend.ts';
 import { createReference } from './reference/reference-backend.ts';
 
-/** Engines by name; `auto` is the fastest that works on this machine. */
-export type BackendName = 'auto' | 'native' | 'reference' | 'tfjs';
+/** Engines by name; `auto` is the fastest that works on this machine's processor. */
+export type BackendName = 'auto' | 'native' | 'reference' | 'tfjs' | 'webgpu';
 
 export interface BackendOptions extends NativeOptions {
   /** Receives what there is to say about a missing or broken engine, once per process. Default: `process.emitWarning`. */
@@ -24,19 +24,31 @@ function createFastest({ warn = process.emitWarning, ...options }: BackendOption
   }
 }
 
-/** Loaded only when it is asked for: TensorFlow.js is large. */
-async function createTensorFlow({ precision = 'float32', warn }: BackendOptions): Promise<Backend> {
+function expectFloat32(name: BackendName, { precision = 'float32' }: BackendOptions): void {
   if (precision !== 'float32')
     throw new RangeError(
-      `Expected "float32" for the precision of the engine "tfjs" but received ${JSON.stringify(precision)}.`,
+      `Expected "float32" for the precision of the engine "${name}" but received ${JSON.stringify(precision)}.`,
     );
+}
+
+/** Loaded only when it is asked for: TensorFlow.js is large. */
+async function createTensorFlow(options: BackendOptions): Promise<Backend> {
+  expectFloat32('tfjs', options);
   const { createTfjs } = await import('./tfjs/tfjs-backend.ts');
-  return createTfjs(warn);
+  return createTfjs(options.warn);
+}
+
+/** Loaded only when it is asked for: the package behind it is optional, and opens drivers. */
+async function createGpu(options: BackendOptions): Promise<Backend> {
+  expectFloat32('webgpu', options);
+  const { createWebgpu } = await import('./webgpu/webgpu-backend.ts');
+  return createWebgpu();
 }
 
 /**
  * Opens an engine. `native` throws a `NativeUnavailableError` where the addon was not built; `auto` then warns once and takes the
- * reference. Throws a `RangeError` for a name that does not exist, and for a precision that the engine has not.
+ * reference; `webgpu` throws a `WebgpuUnavailableError` where there is no GPU. Throws a `RangeError` for a name that does not exist, and for a
+ * precision that the engine has not.
  */
 export async function createBackend(name: BackendName, options: BackendOptions = {}): Promise<Backend> {
   switch (name) {
@@ -48,9 +60,11 @@ export async function createBackend(name: BackendName, options: BackendOptions =
       return createReference({ precision: options.precision ?? 'float32' });
     case 'tfjs':
       return createTensorFlow(options);
+    case 'webgpu':
+      return createGpu(options);
     default:
       throw new RangeError(
-        `Expected "auto", "native", "reference" or "tfjs" for the engine but received ${JSON.stringify(name)}.`,
+        `Expected "auto", "native", "reference", "tfjs" or "webgpu" for the engine but received ${JSON.stringify(name)}.`,
       );
   }
 }

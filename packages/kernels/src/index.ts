@@ -1,5 +1,6 @@
 export * from './backend.ts';
 export { type BackendName, type BackendOptions, createBackend } from './create-backend.ts';
+export { EngineUnavailableError } from './engine-unavailable-error.ts';
 export { NativeUnavailableError } from './native/addon.ts';
 export {
   createNative,
@@ -20,3 +21,9 @@ export {
 } from './philox.ts';
 export { createReference } from './reference/reference-backend.ts';
 export { type TfjsFlavour, tfjsFlavour } from './tfjs/installed.ts';
+export {
+  DeviceLostError,
+  DeviceMemoryError,
+  DeviceValidationError,
+  WebgpuUnavailableError,
+} from './webgpu/errors.ts';

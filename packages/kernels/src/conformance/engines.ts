@@ -4,6 +4,8 @@ import { NativeUnavailableError } from '../native/addon.ts';
 import { createNative, nativeInstructionSets } from '../native/native-backend.ts';
 import { createReference } from '../reference/reference-backend.ts';
 import { tfjsFlavour } from '../tfjs/installed.ts';
+import { createWebgpu } from '../webgpu/webgpu-backend.ts';
+import { openWebgpu } from './software-gpu.ts';
 
 export interface EngineUnderTest {
   readonly name: string;
@@ -38,6 +40,15 @@ function nativeEngines(): EngineUnderTest[] {
   );
 }
 
+/** The engine for GPUs, where this machine has one or SwiftShader; `webgpu-backend.test.ts` says so where it has not. */
+async function webgpuEngines(): Promise<EngineUnderTest[]> {
+  const backend = await openWebgpu();
+  backend?.close();
+  return backend
+    ? [{ name: 'webgpu', precision: 'float32', isSlow: backend.isSoftware, create: createWebgpu }]
+    : [];
+}
+
 /** Every engine that must conform. A new one is added here and nowhere else. */
 export const engines: readonly EngineUnderTest[] = [
   { name: 'reference', precision: 'float32', create: async () => createReference() },
@@ -55,6 +66,7 @@ export const engines: readonly EngineUnderTest[] = [
     hasRowBits: tfjsFlavour() === 'wasm',
     create: () => createBackend('tfjs'),
   },
+  ...(await webgpuEngines()),
 ];
 
 /**

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { arch, platform } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { EngineUnavailableError } from '../engine-unavailable-error.ts';
 import type { HostArray } from '../tensors.ts';
 
 type Reals = Float32Array;
@@ -221,7 +222,7 @@ export interface NativeAddon {
 }
 
 /** The addon is not there or cannot be loaded. The message names the remedy. */
-export class NativeUnavailableError extends Error {
+export class NativeUnavailableError extends EngineUnavailableError {
   readonly code = 'engine_unavailable';
 
   constructor(reason: string, cause?: unknown) {

@@ -1,0 +1,138 @@
+import type { Region } from '../engine.ts';
+import { type Device, usage } from './device.ts';
+import { DeviceMemoryError } from './errors.ts';
+
+/** Elements of float32 in one heap of a backend. */
+export interface Place extends Region {
+  readonly heap: number;
+  /** The first element. */
+  readonly at: number;
+}
+
+interface Span {
+  at: number;
+  size: number;
+}
+
+interface Heap {
+  readonly buffer: GPUBuffer;
+  readonly size: number;
+  /** Sorted by place, never adjacent. */
+  free: Span[];
+  /** From here on nothing was ever used, so that zeros need no writing. */
+  fresh: number;
+}
+
+/** Elements of the first heap of a backend; each further one is four times as large. */
+const firstHeap = 2 ** 24;
+/** Places begin at multiples of this many elements, as the widest access of a GPU likes it. */
+const alignment = 64;
+const mostHeaps = 7;
+
+export function placeOf(heap: number, at: number, length: number): Place {
+  return { heap, at, length, byteOffset: 4 * at, byteLength: 4 * length };
+}
+
+/** Elements first … first + length − 1 of `place`. */
+export function part(place: Place, first: number, length: number): Place {
+  return placeOf(place.heap, place.at + first, length);
+}
+
+/**
+ * Device memory of one backend: a few large buffers that every kernel sees whole, tensors being places in them. So kernels need few bindings, whatever
+ * shares memory with whatever, and a dispatch needs no bind group of its own.
+ */
+export interface Heaps {
+  /** `isFresh`: it holds zeros already. */
+  allocate(length: number): { place: Place; isFresh: boolean };
+  free(place: Place): void;
+  buffer(heap: number): GPUBuffer;
+  /** Of all heaps, used or not. */
+  readonly bytes: number;
+  close(): void;
+}
+
+const aligned = (length: number) => Math.max(1, Math.ceil(length / alignment)) * alignment;
+
+/** Takes `size` from the first span that has them. */
+function take(heap: Heap, size: number): number | null {
+  const index = heap.free.findIndex((span) => span.size >= size);
+  const span = heap.free[index];
+  if (!span) return null;
+  const { at } = span;
+  span.at += size;
+  span.size -= size;
+  if (span.size === 0) heap.free.splice(index, 1);
+  return at;
+}
+
+function giveBack(heap: Heap, at: number, size: number): void {
+  let index = heap.free.findIndex((span) => span.at > at);
+  if (index < 0) index = heap.free.length;
+  const [before, after] = [heap.free[index - 1], heap.free[index]];
+  const joinsAfter = after !== undefined && at + size === after.at;
+  if (before && before.at + before.size === at) {
+    before.size += size + (joinsAfter ? after.size : 0);
+    if (joinsAfter) heap.free.splice(index, 1);
+  } else if (joinsAfter) {
+    after.at = at;
+    after.size += size;
+  } else heap.free.splice(index, 0, { at, size });
+}
+
+export function createHeaps(device: Device, first = firstHeap): Heaps {
+  const { limits } = device.gpu;
+  const largest =
+    Math.floor(Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize) / 4 / alignment) *
+    alignment;
+  // One binding is for integers.
+  const most = Math.min(mostHeaps, limits.maxStorageBuffersPerShaderStage - 1);
+  const heaps: Heap[] = [];
+  let isClosed = false;
+
+  function grow(size: number): Heap {
+    const wanted = Math.max(size, first * 4 ** heaps.length);
+    if (size > largest || heaps.length === most)
+      throw new DeviceMemoryError(
+        `Expected at most ${most} times ${4 * largest} bytes of GPU memory, but ${4 * size} more are needed.`,
+      );
+    const length = Math.min(largest, wanted);
+    const buffer = device.guarded(() =>
+      device.gpu.createBuffer({
+        size: 4 * length,
+        usage: usage.storage | usage.copySource | usage.copyTarget,
+      }),
+    );
+    const heap: Heap = { buffer, size: length, free: [{ at: 0, size: length }], fresh: 0 };
+    heaps.push(heap);
+    return heap;
+  }
+
+  return {
+    allocate(length) {
+      if (isClosed) throw new TypeError('Expected a living backend, but it was closed.');
+      const size = aligned(length);
+      let index = 0;
+      let at: number | null = null;
+      for (; index < heaps.length && at === null; index++) at = take(heaps[index]!, size);
+      if (at === null) {
+        at = take(grow(size), size)!;
+        index = heaps.length;
+      }
+      const heap = heaps[index - 1]!;
+      const isFresh = at >= heap.fresh;
+      heap.fresh = Math.max(heap.fresh, at + size);
+      return { place: placeOf(index - 1, at, length), isFresh };
+    },
+    free: ({ heap, at, length }) => giveBack(heaps[heap]!, at, aligned(length)),
+    buffer: (heap) => heaps[heap]!.buffer,
+    get bytes() {
+      return heaps.reduce((sum, { size }) => sum + 4 * size, 0);
+    },
+    close() {
+      isClosed = true;
+      for (const { buffer } of heaps) buffer.destroy();
+      heaps.length = 0;
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import type { Backend } from '../backend.ts';
+import { openDevice } from './device.ts';
+import { elementwiseKernels, fill } from './elementwise.ts';
+import { createHeaps } from './heap.ts';
+import { lossKernels } from './losses.ts';
+import { optimizerKernels } from './optimizers.ts';
+import { productKernels } from './products.ts';
+import { createReadback } from './readback.ts';
+import { createRecorder } from './recorder.ts';
+import { recurrentBackward } from './recurrent-backward.ts';
+import { recurrentForward, recurrentStep } from './recurrent-forward.ts';
+import { createSaved } from './recurrent-pass.ts';
+import { rowKernels } from './rows.ts';
+import { scalarKernels } from './scalars.ts';
+import { createScratch } from './scratch.ts';
+import { createTensors } from './tensors.ts';
+
+export interface WebgpuBackend extends Backend {
+  /** A driver that computes on this machine's processor: for tests. */
+  readonly isSoftware: boolean;
+  /** Device memory that this backend has taken. */
+  readonly deviceBytes: number;
+}
+
+/**
+ * The engine for GPUs: kernels in WGSL, through the `webgpu` package. Calls are recorded and sent in batches; what goes wrong on the device (`DeviceLostError`,
+ * `DeviceMemoryError`, `DeviceValidationError`) is thrown by the next `download` or `synchronize`. Throws a `WebgpuUnavailableError` where there is no GPU.
+ */
+export async function createWebgpu(): Promise<WebgpuBackend> {
+  const device = await openDevice();
+  const heaps = createHeaps(device);
+  const recorder = createRecorder(device, heaps);
+  const readback = createReadback(device, recorder);
+  const tensors = createTensors({ heaps, recorder, readback, clear: (place) => fill(recorder, place, 0) });
+  const scratch = createScratch(
+    (size) => heaps.allocate(size).place,
+    (place) => heaps.free(place),
+  );
+  const workshop = { recorder, scratch };
+
+  return {
+    isSoftware: device.isSoftware,
+    get deviceBytes() {
+      return heaps.bytes;
+    },
+    describe: () => ({
+      name: 'webgpu',
+      engine: `webgpu-${device.name}-float32`,
+      device: device.title,
+      precision: 'float32',
+      emulated: false,
+    }),
+    createTensor: tensors.createTensor,
+    createParameter: tensors.createParameter,
+    like: tensors.like,
+    createSaved: (layer, steps, sequences) =>
+      tensors.keep(createSaved(tensors.door, tensors.allocate, layer, steps, sequences)),
+    view: tensors.view,
+    release: tensors.release,
+    upload: tensors.upload,
+    download: tensors.download,
+    async synchronize() {
+      recorder.flush();
+      await device.gpu.queue.onSubmittedWorkDone();
+      await device.check();
+    },
+    close() {
+      tensors.releaseAll();
+      readback.close();
+      recorder.close();
+      heaps.close();
+    },
+    recurrentForward: (call) => recurrentForward(workshop, tensors, call),
+    recurrentBackward: (call) => recurrentBackward(workshop, tensors, call),
+    recurrentStep: (call) => recurrentStep(workshop, tensors, call),
+    ...elementwiseKernels(recorder, tensors),
+    ...lossKernels(recorder, scratch, tensors),
+    ...optimizerKernels(recorder, tensors),
+    ...productKernels(recorder, scratch, tensors),
+    ...rowKernels(recorder, scratch, tensors),
+    ...scalarKernels(recorder, scratch, tensors),
+  };
+}

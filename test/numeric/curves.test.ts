@@ -1,0 +1,54 @@
+import { type Backend, createBackend, createReference } from '@unfold/kernels';
+import { describe, expect, test } from 'vitest';
+import { openWebgpu } from '../../packages/kernels/src/conformance/software-gpu.ts';
+import { metricsOf, record, sentence, textFile, tinySpec } from '../../packages/rnn/test-support/runs.ts';
+import { nativeEngines } from '../support/native-engines.ts';
+
+const gpu = await openWebgpu();
+gpu?.close();
+const steps = 10;
+
+/** Ten steps with everything that trains, and the loss of what was held out after them. */
+async function curve(cell: string, backend: Backend): Promise<{ losses: number[]; validation: number }> {
+  const run = await record({
+    spec: tinySpec({
+      model: { cell, hidden_size: 21, num_layers: 2, embedding_size: 7, dropout: 0.1 },
+      training: {
+        batch_size: 5,
+        sequence_length: 9,
+        epochs: 9,
+        max_steps: steps,
+        log_every: 1,
+        evaluate_every: steps,
+      },
+    }),
+    data: textFile(sentence.repeat(12)),
+    backend,
+  });
+  backend.close();
+  const values = metricsOf(run).map((metric) => metric.values);
+  return {
+    losses: values.flatMap(({ loss }) => (loss === undefined ? [] : [loss])),
+    validation: values
+      .flatMap(({ validation_loss }) => (validation_loss === undefined ? [] : [validation_loss]))
+      .at(-1)!,
+  };
+}
+
+const [native] = nativeEngines();
+const others = [
+  { name: 'native', isHere: native !== undefined, create: async () => native!.create() },
+  { name: 'webgpu', isHere: gpu !== null, create: () => createBackend('webgpu') },
+];
+
+describe.each(others)('a run of the same seed on reference and on $name', ({ isHere, create }) => {
+  test.skipIf(!isHere).each(['lstm', 'gru', 'elman'])('of %s has the same curve', async (cell) => {
+    const expected = await curve(cell, createReference());
+    const own = await curve(cell, await create());
+    expect(own.losses).toHaveLength(expected.losses.length);
+    expect(own.losses.length).toBeGreaterThanOrEqual(steps);
+    for (const [i, loss] of own.losses.entries())
+      expect(Math.abs(loss - expected.losses[i]!), `step ${i + 1}`).toBeLessThan(1e-4);
+    expect(Math.abs(own.validation / expected.validation - 1)).toBeLessThan(0.01);
+  });
+});
