@@ -17,8 +17,13 @@ interface Finding {
 
 const examine = async (env: Record<string, string>) => {
   const program = startProgram('apps/cli/dist/main.js', { arguments: ['doctor', '--json'], env });
+  // Of one stream: on the other, drivers of GPUs have their say.
+  let report = '';
+  program.child.stdout?.on('data', (text: string) => {
+    report += text;
+  });
   const code = await program.ended;
-  const { findings } = JSON.parse(program.output()) as { findings: Finding[] };
+  const { findings } = JSON.parse(report) as { findings: Finding[] };
   const find = (check: string) => findings.find((finding) => finding.check === check);
   return { code, findings, find };
 };

@@ -1,5 +1,5 @@
 import type { Config } from '@unfold/config';
-import { createBackend, NativeUnavailableError } from '@unfold/kernels';
+import { createBackend, EngineUnavailableError } from '@unfold/kernels';
 import { CommandError } from './command-error.ts';
 
 /**
@@ -15,7 +15,7 @@ export const findEngine = async (
     backend.close();
     return backend.describe().name;
   } catch (error) {
-    if (error instanceof NativeUnavailableError) throw new CommandError(`UNFOLD_ENGINE: ${error.message}`);
+    if (error instanceof EngineUnavailableError) throw new CommandError(`UNFOLD_ENGINE: ${error.message}`);
     throw error;
   }
 };

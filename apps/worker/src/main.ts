@@ -2,7 +2,7 @@ import './small-heap.ts';
 import { ConfigError, faultSignals, readConfig } from '@unfold/config';
 import { UnfoldError } from '@unfold/contracts';
 import { openQueue } from '@unfold/queue';
-import { NativeUnavailableError } from '@unfold/rnn';
+import { EngineUnavailableError } from '@unfold/rnn';
 import { openStore } from '@unfold/store';
 import { openTracing } from '@unfold/telemetry';
 import closeWithGrace from 'close-with-grace';
@@ -103,7 +103,7 @@ try {
   // Stopped while it waited: that is no failure.
   if (stopping) process.exit(0);
   const known =
-    error instanceof UnfoldError || error instanceof NativeUnavailableError ? error.message : undefined;
+    error instanceof UnfoldError || error instanceof EngineUnavailableError ? error.message : undefined;
   log.fatal({ err: error }, known ?? 'The worker could not start.');
   process.exit(1);
 }

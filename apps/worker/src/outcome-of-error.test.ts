@@ -1,4 +1,5 @@
 import { errorCatalogue, errorCodes, UnfoldError } from '@unfold/contracts';
+import { DeviceLostError, DeviceMemoryError } from '@unfold/rnn';
 import { describe, expect, it } from 'vitest';
 import { Cancelled, FencedOff, outcomeOfError, toUnfoldError } from './outcome-of-error.ts';
 
@@ -23,6 +24,8 @@ describe('what an error makes of a job', () => {
     [Object.assign(new Error('limit'), { code: 'ERR_WORKER_OUT_OF_MEMORY' }), 'worker_lost'],
     [new RangeError('Array buffer allocation failed'), 'out_of_memory'],
     [Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }), 'unavailable'],
+    [new DeviceLostError('gone'), 'worker_lost'],
+    [new DeviceMemoryError('full'), 'out_of_memory'],
     [new TypeError('x is not a function'), 'internal'],
     ['a thrown string', 'internal'],
     [null, 'internal'],

@@ -1,4 +1,5 @@
 import { type ErrorCode, type JobError, UnfoldError } from '@unfold/contracts';
+import { DeviceLostError, DeviceMemoryError } from '@unfold/rnn';
 
 /** What an error makes of the job whose attempt it ended. */
 export type ErrorOutcome =
@@ -48,6 +49,11 @@ const isAllocationFailure = (error: unknown): boolean =>
  */
 export const toUnfoldError = (error: unknown): UnfoldError => {
   if (error instanceof UnfoldError) return error;
+  // Another worker, or this one on the device that comes back, goes on from the newest checkpoint.
+  if (error instanceof DeviceLostError)
+    return new UnfoldError('worker_lost', 'The GPU that trained this job was lost.', { cause: error });
+  if (error instanceof DeviceMemoryError)
+    return new UnfoldError('out_of_memory', 'The GPU has not enough memory for this job.', { cause: error });
   const { code } = (error ?? {}) as { code?: unknown };
   const known = isAllocationFailure(error) ? 'out_of_memory' : systemCodes[String(code)];
   if (known) return new UnfoldError(known, publicTexts[known] ?? known, { cause: error });

@@ -21,6 +21,14 @@ const engineNamed = async (name: BackendName, warn: (message: string) => void): 
   return backend.describe().name as EngineName;
 };
 
+/** The engine and the name of this machine's GPU. @throws what `createBackend` throws where there is none */
+const findGpu = async (): Promise<Pick<OwnDevice, 'description' | 'memory_bytes' | 'engines'>> => {
+  const backend = await createBackend('webgpu');
+  backend.close();
+  // WebGPU tells nobody how much memory there is.
+  return { description: backend.describe().device, memory_bytes: null, engines: ['webgpu'] };
+};
+
 const processorMemory = (): number => {
   const limit = process.constrainedMemory();
   // 0, or more than there is: nothing limits this process.
@@ -29,7 +37,7 @@ const processorMemory = (): number => {
 
 /**
  * Finds out what there is, by trying.
- * @param wanted the engine for jobs that name none
+ * @param wanted the engine for jobs that name none, where there is no GPU, and the kind of device to own
  * @throws if it is not there
  */
 export const findOwnDevice = async (
@@ -39,12 +47,17 @@ export const findOwnDevice = async (
   const first = await engineNamed(engine, warn);
   const native = await engineNamed('native', warn).catch(() => null);
   const engines = new Set<EngineName>([first, ...(native === null ? [] : [native]), 'reference', 'tfjs']);
+  const tfjs: DeviceClass = tfjsFlavour() === 'node-gpu' ? 'gpu' : 'cpu';
+  if (device === 'gpu') {
+    const gpu = await findGpu();
+    return { device, ...gpu, engines: [...gpu.engines, ...engines], tfjs };
+  }
   const [processor] = cpus();
   return {
     device,
     description: processor?.model.trim() || process.arch,
     memory_bytes: processorMemory(),
     engines: [...engines],
-    tfjs: tfjsFlavour() === 'node-gpu' ? 'gpu' : 'cpu',
+    tfjs,
   };
 };

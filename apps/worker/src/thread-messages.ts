@@ -12,8 +12,10 @@ export const cells = {
   entriesWritten: 1,
   /** How many checkpoints of the thread are settled: recorded or given up. Written by the main thread. */
   checkpointsSettled: 2,
+  /** 1: the thread is to end at its next step, with nothing to show. Written by the main thread. */
+  abandoned: 3,
 } as const;
-export const sharedBytes = 3 * Int32Array.BYTES_PER_ELEMENT;
+export const sharedBytes = 4 * Int32Array.BYTES_PER_ELEMENT;
 
 export const wishes = { goOn: 0, stop: 1 } as const;
 

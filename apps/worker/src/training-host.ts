@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { UnfoldError } from '@unfold/contracts';
 import type { TrainingOutcome } from '@unfold/rnn';
@@ -22,12 +23,16 @@ const revive = (failure: Extract<ThreadMessage, { kind: 'failed' }>['failure']):
   return error;
 };
 
+/** How long a thread that must not be interrupted may take to its next step before it is ended all the same. */
+const abandonMs = 60_000;
+
 const lost = (cause: unknown): UnfoldError =>
   new UnfoldError('worker_lost', 'The thread that trained this job ended unexpectedly.', { cause });
 
 interface Thread {
   /** Rejects with what ended the thread if it ended before `settle` was called. */
   ended: Promise<never>;
+  exited: Promise<void>;
   terminate(): Promise<void>;
 }
 
@@ -51,7 +56,8 @@ const startThread = (
     worker.once('exit', (code) => reject(lost(new Error(`exit code ${code}`))));
   });
   ended.catch(() => undefined);
-  return { ended, terminate: () => worker.terminate().then(() => undefined) };
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  return { ended, exited, terminate: () => worker.terminate().then(() => undefined) };
 };
 
 const transferable = (bytes: Uint8Array): ArrayBuffer[] =>
@@ -73,7 +79,7 @@ export interface Training {
   /** So many entries more have reached the event log. */
   entriesWritten(count: number): void;
   checkpointSettled(): void;
-  /** Ends the thread at once, wherever it is. */
+  /** Ends the thread, wherever it is: at once, but one that computes on a GPU at its next step. */
   terminate(): Promise<void>;
 }
 
@@ -95,6 +101,18 @@ export const startTraining = (
     else if (message.kind === 'checkpoint') handlers.onCheckpoint(message.checkpoint);
     else if (message.kind === 'trained') finished(message.outcome);
   });
+  /** A thread that is interrupted within a call of a GPU's driver takes the whole process with it, so it ends by itself, at its next step. */
+  const abandon = async (): Promise<void> => {
+    Atomics.store(view, cells.abandoned, 1);
+    for (const cell of [cells.entriesWritten, cells.checkpointsSettled]) Atomics.notify(view, cell);
+    const patience = new AbortController();
+    await Promise.race([
+      thread.exited,
+      delay(abandonMs, undefined, { signal: patience.signal, ref: false }).catch(() => undefined),
+    ]);
+    patience.abort();
+    await thread.terminate();
+  };
   const advance = (cell: number, count: number): void => {
     Atomics.add(view, cell, count);
     Atomics.notify(view, cell);
@@ -105,7 +123,7 @@ export const startTraining = (
     goOn: () => void Atomics.store(view, cells.wish, wishes.goOn),
     entriesWritten: (count) => advance(cells.entriesWritten, count),
     checkpointSettled: () => advance(cells.checkpointsSettled, 1),
-    terminate: thread.terminate,
+    terminate: order.engine === 'webgpu' ? abandon : thread.terminate,
   };
 };
 

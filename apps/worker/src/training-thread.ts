@@ -4,7 +4,7 @@ import {
   type Backend,
   type ControlAnswer,
   createBackend,
-  NativeUnavailableError,
+  EngineUnavailableError,
   precisionOf,
   type TrainingEvent,
   train,
@@ -69,10 +69,13 @@ const openBackend = async ({ engine, threads, spec }: TrainOrder): Promise<Backe
       );
     return backend;
   } catch (error) {
-    if (!(error instanceof NativeUnavailableError)) throw error;
+    if (!(error instanceof EngineUnavailableError)) throw error;
     throw new UnfoldError('engine_unavailable', error.message, { param: 'engine', cause: error });
   }
 };
+
+/** Whoever ordered this training is not interested any more. */
+class Abandoned extends Error {}
 
 const runTraining = async (order: TrainOrder): Promise<void> => {
   const shared = new Int32Array(order.shared);
@@ -81,18 +84,25 @@ const runTraining = async (order: TrainOrder): Promise<void> => {
   let checkpointsSent = 0;
   let shape: ModelShape | null = null;
 
+  const throwIfAbandoned = (): void => {
+    if (Atomics.load(shared, cells.abandoned) === 1) throw new Abandoned();
+  };
+
   // Blocking is the point: a run that outpaces the database must stand still rather than fill the memory. Ending the
   // thread from outside interrupts the wait.
   const waitUntil = (cell: number, reached: number): void => {
     for (;;) {
+      throwIfAbandoned();
       const now = Atomics.load(shared, cell);
       if (now >= reached) return;
       Atomics.wait(shared, cell, now);
     }
   };
 
-  const control = (): ControlAnswer =>
-    Atomics.load(shared, cells.wish) === wishes.stop ? 'stop' : 'continue';
+  const control = (): ControlAnswer => {
+    throwIfAbandoned();
+    return Atomics.load(shared, cells.wish) === wishes.stop ? 'stop' : 'continue';
+  };
 
   // All checkpoints of a run are written into one piece of memory that both threads see, one after the other.
   let memory = new SharedArrayBuffer(0);
@@ -142,10 +152,14 @@ const perform = async (order: ThreadOrder): Promise<void> => {
   send({ kind: 'exported', result }, [result.weights.buffer]);
 };
 
-try {
-  await perform(workerData as ThreadOrder);
-} catch (error) {
+const tellFailure = (error: unknown): void => {
   const { code, message, param, stack, cause } = toUnfoldError(error);
   const origin = cause instanceof Error ? cause.stack : stack;
   send({ kind: 'failed', failure: { code, message, param, stack: origin ?? null } });
+};
+
+try {
+  await perform(workerData as ThreadOrder);
+} catch (error) {
+  if (!(error instanceof Abandoned)) tellFailure(error);
 }

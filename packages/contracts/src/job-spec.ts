@@ -35,7 +35,7 @@ const fields = z.strictObject({
     .default('auto')
     .meta({
       description:
-        'What computes: `native` or `reference` on the processor, `tfjs` on what TensorFlow.js finds; `auto` is the worker’s choice.',
+        'What computes: `native` or `reference` on the processor, `webgpu` on a GPU, `tfjs` on what TensorFlow.js finds; `auto` is the worker’s choice.',
     }),
   device: z
     .enum(deviceClasses)

@@ -5,7 +5,9 @@ export {
   type BackendOptions,
   createBackend,
   createReference,
-  NativeUnavailableError,
+  DeviceLostError,
+  DeviceMemoryError,
+  EngineUnavailableError,
   tfjsFlavour,
 } from '@unfold/kernels';
 export { completeSpec } from './complete-spec.ts';

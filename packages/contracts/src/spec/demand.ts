@@ -3,16 +3,18 @@ export const deviceClasses = ['cpu', 'gpu'] as const;
 export type DeviceClass = (typeof deviceClasses)[number];
 
 /** On which class of device each engine computes; null: on what its library finds where it runs. */
-const deviceOfEngine = { native: 'cpu', reference: 'cpu', tfjs: null } as const satisfies Record<
-  string,
-  DeviceClass | null
->;
+const deviceOfEngine = {
+  native: 'cpu',
+  reference: 'cpu',
+  webgpu: 'gpu',
+  tfjs: null,
+} as const satisfies Record<string, DeviceClass | null>;
 
 export type EngineName = keyof typeof deviceOfEngine;
 export const engineNames = Object.keys(deviceOfEngine) as [EngineName, ...EngineName[]];
 
 /** Engines that compute in fp32 alone. */
-export const fp32Engines: ReadonlySet<string> = new Set<EngineName>(['tfjs']);
+export const fp32Engines: ReadonlySet<string> = new Set<EngineName>(['tfjs', 'webgpu']);
 
 /** What a job asks of the worker that takes it. */
 export interface Demand {

@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openWebgpu } from '../../packages/kernels/src/conformance/software-gpu.ts';
+import type { Program } from '../support/process.ts';
+import { endless, type Lab, nonsense, openLab, smallSpec } from './lab.ts';
+
+const gpu = await openWebgpu();
+gpu?.close();
+const { VK_DRIVER_FILES } = process.env;
+const drivers: Record<string, string> = VK_DRIVER_FILES === undefined ? {} : { VK_DRIVER_FILES };
+
+describe.skipIf(!gpu)('a worker with a GPU', { timeout: 240_000 }, () => {
+  let lab: Lab;
+  let file: string;
+  let worker: Program;
+  beforeAll(async () => {
+    lab = await openLab('PostgreSQL');
+    file = await lab.upload(nonsense(500));
+    worker = await lab.startWorker({ UNFOLD_DEVICE: 'gpu', ...drivers });
+  });
+  afterAll(async () => lab?.close());
+
+  const short = () => smallSpec(file, { max_steps: 6, evaluate_every: 3, sequence_length: 4 });
+
+  it('trains on it jobs that name no engine, and those that name it', async () => {
+    const jobs = [await lab.submit(short()), await lab.submit({ ...short(), engine: 'webgpu' })];
+    for (const { id } of jobs)
+      expect(await lab.reaches(id, 'succeeded', 120_000)).toMatchObject({ engine: 'webgpu', error: null });
+  });
+
+  it('survives the end of a job in the middle of a step, and trains the next', async () => {
+    const { id } = await lab.submit({ ...short(), training: { ...short().training, max_steps: endless } });
+    await lab.reachesStep(id, 2, 120_000);
+    await lab.request(id, 'cancel');
+    await lab.reaches(id, 'cancelled');
+    const next = await lab.submit(short());
+    await lab.reaches(next.id, 'succeeded', 120_000);
+    expect(worker.output()).not.toContain('FATAL');
+  });
+
+  it('fails a job whose precision it has not, and says which field asks for it', async () => {
+    const { id } = await lab.submit({ ...short(), training: { ...short().training, precision: 'bf16' } });
+    expect(await lab.reaches(id, 'failed')).toMatchObject({
+      error: { code: 'engine_unavailable', param: 'training.precision' },
+    });
+  });
+
+  it('leaves its job to a worker without one, which goes on with it; a job that needs one waits and says so', async () => {
+    const spec = { ...short(), training: { ...short().training, max_steps: endless } };
+    const moving = await lab.submit(spec);
+    await lab.reachesStep(moving.id, 2, 120_000);
+    expect(await worker.stop()).toBe(0);
+    await lab.startWorker();
+    const { progress } = await lab.job(moving.id);
+    await lab.reachesStep(moving.id, progress.step + 20);
+    expect(
+      (await lab.frames(moving.id)).flatMap((frame) => (frame.type === 'log' ? [frame.message] : [])),
+    ).toContainEqual(expect.stringContaining('was written by engine webgpu-'));
+    await lab.clear();
+    const { id } = await lab.submit({ ...short(), engine: 'webgpu' });
+    expect(await lab.job(id)).toMatchObject({
+      status: 'queued',
+      blocked: { code: 'no_worker', param: 'engine' },
+    });
+  });
+});
