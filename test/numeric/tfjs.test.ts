@@ -1,8 +1,17 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { memory } from '@tensorflow/tfjs-core';
 import { createBackend, createReference } from '@unfold/kernels';
 import { expect, test } from 'vitest';
-import { metricsOf, record, sentence, textFile, tinySpec } from '../../packages/rnn/test-support/runs.ts';
+import {
+  metricsOf,
+  record,
+  scratchFolder,
+  sentence,
+  textFile,
+  tinySpec,
+} from '../../packages/rnn/test-support/runs.ts';
 
 const data = textFile(sentence.repeat(12));
 
@@ -62,22 +71,48 @@ test('memory does not grow from step to step of a training, and all of it is giv
   expect({ numTensors, numBytes }).toEqual({ numTensors: before.numTensors, numBytes: before.numBytes });
 });
 
+/** Runs a module in a process of its own, which finds packages in `path` too; what it printed, and nothing may stand beside it. */
+function printed(module: string, path = ''): string {
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', module], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+    env: { ...process.env, NODE_PATH: path },
+  });
+  expect(stderr).toBe('');
+  return stdout;
+}
+
 test('nothing of TensorFlow.js is loaded before its engine is asked for, and nothing of it reaches the console', () => {
-  const script = `
+  const answer = printed(`
     import { createRequire } from 'node:module';
     import { createBackend } from '@unfold/kernels';
     const loaded = () => Object.keys(createRequire(import.meta.url).cache).some((path) => path.includes('@tensorflow'));
     const reference = await createBackend('reference');
     const before = loaded();
-    const backend = await createBackend('tfjs');
-    const rejected = process.listenerCount('unhandledRejection') + process.listenerCount('uncaughtException');
-    console.log(JSON.stringify([before, loaded(), rejected, backend.describe().name]));`;
-  const answer = execFileSync(process.execPath, ['--input-type=module', '--eval', `${script}`], {
-    cwd: import.meta.dirname,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+    const { name } = (await createBackend('tfjs')).describe();
+    const listeners = process.listenerCount('unhandledRejection') + process.listenerCount('uncaughtException');
+    console.log(JSON.stringify([before, loaded(), listeners, name]));`);
   expect(answer).toBe('[false,true,0,"tfjs"]\n');
+});
+
+test('a library that is installed but does not work is passed over with one warning', () => {
+  const folder = join(scratchFolder(), '@tensorflow/tfjs-node-gpu');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'index.js'), "throw new Error('no libcudart.so');");
+  const answer = printed(
+    `import { createBackend } from '@unfold/kernels';
+    const warnings = [];
+    const warn = (message) => warnings.push(message);
+    const { engine } = (await createBackend('tfjs', { warn })).describe();
+    await createBackend('tfjs', { warn });
+    console.log(JSON.stringify([engine, warnings]));`,
+    dirname(dirname(folder)),
+  );
+  const [engine, warnings] = JSON.parse(answer);
+  expect(engine).toMatch(/^tfjs-(wasm|node)-float32$/);
+  expect(warnings).toEqual([
+    '@tensorflow/tfjs-node-gpu is installed but does not work, so another TensorFlow.js computes instead: no libcudart.so',
+  ]);
 });
 
 test('a precision that it has not is refused', async () => {

@@ -64,11 +64,12 @@ describe.each(engines)('$name', (engine) => {
     });
 
     test('NaN in any input comes out', async () => {
-      const { outputs, labels } = await resultsOn(backend, cell, [3, 3, 2, 4]);
+      const shape: Sizes = engine.isSlow ? [2, 3, 2, 3] : [3, 3, 2, 4];
+      const { outputs, labels } = await resultsOn(backend, cell, shape);
       for (const [name, values] of Object.entries(outputs))
         expect(values.some(Number.isNaN), name).toBe(false);
       for (const label of labels) {
-        const { outputs: poisoned } = await resultsOn(backend, cell, [3, 3, 2, 4], label);
+        const { outputs: poisoned } = await resultsOn(backend, cell, shape, label);
         expect(Object.values(poisoned).flat().some(Number.isNaN), label).toBe(true);
       }
     });
@@ -181,7 +182,7 @@ describe.each(engines)('$name', (engine) => {
       steps: readonly number[],
       together: Readonly<Record<string, number[]>>,
     ) {
-      for (const [place, row] of rows.entries()) {
+      for (const [place, row] of rows.slice(0, engine.isSlow ? 1 : rows.length).entries()) {
         const alone = await chunked([row], [steps[place]!]);
         for (const [name, values] of Object.entries(alone)) {
           const count = name === 'output' || name === 'dInput' ? T : 1;
