@@ -53,14 +53,17 @@ const toFrame = (event: LoggedEvent, attempt: number): FrameBody => {
 };
 
 /** The order's engine; one that is not there fails the job, since the job or this worker's configuration asked for it by name. */
-const openBackend = async ({ engine, threads, spec }: TrainOrder): Promise<Backend> => {
+const openBackend = async (
+  { engine, threads, spec }: TrainOrder,
+  warn: (message: string) => void,
+): Promise<Backend> => {
   const unavailable = (message: string, param: string): UnfoldError =>
     new UnfoldError('engine_unavailable', message, { param });
   const precision = precisionOf(spec);
   if (precision !== 'float32' && fp32Engines.has(engine))
     throw unavailable(`The engine ${engine} computes in fp32 alone.`, 'training.precision');
   try {
-    const backend = await createBackend(engine, { precision, ...(threads !== null && { threads }) });
+    const backend = await createBackend(engine, { precision, warn, ...(threads !== null && { threads }) });
     const { device } = backend.describe();
     if (engine === 'tfjs' && spec.device !== null && spec.device !== device)
       throw unavailable(
@@ -132,7 +135,7 @@ const runTraining = async (order: TrainOrder): Promise<void> => {
     spec,
     data: order.data,
     validation: order.validation,
-    backend: await openBackend(order),
+    backend: await openBackend(order, (message) => forward({ type: 'log', level: 'warning', message })),
     scratch: order.scratch,
     checkpointMemory,
     ...(order.resume ? { resume: order.resume } : {}),

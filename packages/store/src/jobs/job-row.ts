@@ -97,7 +97,7 @@ const withoutWorker = ({ engine, device }: Demand): JobResource['blocked'] => {
   if (engine !== 'auto')
     return {
       code,
-      message: `No running worker has the engine ${JSON.stringify(engine)}: the job begins when one is started.`,
+      message: `No running worker${device === 'gpu' ? ' with a gpu' : ''} has the engine ${JSON.stringify(engine)}: the job begins when one is started.`,
       param: 'engine',
     };
   const message = device === null ? 'No worker is running' : `No running worker has a ${device}`;
