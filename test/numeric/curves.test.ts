@@ -39,6 +39,7 @@ const [native] = nativeEngines();
 const others = [
   { name: 'native', isHere: native !== undefined, create: async () => native!.create() },
   { name: 'webgpu', isHere: gpu !== null, create: () => createBackend('webgpu') },
+  { name: 'tfjs', isHere: true, create: () => createBackend('tfjs') },
 ];
 
 describe.each(others)('a run of the same seed on reference and on $name', ({ isHere, create }) => {
