@@ -96,6 +96,8 @@ const kernels = {
     if (has_hits()) { set_hits(row, select(0.0, 1.0, own == highest && before == 0.0)); }
   }
   if (!has_d_logits()) { return; }
+  // The gradient may stand where the logits do: they have been read by now.
+  storageBarrier();
   let scale = 1.0 / (sum * p.count);
   ${perColumn(`let power = exponential(logits(at + v) - highest);
     set_d_logits(at + v, select(power, power - sum, v == chosen) * scale);`)}`,
