@@ -31,6 +31,7 @@ const matmulCases = products.flatMap(([M, K, P]) =>
     return {
       name: `matmul [${M},${K}]${transposeA ? 'ᵀ' : ''} · [${K},${P}]${transposeB ? 'ᵀ' : ''}`,
       tolerance: 1e-6,
+      isLarge: M > 3,
       run(h) {
         const a = h.real('a', transposeA ? [K, M] : [M, K]);
         const b = h.real('b', transposeB ? [P, K] : [K, P]);
@@ -52,6 +53,7 @@ const denseCases = products.flatMap(([N, inputs, outputs]) =>
     return {
       name: `${use === 'dense' ? 'dense' : 'dense (tied)'} [3,${N},${inputs}] → ${outputs}`,
       tolerance: 2e-6,
+      isLarge: N > 3,
       run(h) {
         const input = h.real('input', [3, N, inputs]);
         const weight = h.parameter('weight', role);
@@ -199,6 +201,7 @@ const lossCases = (
   ([T, N, V]): KernelCase => ({
     name: `softmax–cross-entropy and log-softmax [${T},${N},${V}]`,
     tolerance: 2e-6,
+    isLarge: T * N > 20,
     run(h) {
       const logits = h.real('logits', [T, N, V], 8);
       const targets = h.tokens('targets', [T, N], V);
