@@ -23,7 +23,7 @@ const mayImport: Record<string, readonly string[]> = {
 /** Packages that no source names but that a room needs at run time, and why. */
 const usedOtherwise: Record<string, readonly string[]> = {
   // Taken by name where it could be installed.
-  kernels: ['@tensorflow/tfjs-node'],
+  kernels: ['@tensorflow/tfjs-node', 'webgpu'],
   // BullMQ loads them itself.
   queue: ['pg', 'ioredis'],
   // The generated client imports the first; the second holds the database's programs.

@@ -40,13 +40,16 @@ const wantedLimits = [
   'maxComputeWorkgroupSizeX',
 ] as const;
 
+/** Optional, so no import that a build without it would miss. */
+const dawn: string = 'webgpu';
+
 /** Kept, since devices do not outlive the collection of what they came from. */
 let instance: GPU | null = null;
 
 async function requestAdapter(): Promise<GPUAdapter> {
   let create: (options: string[]) => GPU;
   try {
-    ({ create } = await import('webgpu'));
+    ({ create } = (await import(dawn)) as { create: typeof create });
   } catch (cause) {
     throw new WebgpuUnavailableError(
       'The engine "webgpu" needs the package webgpu, which is not installed or has no build for this platform: run "npm install" with optional dependencies.',
