@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 
 export const cells = ['lstm', 'gru', 'elman'];
-export const engines = ['auto', 'native', 'reference'];
+export const engines = ['auto', 'native', 'reference', 'tfjs'];
 
 const whole = (most) => ({
   expected: `a whole number from 1 to ${most}`,

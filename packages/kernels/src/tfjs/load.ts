@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { EngineUnavailableError } from '../engine-unavailable-error.ts';
 import { installedLibraries, packageOf, requirePackage, type TfjsFlavour } from './installed.ts';
 
 export interface Loaded {
@@ -26,7 +27,7 @@ async function loadWasm(): Promise<void> {
   const before = events.map((event) => process.rawListeners(event));
   await import('@tensorflow/tfjs-backend-wasm');
   if (!(await tf.setBackend('wasm')))
-    throw new Error('Expected WebAssembly for the engine "tfjs", but it did not start.');
+    throw new EngineUnavailableError('The engine "tfjs" needs WebAssembly, which did not start here.');
   events.forEach((event, i) => {
     for (const listener of process.rawListeners(event))
       if (!before[i]!.includes(listener)) process.off(event, listener as () => void);

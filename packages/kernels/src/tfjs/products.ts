@@ -11,13 +11,13 @@ import { checkDenseBackward, checkDenseForward, checkMatmul } from '../checks/pr
 import { gathered, scattered, type TfDoor } from './context.ts';
 import { add, type Place, read, write } from './places.ts';
 
-/** op(a) · op(b) for matrices. */
+/** op(a) · op(b) for matrices. Transposed beforehand: WebAssembly's product of operands as they are is over ten times faster than its others. */
 export function product(
   a: tf.Tensor,
   b: tf.Tensor,
   { transposeA = false, transposeB = false }: { transposeA?: boolean; transposeB?: boolean } = {},
 ): tf.Tensor2D {
-  return tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D, transposeA, transposeB);
+  return tf.matMul(transposeA ? tf.transpose(a) : a, transposeB ? tf.transpose(b) : b) as tf.Tensor2D;
 }
 
 export function matmul(door: TfDoor, call: MatrixProduct): void {

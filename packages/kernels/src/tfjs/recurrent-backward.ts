@@ -10,6 +10,7 @@ import {
   freeSaved,
   type RecurrentPass,
   type StepRecord,
+  stepsOf,
   type TfSaved,
 } from './recurrent-pass.ts';
 
@@ -101,15 +102,14 @@ function run(checked: Checked): void {
     dh: stateOf(checked.dhT),
     dc: layer.cell === 'lstm' ? stateOf(checked.dcT) : null,
   };
-  const dOutputs = checked.dOutput && read(checked.dOutput, [T * N, H]);
+  const dOutputs = checked.dOutput && stepsOf(read(checked.dOutput, [T * N, H]), T);
   const steps: StepGradients[] = new Array(T);
   const sums: Sums = {};
 
   for (let t = T - 1; t >= 0; t--) {
     statistics?.go(checked.pass.firstStep + t);
     const step = scoped(() => {
-      const dOutput = dOutputs && tf.slice(dOutputs, [t * N, 0], [N, H]);
-      return stepBackward(pass, saved.records[t]!, dOutput, states);
+      return stepBackward(pass, saved.records[t]!, dOutputs && dOutputs[t]!, states);
     });
     steps[t] = step.gradients;
     states = step.states;

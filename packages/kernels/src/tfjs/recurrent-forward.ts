@@ -10,13 +10,15 @@ import {
   freeSaved,
   type RecurrentPass,
   type StepRecord,
+  stepsOf,
   type TfSaved,
 } from './recurrent-pass.ts';
 
-/** U x of all steps, [T·N,G·H]. */
-function projectInput({ layer, weights }: RecurrentPass, input: Place | Int32Array, rows: number): tf.Tensor {
-  if (input instanceof Int32Array) return gathered(weights.input, input);
-  return product(read(input, [rows, layer.inputSize]), weights.input, { transposeB: true });
+/** U x, [N,G·H] step by step. */
+function projectInput({ layer, weights }: RecurrentPass, input: Place | Int32Array, T: number, N: number) {
+  if (input instanceof Int32Array)
+    return Array.from({ length: T }, (_, t) => gathered(weights.input, input.subarray(t * N, (t + 1) * N)));
+  return stepsOf(product(read(input, [T * N, layer.inputSize]), weights.input, { transposeB: true }), T);
 }
 
 interface States {
@@ -48,7 +50,7 @@ function stepForward(
     c,
     mask: noise.mask,
     hidden(range, source) {
-      const raw = product(source, weights.hidden[range]!, { transposeB: true });
+      const raw = product(source, weights.hiddenTransposed[range]!);
       const first = G + cell.ranges[range]![0] * pass.H;
       const own = normalization?.forward(raw, first, alive) ?? null;
       products.push({ source, normalized: own });
@@ -81,8 +83,8 @@ function run(checked: CheckedForward<Place>, output: Place | null, isKept: boole
   const { layer, T, N } = checked;
   const pass = createPass(checked);
   const { H, G, statistics } = pass;
-  const inputs = projectInput(pass, checked.input, T * N);
-  const injected = checked.injected && read(checked.injected, [T * N, G]);
+  const inputs = projectInput(pass, checked.input, T, N);
+  const injected = checked.injected && stepsOf(read(checked.injected, [T * N, G]), T);
   const stateOf = (place: Place | null) => (place ? read(place, [N, H]) : tf.zeros([N, H]));
   let states: States = { h: stateOf(checked.h0), c: layer.cell === 'lstm' ? stateOf(checked.c0) : null };
   const outputs: tf.Tensor[] = [];
@@ -91,8 +93,7 @@ function run(checked: CheckedForward<Place>, output: Place | null, isKept: boole
   for (let t = 0; t < T; t++) {
     statistics?.go(checked.firstStep + t);
     const step = scoped(() => {
-      const rows = (all: tf.Tensor) => tf.slice(all, [t * N, 0], [N, G]);
-      const { record, ...next } = stepForward(pass, t, rows(inputs), injected && rows(injected), states);
+      const { record, ...next } = stepForward(pass, t, inputs[t]!, injected && injected[t]!, states);
       const { alive } = record;
       const shown = alive ? tf.where(alive.rows, next.h, tf.zerosLike(next.h)) : next.h;
       return { ...next, shown, record: isKept ? record : null, count: alive ? alive.count : N };

@@ -69,8 +69,9 @@ interface PassShape {
 interface PassWeights extends CellWeights {
   /** [G·H,C]; [C,G·H] of a layer that reads tokens. */
   readonly input: tf.Tensor2D;
-  /** Of each range of the cell's, [blocks·H,H]. */
+  /** Of each range of the cell's, [blocks·H,H], and its transpose. */
   readonly hidden: readonly tf.Tensor2D[];
+  readonly hiddenTransposed: readonly tf.Tensor2D[];
   /** [1,G·H]. */
   readonly gainIh: tf.Tensor | null;
   readonly gainHh: tf.Tensor | null;
@@ -96,12 +97,14 @@ function readWeights(layer: RecurrentLayer, cell: Cell, weights: Weights<Place>)
   const [H, G, C] = [layer.hiddenSize, gateRows(layer), layer.inputSize];
   const row = (place: Place, size: number) => (place.length === 0 ? null : read(place, [1, size]));
   const matrix = (place: Place, shape: [number, number]) => read(place, shape) as tf.Tensor2D;
+  const hidden = cell.ranges.map(
+    ([first, count]) =>
+      tf.slice(read(weights.weightHh, [G, H]), [first * H, 0], [count * H, H]) as tf.Tensor2D,
+  );
   return {
+    hidden,
+    hiddenTransposed: hidden.map((range) => tf.transpose(range)),
     input: matrix(weights.weightIh, layer.input === 'tokens' ? [C, G] : [G, C]),
-    hidden: cell.ranges.map(
-      ([first, count]) =>
-        tf.slice(read(weights.weightHh, [G, H]), [first * H, 0], [count * H, H]) as tf.Tensor2D,
-    ),
     biasIh: read(weights.biasIh, [1, G]),
     biasHh: row(weights.biasHh, G) ?? tf.zeros([1, G]),
     peephole: weights.peephole.length === 0 ? null : read(weights.peephole, [3, H]),
@@ -164,4 +167,13 @@ export function createPass({
       };
     },
   };
+}
+
+/** [steps·N,columns] as [N,columns] step by step. By halves, since WebAssembly copies all of a tensor to cut a part out of it. */
+export function stepsOf(all: tf.Tensor, steps: number): tf.Tensor[] {
+  if (steps === 1) return [all];
+  const half = Math.floor(steps / 2);
+  const N = all.shape[0]! / steps;
+  const [early, late] = tf.split(all, [half * N, (steps - half) * N], 0) as [tf.Tensor, tf.Tensor];
+  return [...stepsOf(early, half), ...stepsOf(late, steps - half)];
 }
