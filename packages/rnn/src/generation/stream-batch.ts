@@ -112,6 +112,8 @@ export class StreamBatch {
     this.#wake = null;
     this.#running ??= this.#run().finally(() => {
       this.#running = null;
+      // What came between the last look and now was only told to a run that had ended.
+      if (!this.#closed && !this.#idle) this.wake();
     });
   }
 
