@@ -11,10 +11,12 @@ import { root, waitFor } from '../support/process.ts';
 import { readRooms } from './sources.ts';
 
 const apps = ['api', 'worker'];
+const images = [...apps, 'worker-gpu'];
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-describe.each(apps)('the image of the %s', (app) => {
-  const dockerfile = read(`docker/${app}.Dockerfile`);
+describe.each(images)('the image of the %s', (name) => {
+  const app = name.replace('-gpu', '');
+  const dockerfile = read(`docker/${name}.Dockerfile`);
   const [build = '', image = ''] = dockerfile.split(/^(?=FROM )/m).slice(1);
 
   it('runs a file that the build makes, in exec form, so that SIGTERM reaches it', () => {
@@ -76,9 +78,36 @@ describe('docker-compose.yml', () => {
 
   it('gives no container more rights than it needs', () => {
     const hardened = { cap_drop: ['ALL'], read_only: true, security_opt: ['no-new-privileges:true'] };
-    expect(Object.keys(services).sort()).toEqual(['api', 'postgres', 'redis', 'worker']);
+    expect(Object.keys(services).sort()).toEqual([
+      'api',
+      'postgres',
+      'redis',
+      'worker',
+      'worker-mesa',
+      'worker-nvidia',
+    ]);
     for (const service of Object.values(services)) expect(service).toMatchObject(hardened);
     expect(services).toMatchObject({ postgres: { user: 'postgres' }, redis: { user: 'redis' } });
+  });
+
+  it('starts workers with a GPU only when asked, each with its device and as workers are otherwise', () => {
+    for (const profile of ['nvidia', 'mesa'])
+      expect(services[`worker-${profile}`]).toMatchObject({
+        profiles: [profile],
+        environment: { ...services.worker!.environment, UNFOLD_DEVICE: 'gpu' },
+        volumes: services.worker!.volumes,
+        networks: ['inside'],
+      });
+    expect(services).toMatchObject({
+      'worker-nvidia': {
+        deploy: {
+          resources: {
+            reservations: { devices: [{ driver: 'nvidia', capabilities: ['gpu', 'graphics'] }] },
+          },
+        },
+      },
+      'worker-mesa': { devices: ['/dev/dri:/dev/dri'] },
+    });
   });
 
   it('asks every container for its health: ours in their images, the others here', () => {
@@ -108,18 +137,23 @@ describe.skipIf(!installed)(`docker-compose${installed ? '' : ' (left out: it is
     expect(stderr).toContain('openssl rand -hex 32');
   });
 
-  it.each(apps)('gives the %s an environment that it accepts, with every variable passed on', (app) => {
-    const { stdout } = compose(['config'], { UNFOLD_ADMIN_KEY: key });
-    const { environment } = parse(stdout).services[app] as Service;
-    const config = readConfig(environment);
-    expect(config).toMatchObject({ adminKey: key, dataDir: '/data' });
-    expect(config.databaseUrl).toContain('@postgres:5432/');
-    expect(config.redisUrl).toContain('//redis:6379/');
-    const passed = describeEnvironment()
-      .map(({ name }) => name)
-      .filter((name) => name.startsWith('UNFOLD_') && !name.endsWith('_FILE'));
-    expect(Object.keys(environment)).toEqual(expect.arrayContaining(passed));
-  });
+  it.each([...apps, 'worker-nvidia', 'worker-mesa'])(
+    'gives the %s an environment that it accepts, with every variable passed on',
+    (app) => {
+      const { stdout } = compose(['--profile', 'nvidia', '--profile', 'mesa', 'config'], {
+        UNFOLD_ADMIN_KEY: key,
+      });
+      const { environment } = parse(stdout).services[app] as Service;
+      const config = readConfig(environment);
+      expect(config).toMatchObject({ adminKey: key, dataDir: '/data' });
+      expect(config.databaseUrl).toContain('@postgres:5432/');
+      expect(config.redisUrl).toContain('//redis:6379/');
+      const passed = describeEnvironment()
+        .map(({ name }) => name)
+        .filter((name) => name.startsWith('UNFOLD_') && !name.endsWith('_FILE'));
+      expect(Object.keys(environment)).toEqual(expect.arrayContaining(passed));
+    },
+  );
 });
 
 // It reads /proc, as every image has it.
