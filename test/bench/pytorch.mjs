@@ -7,9 +7,13 @@ const script = fileURLToPath(new URL('pytorch.py', import.meta.url));
 const coreTypes = ['Zen', 'Haswell', 'SkylakeX'];
 
 /** An interpreter that answers requests one after another; null where PyTorch or the core type's instructions are missing. */
-async function startInterpreter(python, coreType, threads) {
+export async function startInterpreter(python, coreType, threads) {
   const child = spawn(python, [script], {
-    env: { ...process.env, OPENBLAS_CORETYPE: coreType, OMP_NUM_THREADS: `${threads}` },
+    env: {
+      ...process.env,
+      ...(coreType && { OPENBLAS_CORETYPE: coreType }),
+      OMP_NUM_THREADS: `${threads}`,
+    },
     stdio: ['pipe', 'pipe', 'ignore'],
   });
   child.on('error', () => {});
@@ -19,11 +23,11 @@ async function startInterpreter(python, coreType, threads) {
   if (first.done) return null;
   return {
     coreType,
-    version: JSON.parse(first.value).version,
+    ...JSON.parse(first.value),
     async ask(request) {
       child.stdin.write(`${JSON.stringify(request)}\n`);
       const answer = await lines.next();
-      if (answer.done) throw new Error(`PyTorch with core type ${coreType} ended while it was measured.`);
+      if (answer.done) throw new Error('PyTorch ended while it was measured.');
       return JSON.parse(answer.value);
     },
     end() {
