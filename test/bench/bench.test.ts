@@ -126,3 +126,12 @@ test('what bench:service has started does not outlive it, even if it is killed',
   await once(child.stderr, 'close');
   expect(child.signalCode).toBe('SIGKILL');
 });
+
+test('bench:gpu measures an engine, and says that there is no PyTorch beside it', async () => {
+  const words = ['--engine', 'reference', '--conformance', 'no', '--size', 'S', '--batch', '1'];
+  const { results, engine, cuda_gpu } = await report('gpu', ...words, '--rounds', '1', '--seconds', '0.02');
+  expect(engine).toMatch(/^reference/);
+  expect(cuda_gpu).toBeNull();
+  expect(results).toMatchObject([{ size: 'S', batch: 1, cudnn: null, ratio_to_cudnn: null }]);
+  expect(results[0].tokens_per_second).toBeGreaterThan(0);
+});

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '@unfold/store';
 import { afterEach, describe, expect, it } from 'vitest';
+import { openWebgpu } from '../../packages/kernels/src/conformance/software-gpu.ts';
 import { freePort, type Program, startProgram, waitFor } from '../support/process.ts';
 
 interface UpRecord {
@@ -70,7 +71,18 @@ afterEach(async () => {
   }
 }, 120_000);
 
+const gpu = await openWebgpu();
+gpu?.close();
+const { VK_DRIVER_FILES } = process.env;
+
 describe('unfold up', { timeout: 180_000 }, () => {
+  it.skipIf(!gpu)('starts a worker that owns the GPU where that is asked for', async () => {
+    const parameters = ['up', '--port', '0', '--data-dir', await newFolder(), '--workers', '0', '--gpu'];
+    const url = await serving(unfold(parameters, VK_DRIVER_FILES === undefined ? {} : { VK_DRIVER_FILES }));
+    const { data } = (await (await fetch(`${url}/v1/devices`)).json()) as { data: object[] };
+    expect(data).toMatchObject([{ device: 'gpu', workers: 1, engines: expect.arrayContaining(['webgpu']) }]);
+  });
+
   it('serves with everything embedded, starts again what dies, and stops all of it in order', async () => {
     const dataDir = await newFolder();
     const first = up(dataDir, '--workers', '2');

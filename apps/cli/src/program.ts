@@ -41,6 +41,7 @@ export const createProgram = (): Command => {
   withPlace(program.command('up'))
     .description('Starts database, API and workers on this machine, and serves until Ctrl-C.')
     .option('--workers <number>', 'worker processes', integer(0, 64), 1)
+    .option('--gpu', "and one that owns this machine's GPU (see `unfold doctor`)")
     .addHelpText(
       'after',
       `
@@ -50,6 +51,7 @@ in the data folder; without REDIS_URL the queue lives in PostgreSQL.
 Examples:
   $ unfold up
   $ unfold up --port 0 --data-dir /tmp/unfold-trial
+  $ unfold up --gpu
   $ DATABASE_URL=postgresql://… REDIS_URL=redis://… unfold up --workers 2
 `,
     )

@@ -24,6 +24,8 @@ export interface ServiceOptions {
   /** A port that is free, so that a restarted API comes back at the same address. */
   port: number;
   workers: number;
+  /** One more worker, which owns the machine's GPU. */
+  gpu?: boolean;
   /** Where the processes write their logs: this terminal, or a file in the data folder. */
   output: 'terminal' | 'file';
   log: (message: string) => void;
@@ -52,7 +54,14 @@ const untilReady = async (url: string, gaveUp: () => boolean): Promise<void> => 
   }
 };
 
-export const createService = ({ config, port, workers, output, log }: ServiceOptions): Service => {
+export const createService = ({
+  config,
+  port,
+  workers,
+  gpu = false,
+  output,
+  log,
+}: ServiceOptions): Service => {
   const url = urlOf(config.host, port);
   let engine: string = config.engine;
   let upFile: UpFile | null = null;
@@ -80,6 +89,8 @@ export const createService = ({ config, port, workers, output, log }: ServiceOpt
   });
   /** One heap of the C library for all threads: each of its own keeps memory that it does not use. */
   const workerEnvironment = (): NodeJS.ProcessEnv => ({ MALLOC_ARENA_MAX: '1', ...environment() });
+
+  const gpuEnvironment = (): NodeJS.ProcessEnv => ({ ...workerEnvironment(), UNFOLD_DEVICE: 'gpu' });
 
   const recordChildren = (): void => {
     const living = children.flatMap(({ name, identity }) => {
@@ -138,6 +149,7 @@ export const createService = ({ config, port, workers, output, log }: ServiceOpt
       const started = Array.from({ length: workers }, (_, index) =>
         run(workers === 1 ? 'worker' : `worker ${index + 1}`, workerScript, workerEnvironment),
       );
+      if (gpu) started.push(run('GPU worker', workerScript, gpuEnvironment));
       const ready = Promise.all(started.map((worker) => Promise.race([worker.ready, worker.stillborn])));
       await Promise.race([ready, stillborn, stopped]);
     } finally {

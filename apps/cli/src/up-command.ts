@@ -13,6 +13,7 @@ export interface PlaceOptions {
 
 export interface UpOptions extends PlaceOptions {
   workers: number;
+  gpu?: boolean;
 }
 
 /** The configuration with what was said on the command line in place of the environment. */
@@ -58,13 +59,13 @@ export const startOrStop = async (service: Service): Promise<boolean> => {
 };
 
 /** `unfold up`: serves until a signal ends it. */
-export const up = async ({ workers, ...place }: UpOptions): Promise<void> => {
+export const up = async ({ workers, gpu = false, ...place }: UpOptions): Promise<void> => {
   const config = configFor(place);
   const other = await findUp(config.dataDir);
   if (other) throw alreadyServed(config.dataDir, other);
   const port = await requirePort(config.host, config.port);
   const log = (message: string): void => console.error(message);
-  const service = createService({ config, port, workers, output: 'terminal', log });
+  const service = createService({ config, port, workers, gpu, output: 'terminal', log });
   stopOnSignals(service, config, async () => log('Stopping: workers, API, database.'));
   // A signal came first: its handler ends the process.
   if (!(await startOrStop(service))) return;
@@ -73,7 +74,7 @@ export const up = async ({ workers, ...place }: UpOptions): Promise<void> => {
       `Unfold serves at ${service.url}`,
       `  API page  ${service.url}/docs`,
       `  data      ${config.dataDir}`,
-      `  workers   ${workers}`,
+      `  workers   ${workers}${gpu ? ' and one with the GPU' : ''}`,
       'Stop with Ctrl-C.',
     ].join('\n'),
   );

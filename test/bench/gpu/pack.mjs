@@ -116,7 +116,7 @@ export async function pack(file) {
     writeFileSync(file, script.replace('__LINES__', String(lines)));
     const archive = execFileSync('tar', ['-cJ', '-C', folder, '.'], {
       maxBuffer: 2 ** 30,
-      env: { ...process.env, XZ_OPT: '-T0 -6' },
+      env: { ...process.env, XZ_OPT: '-T0 -5' },
     });
     writeFileSync(file, archive, { flag: 'a' });
     chmodSync(file, 0o755);
