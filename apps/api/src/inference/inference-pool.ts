@@ -143,8 +143,9 @@ export const createInferencePool = ({
   const poster = (worker: Worker): Thread['post'] => {
     let messages: ToThread[] = [];
     const flush = (): void => {
-      worker.postMessage(messages);
+      const due = messages;
       messages = [];
+      worker.postMessage(due);
     };
     return (message) => {
       if (messages.length === 0) setImmediate(flush);

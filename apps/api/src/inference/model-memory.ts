@@ -92,8 +92,9 @@ export const createModelMemory = (
 
   const thread = (unload: (sha256: string) => void): ThreadModels => {
     const held = new Map<string, Copy>();
-    /** By hash: copies that the thread was told to let go, in that order, each with what tells that it did. */
-    const going = new Map<string, { copy: Copy; free: () => void }[]>();
+    /** Copies that the thread was told to let go, in that order, each with what tells that it did. */
+    const going: { copy: Copy; free: () => void }[] = [];
+    const firstGoing = (sha256: string): number => going.findIndex(({ copy }) => copy.sha256 === sha256);
 
     const drop = (copy: Copy): void => {
       copies.delete(copy);
@@ -107,7 +108,7 @@ export const createModelMemory = (
           leaving.delete(copy);
           resolve();
         };
-        going.set(copy.sha256, [...(going.get(copy.sha256) ?? []), { copy, free }]);
+        going.push({ copy, free });
       });
       leaving.set(copy, freed);
       // The thread is told after it was told to load it.
@@ -136,16 +137,16 @@ export const createModelMemory = (
 
     /** A copy that could not be loaded is forgotten with the last call that wanted it. */
     const noteGone = (sha256: string): void => {
-      const first = going.get(sha256)?.shift();
+      const first = firstGoing(sha256);
       const copy = held.get(sha256);
-      if (first !== undefined) first.free();
+      if (first >= 0) for (const gone of going.splice(first, 1)) gone.free();
       else if (copy?.users === 0) drop(copy);
       else if (copy !== undefined) copy.bytes = 0;
     };
 
     const noteBytes = (sha256: string, bytes: number): void => {
       // One that goes is told of before the next one of the same file, which waits for that.
-      const copy = going.get(sha256)?.[0]?.copy ?? held.get(sha256) ?? add(sha256, 0, null);
+      const copy = going[firstGoing(sha256)]?.copy ?? held.get(sha256) ?? add(sha256, 0, null);
       const grew = bytes > copy.bytes;
       copy.bytes = bytes;
       if (grew) makeRoom(0, copy);
@@ -174,7 +175,7 @@ export const createModelMemory = (
       },
       end() {
         for (const copy of [...held.values()]) drop(copy);
-        for (const { free } of [...going.values()].flat()) free();
+        for (const { free } of going) free();
         tell();
       },
     };

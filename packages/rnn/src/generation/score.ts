@@ -244,6 +244,7 @@ export const scoreTexts = async (
   const owner = new RowCall(texts.length, signal);
   const scored: ScoredText[] = [];
   for (const text of texts) {
+    if (owner.over) break;
     scored.push(begin(network, tokenizer, text, context, owner));
     await nextTurn();
   }
