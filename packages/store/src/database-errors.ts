@@ -78,6 +78,17 @@ export const isConflict = (error: unknown): boolean =>
       layer.kind === 'TransactionWriteConflict',
   );
 
+/**
+ * A statement that this connection prepared is of no use on it any more: its table has changed since so that its result has other types,
+ * or it is gone, as behind a pooler. Another connection prepares it anew. The routine says it in every language of the server.
+ */
+export const isStaleStatement = (error: unknown): boolean =>
+  some(error, (layer) =>
+    codesOf(layer).some(
+      (code) => code === '26000' || (code === '0A000' && layer.routine === 'RevalidateCachedQuery'),
+    ),
+  );
+
 /** A lost database becomes `unavailable`, a full one `storage_full`; every other error stays what it is. */
 export const translateError = (error: unknown): unknown => {
   if (error instanceof UnfoldError) return error;

@@ -1,6 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
-import { isConflict, translateError } from './database-errors.ts';
+import { isConflict, isStaleStatement, translateError } from './database-errors.ts';
 import { Prisma, PrismaClient } from './generated/client.ts';
 import { createStatements, type Statements } from './statements.ts';
 
@@ -12,8 +12,8 @@ export interface Database {
   /** Runs queries that need no transaction. Statements written by hand are prepared. A lost database is `unavailable`. */
   run<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
   /**
-   * Runs statements in one transaction (read committed), again if PostgreSQL chose it as a deadlock's victim. What takes longer
-   * than `timeout_ms` is rolled back and `unavailable`.
+   * Runs statements in one transaction (read committed), again if PostgreSQL chose it as a deadlock's victim or a table has changed
+   * under what its connection had prepared. What takes longer than `timeout_ms` is rolled back and `unavailable`.
    */
   transaction<T>(work: (statements: Statements) => Promise<T>, timeout_ms?: number): Promise<T>;
   /** The same where Prisma's own queries take part. It costs some milliseconds more. */
@@ -52,13 +52,15 @@ const inTransaction = async <T>(
   });
   const whole = async (): Promise<T> => {
     await client.query('BEGIN');
-    const result = await work(createStatements(client));
+    const result = await work(createStatements((statement) => client.query(statement)));
     await client.query('COMMIT');
     return result;
   };
   try {
     return await Promise.race([whole(), late]);
   } catch (error) {
+    // What the connection had prepared would fail on it for ever.
+    if (isStaleStatement(error)) broken ??= error as Error;
     if (broken === undefined) await client.query('ROLLBACK').catch(onError);
     throw error;
   } finally {
@@ -86,7 +88,23 @@ export const openDatabase = ({ databaseUrl, connections, log }: DatabaseOptions)
     onConnectionError: (error) => log(`A database connection broke: ${error.message}`),
   });
   const prisma = new PrismaClient({ adapter });
-  const { $queryRaw, $executeRaw } = createStatements(pool);
+  const repeated = async <T>(once: () => Promise<T>): Promise<T> => {
+    let conflicts = 0;
+    let stale = 0;
+    for (;;) {
+      try {
+        return await once();
+      } catch (error) {
+        if (isConflict(error) && conflicts < conflictRetries) conflicts += 1;
+        // Each try costs a connection that prepared too early, and there are no more of them than this.
+        else if (isStaleStatement(error) && stale < connections) stale += 1;
+        else throw error;
+      }
+    }
+  };
+
+  // The pool itself closes a connection whose statement failed.
+  const { $queryRaw, $executeRaw } = createStatements((statement) => repeated(() => pool.query(statement)));
   // Defined and not assigned, which the client would take for itself, its transactions included.
   const pooled: Queries = Object.create(prisma, {
     $queryRaw: { value: $queryRaw },
@@ -98,17 +116,6 @@ export const openDatabase = ({ databaseUrl, connections, log }: DatabaseOptions)
       return await work();
     } catch (error) {
       throw translateError(error);
-    }
-  };
-
-  const repeated = async <T>(once: () => Promise<T>): Promise<T> => {
-    for (let retry = 0; ; retry += 1) {
-      try {
-        return await once();
-      } catch (error) {
-        if (retry < conflictRetries && isConflict(error)) continue;
-        throw error;
-      }
     }
   };
 

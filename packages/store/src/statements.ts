@@ -1,4 +1,3 @@
-import type { Pool, PoolClient } from 'pg';
 import pg from 'pg';
 import { Prisma } from './generated/client.ts';
 
@@ -35,18 +34,19 @@ const types = {
 /**
  * Sends statements straight to node-postgres, prepared: PostgreSQL plans each once a connection, and the work of Prisma's client, which
  * takes longer than most statements do, is saved. They take and give the same values as through Prisma.
+ * @param query sends one statement
  */
-export const createStatements = (client: Pool | PoolClient): Statements => {
-  const send = (query: TemplateStringsArray | Prisma.Sql, values: readonly unknown[]) => {
-    const sql = query instanceof Prisma.Sql ? query : Prisma.sql(query, ...values);
+export const createStatements = (query: (config: pg.QueryConfig) => Promise<pg.QueryResult>): Statements => {
+  const send = (source: TemplateStringsArray | Prisma.Sql, values: readonly unknown[]) => {
+    const sql = source instanceof Prisma.Sql ? source : Prisma.sql(source, ...values);
     const { text } = sql;
     const name = nameOf(text);
-    return client.query({ text, values: sql.values, types, ...(name === undefined ? {} : { name }) });
+    return query({ text, values: sql.values, types, ...(name === undefined ? {} : { name }) });
   };
   return {
-    $queryRaw: async (query: TemplateStringsArray | Prisma.Sql, ...values: unknown[]) =>
-      (await send(query, values)).rows,
-    $executeRaw: async (query: TemplateStringsArray | Prisma.Sql, ...values: unknown[]) =>
-      (await send(query, values)).rowCount ?? 0,
+    $queryRaw: async (source: TemplateStringsArray | Prisma.Sql, ...values: unknown[]) =>
+      (await send(source, values)).rows,
+    $executeRaw: async (source: TemplateStringsArray | Prisma.Sql, ...values: unknown[]) =>
+      (await send(source, values)).rowCount ?? 0,
   } as Statements;
 };

@@ -55,7 +55,8 @@ export const createWorkerRepository = (database: Database): WorkerRepository => 
       checkAfter('worker', after);
       const behind = after ? Prisma.sql`AND ${behindSql(Prisma.sql`w.id`, after, order)}` : Prisma.empty;
       const rows = await queries.$queryRaw<WorkerRow[]>`
-        SELECT w.*, a.job_id, a.job_project FROM workers w LEFT JOIN (${attempts}) a ON a.worker = w.id
+        SELECT w.id, w.host, w.pid, w.device, w.description, w.memory_bytes, w.engines, w.started_at, w.seen_at,
+               a.job_id, a.job_project FROM workers w LEFT JOIN (${attempts}) a ON a.worker = w.id
         WHERE ${isAlive} ${behind} ORDER BY w.id ${directionSql(order)} LIMIT ${limit + 1}`;
       return toPage(rows, limit, (row) => toWorkerResource(row, project));
     }),
