@@ -36,6 +36,27 @@ const beginUpload = (announcedBytes: number): Socket => {
 };
 
 describe('POST /v1/files', () => {
+  it('takes the seconds of expires_after in digits only, and says what it expected', async () => {
+    const post = (anchor: string, seconds: string) =>
+      api.request
+        .post('/v1/files')
+        .field('purpose', 'training')
+        .field('expires_after[anchor]', anchor)
+        .field('expires_after[seconds]', seconds)
+        .attach('file', Buffer.from('abc'), 'a.txt');
+    expect((await post('created_at', '4000')).status).toBe(201);
+    for (const seconds of ['1e4', '0x1000', ' 4000 ', '4000.0', '+4000', ''])
+      expect((await post('created_at', seconds)).body.error).toMatchObject({
+        message: `expires_after.seconds: expected a number of seconds in digits, but received ${JSON.stringify(seconds)}.`,
+        code: 'invalid_value',
+        param: 'expires_after.seconds',
+      });
+    expect((await post('deleted_at', '4000')).body.error).toMatchObject({
+      message: 'expires_after.anchor: expected "created_at", but received "deleted_at".',
+      param: 'expires_after.anchor',
+    });
+  });
+
   it('records bytes, sha256, characters and lines on the way, with the fields in either order', async () => {
     const text = 'Grüße,\n🐋!\n';
     const bytes = Buffer.from(text);

@@ -52,7 +52,12 @@ export const filePurpose = z.enum(filePurposes);
 /** When an upload is to be deleted, as OpenAI's clients say it. */
 export const fileExpiry = z.strictObject({
   anchor: z.literal('created_at'),
-  seconds: z.coerce.number().int().min(3600).max(2_592_000),
+  // A form's field is text, of which Number() would also take "1e4", "0x1000" and spaces.
+  seconds: z
+    .string()
+    .regex(/^\d+$/, 'expected a number of seconds in digits')
+    .transform(Number)
+    .pipe(z.int().min(3600).max(2_592_000)),
 });
 
 /** `GET /v1/files`; pages are as large as OpenAI's. */

@@ -46,7 +46,7 @@ const expectation = (issue: Issue): string => {
       return `expected ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}${unit(issue.origin)}`;
     case 'invalid_value':
       return issue.values.length === 1
-        ? `not supported yet: expected ${describeValue(issue.values[0])}`
+        ? `expected ${describeValue(issue.values[0])}`
         : `expected one of ${issue.values.map(describeValue).join(', ')}`;
     case 'invalid_union': {
       const { options } = issue as { options?: unknown[] };
