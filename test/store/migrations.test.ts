@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { migrate } from '@unfold/store';
@@ -55,6 +55,34 @@ describe('migrations', () => {
     expect(await database.query("SELECT to_regclass('half') AS half")).toEqual([{ half: null }]);
     await add('29990101000000_broken', 'CREATE TABLE half (id int);');
     expect(await migrate(database.databaseUrl, folder)).toEqual(['29990101000000_broken']);
+  });
+
+  it('take a device that is no kind of device out of specs, and leave the rest as it was written', async () => {
+    const names = (await readdir(folder)).filter((name) => /^\d/.test(name) && name >= '20261123000700');
+    for (const name of names) await rm(join(folder, name), { recursive: true });
+    await migrate(database.databaseUrl, folder);
+    const spec = (device: string | null) => ({ seed: 1.5e-7, file: 'f', device, 'é"': { b: [null], a: {} } });
+    for (const [id, device] of [['tower'], ['cpu', 'cpu'], ['gpu', 'gpu'], ['any', null]] as const) {
+      const text = JSON.stringify(spec(device === undefined ? id : device));
+      await database.query(
+        `INSERT INTO jobs (id, project, status, spec, metadata, priority, file) VALUES ($1, 'p', 'paused', $2, '{}', 0, 'f')`,
+        [id, text],
+      );
+      await database.query(
+        `INSERT INTO models (id, project, spec, parameters, vocabulary_size, path, bytes, sha256) VALUES ($1, 'p', $2, 1, 1, $1, 1, '')`,
+        [id, text],
+      );
+    }
+    await migrate(database.databaseUrl);
+    for (const table of ['jobs', 'models']) {
+      const rows = await database.query(`SELECT id, spec FROM ${table} ORDER BY id`);
+      expect(rows.map((row) => [row.id, JSON.stringify(row.spec)])).toEqual([
+        ['any', JSON.stringify(spec(null))],
+        ['cpu', JSON.stringify(spec('cpu'))],
+        ['gpu', JSON.stringify(spec('gpu'))],
+        ['tower', JSON.stringify(spec(null))],
+      ]);
+    }
   });
 
   it('refuse a migration that was changed, and a database of a newer version', async () => {

@@ -1,4 +1,4 @@
-import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import { deviceClasses, type JobSpec, UnfoldError } from '@unfold/contracts';
 import { completeSpec } from '../complete-spec.ts';
 import type { RecordEncoding } from '../data/records/record-encoding.ts';
 import { type NetworkShape, shapeOf } from '../model/network-shape.ts';
@@ -35,11 +35,15 @@ export interface DescribedWeights extends InspectedWeights {
 /** Tensors that a checkpoint holds beside the parameters. */
 const isTrainingTensor = (name: string): boolean => /^(optimizer|carried|rollback)\./.test(name);
 
+/** Files of earlier versions may name any device: that asked for nothing, and does not now. */
+const withKnownDevice = <S extends { device?: unknown }>(spec: S): S =>
+  deviceClasses.some((known) => known === spec.device) ? spec : { ...spec, device: null };
+
 const parseSpec = (raw: unknown): JobSpec => {
   if (raw === null || typeof raw !== 'object' || Array.isArray(raw))
     throw new UnfoldError('invalid_weights', '__metadata__ "spec": expected an object.');
   try {
-    return completeSpec(raw);
+    return completeSpec(withKnownDevice(raw));
   } catch (cause) {
     const { message } = cause as Error;
     throw new UnfoldError('invalid_weights', `__metadata__ "spec": ${message}`, { cause });

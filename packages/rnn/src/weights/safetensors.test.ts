@@ -235,4 +235,14 @@ describe('exported weights', () => {
     });
     expect(inspectWeights(small).spec.model.cell).toBe('lstm');
   });
+
+  test('may name a device of earlier versions, which asks for nothing', async () => {
+    const checkpoint = exportWeights(await trained());
+    const naming = (device: string) =>
+      tampered(checkpoint, (h) => {
+        h.__metadata__.spec = JSON.stringify({ ...JSON.parse(h.__metadata__.spec), device });
+      });
+    expect(inspectWeights(naming('tower')).spec.device).toBeNull();
+    expect(inspectWeights(naming('gpu')).spec.device).toBe('gpu');
+  });
 });
