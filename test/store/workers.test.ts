@@ -1,3 +1,4 @@
+import type { DeviceClass, EngineName, JobSpecInput } from '@unfold/contracts';
 import type { WorkerReport } from '@unfold/store';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { claim, createJob, openFixture, type StoreFixture } from './fixture.ts';
@@ -87,9 +88,51 @@ describe('workers', () => {
       'No running worker has a gpu',
     );
     await workers.report({ ...processor, id: id('c'), device: 'gpu' });
+    expect(await blocked()).toEqual([undefined, undefined, 'device']);
+    await workers.report({ ...processor, id: id('d'), device: 'gpu', engines: ['webgpu', 'reference'] });
     expect(await blocked()).toEqual([undefined, undefined, undefined]);
     await sql('DELETE FROM workers');
     await claim(store, any.id);
     expect((await jobs.get('default', any.id)).blocked).toBeNull();
+  });
+
+  it('serve a job for TensorFlow.js on a kind of device only where that computes there', async () => {
+    const { store } = fixture;
+    const spec = { engine: 'tfjs', device: 'gpu' } as const;
+    const report = { ...processor, device: 'gpu', engines: ['webgpu', 'tfjs'] } as const;
+    await store.workers.report({ ...report, engines: [...report.engines] });
+    expect((await createJob(store, spec)).blocked).toMatchObject({ param: 'engine' });
+    await store.workers.report({ ...report, engines: [...report.engines], id: id('b'), tfjs: 'gpu' });
+    expect((await createJob(store, spec)).blocked).toBeNull();
+  });
+
+  it('fail a job that names a device on which they have no engine', async () => {
+    const { store } = fixture;
+    const taken = async (spec: Partial<JobSpecInput>, engines: EngineName[], tfjs: DeviceClass) => {
+      const { id: job } = await createJob(store, spec);
+      const claimed = await store.jobs.claim(job, { worker: id('a'), engines, tfjs });
+      const { status, error, device } = await store.jobs.get('default', job);
+      return { status, error: error && [error.code, error.param], engine: claimed?.engine ?? null, device };
+    };
+    const failed = {
+      status: 'failed',
+      error: ['engine_unavailable', 'device'],
+      engine: null,
+      device: null,
+    };
+    const running = { status: 'running', error: null };
+    expect(await taken({ device: 'gpu' }, ['reference', 'tfjs'], 'cpu')).toEqual(failed);
+    expect(await taken({ device: 'gpu', engine: 'tfjs' }, ['tfjs'], 'cpu')).toEqual(failed);
+    expect(await taken({ device: 'cpu' }, ['webgpu'], 'cpu')).toEqual(failed);
+    expect(await taken({ device: 'gpu' }, ['reference', 'tfjs'], 'gpu')).toEqual({
+      ...running,
+      engine: 'tfjs',
+      device: 'gpu',
+    });
+    expect(await taken({ device: 'cpu' }, ['webgpu', 'reference'], 'cpu')).toEqual({
+      ...running,
+      engine: 'reference',
+      device: 'cpu',
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openWebgpu } from '../../packages/kernels/src/conformance/software-gpu.ts';
-import type { Program } from '../support/process.ts';
+import { type Program, startProgram } from '../support/process.ts';
 import { endless, type Lab, nonsense, openLab, smallSpec } from './lab.ts';
 
 const gpu = await openWebgpu();
@@ -63,3 +63,21 @@ describe.skipIf(!gpu)('a worker with a GPU', { timeout: 240_000 }, () => {
     });
   });
 });
+
+// Elsewhere than on Linux the GPU is not reached by Vulkan, whose drivers are hidden here.
+it.skipIf(process.platform !== 'linux')(
+  'a worker that is to own a GPU does not start without one, whatever engine it prefers, and says what it needs',
+  { timeout: 60_000 },
+  async () => {
+    const worker = startProgram('apps/worker/dist/main.js', {
+      env: {
+        DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
+        UNFOLD_DEVICE: 'gpu',
+        UNFOLD_ENGINE: 'reference',
+        VK_DRIVER_FILES: '/none.json',
+      },
+    });
+    expect(await worker.ended).toBe(1);
+    expect(worker.output()).toMatch(/engine \\"webgpu\\" .*needs/);
+  },
+);

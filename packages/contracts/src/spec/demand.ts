@@ -3,7 +3,7 @@ export const deviceClasses = ['cpu', 'gpu'] as const;
 export type DeviceClass = (typeof deviceClasses)[number];
 
 /** On which class of device each engine computes; null: on what its library finds where it runs. */
-const deviceOfEngine = {
+export const deviceOfEngine = {
   native: 'cpu',
   reference: 'cpu',
   webgpu: 'gpu',
@@ -30,7 +30,8 @@ const deviceFor = (engine: Demand['engine']): DeviceClass | null =>
 export const demandedDevice = ({ engine, device }: Demand): DeviceClass | null => device ?? deviceFor(engine);
 
 /**
- * The engine for a job on a worker with `engines`, and the class of device that it computes on.
+ * The engine for a job on a worker with `engines`, and the class of device that it computes on. A job that names an engine gets no other,
+ * even if the worker lacks it, and one that names a device none that computes elsewhere: null if nothing is left.
  * @param engines what the worker has, its choice for jobs that name none first
  * @param tfjs on which class of device TensorFlow.js computes there
  */
@@ -38,11 +39,12 @@ export const placement = (
   { engine, device }: Demand,
   engines: readonly EngineName[],
   tfjs: DeviceClass = 'cpu',
-): { engine: EngineName; device: DeviceClass } => {
-  const ownDevice = (name: EngineName): DeviceClass => deviceOfEngine[name] ?? tfjs;
-  const suitable = engines.filter((name) => device === null || ownDevice(name) === device);
-  const chosen = engine === 'auto' ? (suitable[0] ?? 'reference') : engine;
-  return { engine: chosen, device: ownDevice(chosen) };
+): { engine: EngineName; device: DeviceClass } | null => {
+  for (const name of engine === 'auto' ? engines : [engine]) {
+    const own = deviceOfEngine[name] ?? tfjs;
+    if (device === null || own === device) return { engine: name, device: own };
+  }
+  return null;
 };
 
 /** Whether the engine never computes on the device that is asked for. */

@@ -32,6 +32,15 @@ const exhausted = (last: JobError | null): JobError => ({
   param: null,
 });
 
+/** The worker has nothing that computes on the device which the job names. */
+const misplaced = ({ spec }: JobRow): JobError => ({
+  code: 'engine_unavailable',
+  message: `The worker that took the job has no engine that computes on a ${spec.device}${
+    spec.engine === 'tfjs' ? ': TensorFlow.js takes @tensorflow/tfjs-node-gpu for that, and else a cpu' : ''
+  }.`,
+  param: 'device',
+});
+
 /** A worker that died left a request behind: there is nobody else to carry it out. */
 const settle = async (queries: Statements, job: JobRow): Promise<boolean> => {
   if (job.requested === 'cancel') await changeStatus(queries, job, { status: 'cancelled' });
@@ -42,9 +51,14 @@ const settle = async (queries: Statements, job: JobRow): Promise<boolean> => {
   return true;
 };
 
-const begin = async (queries: Statements, job: JobRow, by: ClaimedBy): Promise<Claimed> => {
+const begin = async (queries: Statements, job: JobRow, by: ClaimedBy): Promise<Claimed | null> => {
   const attempt = job.attempt + 1;
-  const { engine, device } = placement(job.spec, by.engines, by.tfjs);
+  const placed = placement(job.spec, by.engines, by.tfjs);
+  if (placed === null) {
+    await changeStatus(queries, job, { status: 'failed', error: misplaced(job) });
+    return null;
+  }
+  const { engine, device } = placed;
   const resume = attempt > 1 ? await newestCheckpoint(queries, job.id) : null;
   const frames: FrameBody[] = [statusFrame('running', attempt)];
   if (attempt > 1) frames.push({ type: 'restart', attempt, from_step: resume?.step ?? 0, reason: 'resumed' });

@@ -1,4 +1,4 @@
-import type { DeviceResource, Page, PageQuery, WorkerResource } from '@unfold/contracts';
+import type { DeviceClass, DeviceResource, Page, PageQuery, WorkerResource } from '@unfold/contracts';
 import { type Database, Prisma } from '../database.ts';
 import { behindSql, checkAfter, directionSql, toPage } from '../pages.ts';
 import { isAlive, toWorkerResource, type WorkerRow } from './worker-row.ts';
@@ -7,7 +7,10 @@ import { isAlive, toWorkerResource, type WorkerRow } from './worker-row.ts';
 export type WorkerReport = Pick<
   WorkerResource,
   'id' | 'host' | 'pid' | 'device' | 'description' | 'memory_bytes' | 'engines'
->;
+> & {
+  /** On which class of device its TensorFlow.js computes. Default cpu. */
+  tfjs?: DeviceClass;
+};
 
 /** The processes that train, each as it reports itself. Nothing hangs on this but what people are told. */
 export interface WorkerRepository {
@@ -36,12 +39,12 @@ const toDeviceResource = ({ id, memory_bytes, ...row }: DeviceRow): DeviceResour
 });
 
 export const createWorkerRepository = (database: Database): WorkerRepository => ({
-  report: ({ id, host, pid, device, description, memory_bytes, engines }) =>
+  report: ({ id, host, pid, device, description, memory_bytes, engines, tfjs = 'cpu' }) =>
     database.run(async (queries) => {
       await queries.$executeRaw`
         WITH forgotten AS (DELETE FROM workers WHERE seen_at < clock_timestamp() - interval '10 minutes')
-        INSERT INTO workers (id, host, pid, device, description, memory_bytes, engines)
-        VALUES (${id}, ${host}, ${pid}, ${device}, ${description}, ${memory_bytes}::bigint, ${engines})
+        INSERT INTO workers (id, host, pid, device, description, memory_bytes, engines, tfjs)
+        VALUES (${id}, ${host}, ${pid}, ${device}, ${description}, ${memory_bytes}::bigint, ${engines}, ${tfjs})
         ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp()`;
     }),
 

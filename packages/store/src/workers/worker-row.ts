@@ -1,4 +1,5 @@
-import type { WorkerResource } from '@unfold/contracts';
+import { deviceOfEngine, type WorkerResource } from '@unfold/contracts';
+import { toJson } from '../clean-json.ts';
 import { Prisma } from '../database.ts';
 
 /** A worker that has been silent for this long is gone: it reports every few seconds. */
@@ -6,11 +7,15 @@ const lostAfter = Prisma.sql`interval '20 seconds'`;
 
 export const isAlive = Prisma.sql`seen_at > clock_timestamp() - ${lostAfter}`;
 
-/** Whether a running worker has what a spec, an expression of type json, demands. Whatever has a GPU has a processor too. */
+/**
+ * Whether a running worker has what a spec, an expression of type json, demands: the device that its queue is for, and an engine that
+ * `placement` would take there. Whatever has a GPU has a processor too.
+ */
 export const hasWorker = (spec: Prisma.Sql): Prisma.Sql => Prisma.sql`
-  EXISTS (SELECT FROM workers WHERE ${isAlive}
+  EXISTS (SELECT FROM workers, unnest(engines) AS has(engine) WHERE ${isAlive}
     AND (device = 'gpu' OR ${spec}->>'device' IS DISTINCT FROM 'gpu')
-    AND (${spec}->>'engine' = 'auto' OR ${spec}->>'engine' = ANY (engines)))`;
+    AND ${spec}->>'engine' IN ('auto', has.engine)
+    AND coalesce(${spec}->>'device' = coalesce(${toJson(deviceOfEngine)}::json->>has.engine, tfjs), true))`;
 
 /** A worker and the job that it trains. */
 export interface WorkerRow {
