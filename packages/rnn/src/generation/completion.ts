@@ -17,6 +17,7 @@ import {
   expectIds,
 } from './completion-options.ts';
 import { logSigmoid } from './endings.ts';
+import { Handout } from './handout.ts';
 import type { Owner } from './owner.ts';
 import type { PrefixCache } from './prefix-cache.ts';
 import { PromptScores } from './prompt-scores.ts';
@@ -54,18 +55,9 @@ export class Completion implements Owner {
   readonly #seed: number;
   readonly #bias: Map<number, number>;
   readonly #from: SessionState | null;
-  /** Chunks that may be given out. */
-  #credit: number;
-  #given = 0;
-  #taken = 0;
+  readonly #handout: Handout;
   #over = false;
   #record: SessionRecord | null = null;
-  /** Told once the reader took everything. */
-  #allTaken: (() => void) | null = null;
-  /** Of a session: how many drawn tokens its reader has with each chunk that it may not have taken yet. */
-  readonly #returnedAt: number[] = [];
-  /** The same of the last one that it took; null: nothing yet. */
-  #returned: number | null = null;
   readonly #usage = { prompt_tokens: 0, completion_tokens: 0, cached_tokens: 0 };
   #settle!: { resolve(result: CompletionResult): void; reject(error: unknown): void };
 
@@ -88,7 +80,7 @@ export class Completion implements Owner {
     this.#room = room;
     this.#options = options;
     this.#chunk = chunk;
-    this.#credit = credit;
+    this.#handout = new Handout(credit);
     this.#seed = options.seed ?? randomSeed();
     this.#bias = biasOf(options.logit_bias, tokenizer);
     const shape = { size: stateSize(network), vocabulary: tokenizer.tokens.length };
@@ -103,7 +95,7 @@ export class Completion implements Owner {
   }
 
   get ready(): boolean {
-    return this.#options.whole === true || this.#credit > 0;
+    return this.#options.whole === true || this.#handout.hasRoom;
   }
 
   get over(): boolean {
@@ -117,29 +109,25 @@ export class Completion implements Owner {
 
   /** The reader took so many chunks: as many more may be given out. */
   give(chunks: number): void {
-    this.#credit += chunks;
-    this.#take(this.#taken + chunks);
+    this.#handout.takeMore(chunks);
+    this.#forgetReturned();
     this.#room.batch.wake();
   }
 
-  #take(taken: number): void {
-    const returned = this.#returnedAt.splice(0, taken - this.#taken).at(-1);
-    this.#taken = Math.max(this.#taken, taken);
-    if (this.#taken >= this.#given) this.#allTaken?.();
-    if (returned === undefined) return;
-    this.#returned = returned;
-    this.#record?.forget(returned);
+  /** What the reader of a session has is nothing to go back behind. */
+  #forgetReturned(): void {
+    if (this.#handout.returned !== null) this.#record?.forget(this.#handout.returned);
   }
 
   /** Nobody wants the rest. @param taken chunks that the reader took in all: where a session goes on */
-  cancel(taken = this.#given): void {
+  cancel(taken = this.#handout.given): void {
     if (this.#over) return;
     this.#over = true;
-    this.#take(taken);
+    this.#handout.take(taken);
+    this.#forgetReturned();
     this.#room.batch.wake();
-    this.#settle.resolve(
-      this.#resultWith(this.#returned === null ? null : this.#record!.state(this.#returned)),
-    );
+    const { returned } = this.#handout;
+    this.#settle.resolve(this.#resultWith(returned === null ? null : this.#record!.state(returned)));
   }
 
   #resultWith(state: SessionState | null): CompletionResult {
@@ -151,9 +139,7 @@ export class Completion implements Owner {
   }
 
   readonly #send = (chunk: CompletionChunk, returned: number): void => {
-    this.#credit--;
-    this.#given++;
-    if (this.#record) this.#returnedAt.push(returned);
+    this.#handout.give(this.#record ? returned : null);
     this.#chunk(chunk);
   };
 
@@ -165,8 +151,7 @@ export class Completion implements Owner {
     }
     this.#usage.prompt_tokens = texts.reduce((sum, { ids }) => sum + ids.length, 0);
     await Promise.all(texts.map((text, p) => this.#answer(text, p)));
-    if (this.#record && this.#taken < this.#given && Number.isFinite(this.#credit))
-      await new Promise<void>((resolve) => (this.#allTaken = resolve));
+    if (this.#record) await this.#handout.untilTaken();
     if (this.#over) return;
     this.#over = true;
     this.#settle.resolve(this.#resultWith(this.#record?.state(null) ?? null));
