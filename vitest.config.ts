@@ -13,7 +13,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     maxWorkers: 2,
     // Files share their two processes: loading the service anew for each would cost a second and a half of it. So a
-    // module keeps its state from one file to the next, and hooks belong into functions that a file calls.
+    // module keeps its state from one file to the next, and hooks belong into functions that a file calls. Tests of contracts
+    // enter by its door: zod keeps the names of schemas once a process, and a second copy of them would be in the way.
     isolate: false,
     reporters: [
       'default',

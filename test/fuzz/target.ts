@@ -89,6 +89,7 @@ export const openTarget = async (): Promise<Target> => {
   };
   await seed();
   const served = await request.get('/openapi.json').set({ authorization });
+  expect(served.status, served.text).toBe(200);
   const document = served.body as Document;
   let existing = await contents.existing();
   let rows = await contents.read();

@@ -1,8 +1,6 @@
+import { type JobSpec, jobSpec, parseRequest, UnfoldError } from '@unfold/contracts';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { UnfoldError } from './errors.ts';
-import { type JobSpec, jobSpec } from './job-spec.ts';
-import { parseRequest } from './validation.ts';
 
 const file = `file-${'0'.repeat(32)}`;
 

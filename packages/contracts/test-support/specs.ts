@@ -1,7 +1,5 @@
+import { type JobSpec, jobSpec, parseRequest, UnfoldError } from '@unfold/contracts';
 import { expect, it } from 'vitest';
-import { UnfoldError } from '../src/errors.ts';
-import { type JobSpec, jobSpec } from '../src/job-spec.ts';
-import { parseRequest } from '../src/validation.ts';
 
 export const file = `file-${'0'.repeat(32)}`;
 

@@ -1,7 +1,6 @@
+import { jobSpec, parseRequest } from '@unfold/contracts';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { jobSpec } from '../job-spec.ts';
-import { parseRequest } from '../validation.ts';
 
 const file = `file-${'0'.repeat(32)}`;
 const complete = (input: object = {}) => parseRequest(jobSpec, { file, ...input });

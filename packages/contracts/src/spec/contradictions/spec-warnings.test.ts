@@ -1,6 +1,6 @@
+import { specWarnings } from '@unfold/contracts';
 import { expect, it } from 'vitest';
 import { accepts, elman, labeling } from '../../../test-support/specs.ts';
-import { specWarnings } from './spec-warnings.ts';
 
 it('warns of what is only redundant', () => {
   const forecast = { task: 'forecasting' };
