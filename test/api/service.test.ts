@@ -47,7 +47,7 @@ describe.each(queueKinds)('the service, with the queue on %s', (queue) => {
         device: 'gpu' as const,
         description: 'A graphics processor',
         memory_bytes: null,
-        engines: ['native' as const],
+        engines: ['webgpu' as const, 'native' as const],
       };
       await api.store.workers.report(worker);
       expect(await job()).toMatchObject({ status: 'queued', blocked: null });
