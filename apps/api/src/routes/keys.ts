@@ -73,7 +73,8 @@ export const registerKeyRoutes = (app: FastifyInstance, context: ApiContext): vo
     scope: 'admin',
     tag: 'Keys',
     summary: 'Revoke an API key',
-    description: 'The next request with it is refused. Its sessions are deleted.',
+    description:
+      'The next request with it is refused, by other processes of the API within a second. Its sessions are deleted.',
     params: keyParams,
     body: noBody,
     response: { 200: deletedResource },
