@@ -15,6 +15,7 @@ export { checkData, type DataCheckRequest, type DataSummary } from './data/recor
 export { dataLimits } from './data/records/data-limits.ts';
 export { type DataPlaces, type Place, placesOf, textPlaces } from './data/records/places.ts';
 export { estimate, type TextSize } from './estimate.ts';
+export type { ActivationOptions, Activations } from './generation/activations.ts';
 export type { Logprobs } from './generation/choice-text.ts';
 export type { Completion } from './generation/completion.ts';
 export type {

@@ -4,6 +4,13 @@ import type { Backend } from '@unfold/kernels';
 import { fitsSingle } from './data/records/data-limits.ts';
 import { normalizeInto } from './data/records/normalization.ts';
 import type { RecordEncoding } from './data/records/record-encoding.ts';
+import {
+  type ActivationOptions,
+  type ActivationQueue,
+  type Activations,
+  createActivationQueue,
+  readActivations,
+} from './generation/activations.ts';
 import { Completion } from './generation/completion.ts';
 import type { CompletionChunk, CompletionOptions } from './generation/completion-options.ts';
 import { type GeneratedToken, type GenerateOptions, generateTokens } from './generation/generate.ts';
@@ -93,6 +100,7 @@ export class LanguageModel {
   readonly #stepped: ((rows: number) => void) | undefined;
   #batch: StreamBatch | null = null;
   readonly #scores: ScoreQueue;
+  readonly #activations: ActivationQueue;
   readonly #context: RecordEncoding['context'];
 
   private constructor(
@@ -110,6 +118,7 @@ export class LanguageModel {
     this.parameters = described.parameters;
     this.#network = network;
     this.#scores = createScoreQueue(network);
+    this.#activations = createActivationQueue(network);
     this.#context = described.encoding.context;
   }
 
@@ -200,6 +209,21 @@ export class LanguageModel {
     return scoreTexts(this.#scores, this.#network, this.tokenizer, texts, encoded, signal);
   }
 
+  /**
+   * The hidden units' values over a text, those of all calls read side by side.
+   * @param signal once it aborts, nobody reads the answer
+   * @throws UnfoldError `invalid_value`
+   */
+  async activations(
+    text: string,
+    { context, ...options }: ActivationOptions & { context?: ContextValue } = {},
+    signal?: AbortSignal,
+  ): Promise<Activations> {
+    const encoded = encodeContext(this.#context, context);
+    const read = { text, context: encoded, ...options };
+    return readActivations(this.#activations, this.#network, this.tokenizer, read, signal);
+  }
+
   countTokens(text: string): number {
     return this.tokenizer.encode(text).length;
   }
@@ -208,6 +232,7 @@ export class LanguageModel {
   async close(): Promise<void> {
     await this.#batch?.close();
     await this.#scores.close();
+    await this.#activations.close();
     releaseNetwork(this.#network);
   }
 }

@@ -1,3 +1,4 @@
+import { countdownInputs } from '../model/parameter-table.ts';
 import { sampleToken } from './sampler.ts';
 
 /** The remaining lengths that a draw chooses from. */
@@ -36,3 +37,15 @@ export const logRemaining = (logits: ArrayLike<number>, remaining: number, atMos
   for (let r = 0; r <= atMost; r++) sum += Math.exp(logits[r]! - max);
   return logits[remaining]! - max - Math.log(sum);
 };
+
+/**
+ * What the first steps of a sequence of known length read beside its tokens, [T,2]: r_{t−1} as a share of the longest, and 1 where it is known,
+ * from the second step on.
+ * @param length tokens of the sequence
+ */
+export const countdownOf = (steps: number, length: number, longest: number): Float32Array =>
+  Float32Array.from({ length: steps * countdownInputs }, (_, k) => {
+    const t = Math.floor(k / countdownInputs);
+    if (t === 0) return 0;
+    return k % countdownInputs === 0 ? (length - t) / longest : 1;
+  });

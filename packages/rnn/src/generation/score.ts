@@ -9,7 +9,7 @@ import { type Chunk, ChunkReader, turnTokens } from '../rows/chunk-reader.ts';
 import { RowCall } from '../rows/row-call.ts';
 import { RowQueue, type RowWork } from '../rows/row-queue.ts';
 import { boundaryToken, type Tokenizer } from '../text/tokenizer.ts';
-import { logRemaining } from './remaining-length.ts';
+import { countdownOf, logRemaining } from './remaining-length.ts';
 import { cleanText } from './text-stream.ts';
 
 export interface Score {
@@ -43,14 +43,6 @@ export interface ScoredText {
   total: number;
 }
 
-/** r_{t−1} as a share of the longest, and 1 where it is known: from the second step on. */
-const countdownOf = (steps: number, longest: number): Float32Array =>
-  Float32Array.from({ length: steps * countdownInputs }, (_, k) => {
-    const t = Math.floor(k / countdownInputs);
-    if (t === 0) return 0;
-    return k % countdownInputs === 0 ? (steps - t) / longest : 1;
-  });
-
 const begin = (
   { model }: Network,
   tokenizer: Tokenizer,
@@ -80,7 +72,7 @@ const begin = (
     tokens: ends ? [...tokens, boundaryToken] : tokens,
     inputs: all.subarray(0, steps),
     targets: all.subarray(1),
-    countdown: countsDown ? countdownOf(steps, model.max_length!) : null,
+    countdown: countsDown ? countdownOf(steps, steps, model.max_length!) : null,
     steps,
     read: 0,
     state: null,

@@ -31,14 +31,15 @@ export class ForwardPass {
   readonly #reversed: Tensor | null;
   readonly #last: Tensor | null;
 
-  constructor(network: Network, steps: number, sequences: number) {
+  /** @param watched whether `layers` is going to be asked */
+  constructor(network: Network, steps: number, sequences: number, watched = false) {
     const { backend, layers, model, parameters, shape } = network;
     this.#network = network;
     this.#sequences = sequences;
     this.#embedded = parameters.encoder && backend.createTensor([steps, sequences, layers[0]!.inputSize]);
     this.#injection = new Injection(network, steps, sequences);
     this.#firstState = new FirstState(network, sequences);
-    this.#stack = new LayerStack(network, null, steps, sequences);
+    this.#stack = new LayerStack(network, null, steps, sequences, watched);
     this.#head = outputHead(network, steps, sequences);
     this.#lengthHead = lengthHead(network, steps, sequences);
     this.#lengths = backend.createTensor([sequences], 'int');
@@ -80,6 +81,11 @@ export class ForwardPass {
     if (!this.#last) return output;
     backend.concatenate({ inputs: topStates(this.#network, state), output: this.#last });
     return this.#last;
+  }
+
+  /** The hidden units of every layer in the last call, bottom first, [T,N,H·directions]; valid until the next one. */
+  layers(steps: number): Tensor[] {
+    return this.#stack.outputs(steps);
   }
 
   /** What the network expects after `hidden`'s outputs [T,N,H], before the softmax: [T,N,V] into `output`. */

@@ -51,7 +51,7 @@ interface BothWays {
 
 /**
  * The recurrent layers with what lies between them, forward and backward, over up to `steps` × `sequences`: all the room that they need is
- * theirs. Without gradients the layers write two outputs in turn.
+ * theirs. Without gradients the layers write two outputs in turn, unless all are to be looked at.
  */
 export class LayerStack {
   readonly #network: Network;
@@ -67,13 +67,20 @@ export class LayerStack {
   readonly #dInputs: [Tensor, Tensor][];
   #last: StackForward | null = null;
 
-  constructor(network: Network, gradients: GradientSet | null, steps: number, sequences: number) {
+  /** @param watched whether `outputs` tells of every layer, which a pass with gradients always does */
+  constructor(
+    network: Network,
+    gradients: GradientSet | null,
+    steps: number,
+    sequences: number,
+    watched = false,
+  ) {
     const { backend, model, layers } = network;
     const real = (width: number): Tensor => this.#keep(backend.createTensor([steps, sequences, width]));
     const top = outputWidth(model);
     this.#network = network;
     this.#gradients = gradients;
-    const rooms = gradients ? model.num_layers : Math.min(2, model.num_layers);
+    const rooms = gradients || watched ? model.num_layers : Math.min(2, model.num_layers);
     this.#outputs = Array.from({ length: rooms }, () => real(top));
     const drops = gradients !== null && Math.max(model.dropout, model.variational_dropout) > 0;
     this.#dropped = this.#outputs.map((output, k) =>
@@ -125,6 +132,11 @@ export class LayerStack {
       }
     }
     return below;
+  }
+
+  /** The first steps of what each layer put out in the last pass, bottom first, [T,N,H·directions], before dropout. */
+  outputs(steps: number): Tensor[] {
+    return this.#outputs.map((output) => this.#network.backend.view(output, 0, steps));
   }
 
   /** @param place of the layer and direction */

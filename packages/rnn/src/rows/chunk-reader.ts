@@ -85,10 +85,13 @@ const roomTokens = longestChunk;
  */
 export class ChunkReader {
   readonly #network: Network;
+  readonly #watched: boolean;
   readonly #rooms = new Map<number, Room>();
 
-  constructor(network: Network) {
+  /** @param watched whether the layers of its passes are looked at, see `ForwardPass.layers` */
+  constructor(network: Network, watched = false) {
     this.#network = network;
+    this.#watched = watched;
   }
 
   /** Whether only rows at the same t may be read side by side: each step has statistics of its own. */
@@ -111,7 +114,7 @@ export class ChunkReader {
     const Real = realArray(backend);
     const room: Room = {
       steps,
-      pass: new ForwardPass(this.#network, steps, N),
+      pass: new ForwardPass(this.#network, steps, N, this.#watched),
       state,
       host: stateTensors(state).map(({ shape }) => new Real(N * shape[1]!)),
       inputs: place(shape.input, [steps, N]),
