@@ -97,6 +97,7 @@ describe('/openapi.json', () => {
         'GET /v1/models/{id}/weights',
         'DELETE /v1/models/{id}',
         'POST /v1/models/{id}/score',
+        'POST /v1/models/{id}/activations',
         'POST /v1/models/{id}/predict',
         'POST /v1/completions',
         'POST /v1/webhook_endpoints',

@@ -1,3 +1,4 @@
+export * from './activations.ts';
 export * from './completions.ts';
 export * from './errors.ts';
 export * from './fine-tuning.ts';

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { UnfoldError } from '@unfold/contracts';
-import type { DataSummary, Prediction } from '@unfold/rnn';
+import type { Activations, DataSummary, Prediction } from '@unfold/rnn';
 import type { Tracing } from '@unfold/telemetry';
 import type { FastifyBaseLogger } from 'fastify';
 import { endOf, RestartingError } from '../http/restarting.ts';
@@ -23,6 +23,7 @@ import type {
   Task,
   ThreadData,
   ToThread,
+  WatchOptions,
 } from './protocol.ts';
 
 /** Inference in threads of its own. Every call may be abandoned through its signal. */
@@ -33,6 +34,8 @@ export interface InferencePool {
    */
   complete(model: ModelSource, options: CompletionOptions, signal: AbortSignal): Chunks;
   score(model: ModelSource, options: ScoreOptions, signal: AbortSignal): Promise<ScoredText[]>;
+  /** The hidden units' values over a text. */
+  activations(model: ModelSource, options: WatchOptions, signal: AbortSignal): Promise<Activations>;
   /** One answer an input, in their order. */
   predict(model: ModelSource, options: PredictOptions, signal: AbortSignal): Promise<Prediction[]>;
   /** The weights of a checkpoint without the optimizer's state, as a safetensors file. */
@@ -83,7 +86,7 @@ const spreadsFrom = 8;
 
 /** The file that a task loads and that stays loaded. */
 const loadedModel = (task: Task): ModelSource | null =>
-  task.type === 'complete' || task.type === 'score' || task.type === 'predict' ? task.model : null;
+  'model' in task && task.type !== 'export' ? task.model : null;
 
 export const createInferencePool = ({
   threads: size,
@@ -285,6 +288,9 @@ export const createInferencePool = ({
     },
     async score(model, options, signal) {
       return (await start({ type: 'score', model, options }, signal).result) as ScoredText[];
+    },
+    async activations(model, options, signal) {
+      return (await start({ type: 'activations', model, options }, signal).result) as Activations;
     },
     async predict(model, options, signal) {
       return (await start({ type: 'predict', model, options }, signal).result) as Prediction[];

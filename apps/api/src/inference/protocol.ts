@@ -1,5 +1,6 @@
 import type { ErrorCode, JobSpec, PredictionInput } from '@unfold/contracts';
 import type {
+  ActivationOptions,
   BackendName,
   CompletionChunk,
   CompletionOptions,
@@ -41,6 +42,11 @@ export interface ScoreOptions {
   context: ContextValue | null;
 }
 
+export interface WatchOptions extends ActivationOptions {
+  text: string;
+  context: ContextValue | null;
+}
+
 export interface PredictOptions {
   /** One sequence or a list of them: the model decides. */
   input: PredictionInput;
@@ -64,6 +70,7 @@ export interface InspectedWeights {
 export type Task =
   | { type: 'complete'; model: ModelSource; options: CompletionOptions }
   | { type: 'score'; model: ModelSource; options: ScoreOptions }
+  | { type: 'activations'; model: ModelSource; options: WatchOptions }
   | { type: 'predict'; model: ModelSource; options: PredictOptions }
   | { type: 'export'; model: ModelSource }
   | { type: 'check'; task: DataCheckTask }

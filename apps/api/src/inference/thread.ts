@@ -87,6 +87,16 @@ const run = (call: Call, task: Task): Promise<unknown> => {
           call.abort.signal,
         ),
       );
+    case 'activations': {
+      const { text, context, ...options } = task.options;
+      return models.with(task.model, (model) =>
+        requireWriter(model, 'id').activations(
+          text,
+          { ...options, ...(context !== null && { context }) },
+          call.abort.signal,
+        ),
+      );
+    }
     case 'predict':
       return models.with(task.model, (model) =>
         predict(requirePredictor(model, 'id'), task.options, call.abort.signal),

@@ -236,6 +236,24 @@ export const scoreExample = {
   ],
 };
 
+export const activationsRequestExample = { input: 'whale', limit: 1 };
+
+export const activationsExample = {
+  object: 'activations',
+  tokens: ['w', 'h', 'a', 'l', 'e'],
+  layers: [128],
+  units: [
+    {
+      name: '0.17',
+      layer: 0,
+      unit: 17,
+      mean: 0.21212,
+      deviation: 0.63411,
+      values: [-0.94102, 0.1204, 0.60113, 0.51907, 0.76102],
+    },
+  ],
+};
+
 export const predictRequestExample = { input: ['Rossi', 'Schneider'] };
 
 export const predictExample = {

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { ApiContext } from '../context.ts';
+import { registerActivationsRoute } from './activations.ts';
 import { registerCompletionRoute } from './completions.ts';
 import { registerFileContentRoutes } from './file-content.ts';
 import { registerFileRoutes } from './files.ts';
@@ -39,6 +40,7 @@ const all = [
   registerModelWeightsRoute,
   registerCompletionRoute,
   registerScoreRoute,
+  registerActivationsRoute,
   registerPredictRoute,
   registerWebhookEndpointRoutes,
   registerWebhookDeliveryRoutes,

@@ -85,7 +85,7 @@ test('a unit has the mean and the deviation of its values', async () => {
   const { units } = await model.activations(text, { layer: 0, limit: 3 });
   expect(units).toHaveLength(3);
   for (const { values, mean, deviation } of units) {
-    const expected = values.reduce((sum: number, value: number) => sum + value, 0) / values.length;
+    const expected = Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
     const squares = Array.from(values, (value) => (value - expected) ** 2);
     expect(mean).toBeCloseTo(expected, 12);
     expect(deviation).toBeCloseTo(Math.sqrt(squares.reduce((a, b) => a + b) / values.length), 12);
