@@ -47,11 +47,9 @@ export const activationsResource = z
           unit: z.int(),
           mean: z.number(),
           deviation: z.number().meta({ description: 'The standard deviation over the text.' }),
-          values: z
-            .array(z.number())
-            .meta({
-              description: 'After each of the tokens, to five decimals; between −1 and 1, but for `relu`.',
-            }),
+          values: z.array(z.number()).meta({
+            description: 'After each of the tokens, to five decimals; between −1 and 1, but for `relu`.',
+          }),
         }),
       )
       .meta({ description: 'In the order that was asked for, or the one that varies most first.' }),
