@@ -1,3 +1,4 @@
+import { previewResource } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, expectError, smallSpec, startApi, upload } from './support.ts';
 
@@ -43,6 +44,22 @@ describe.each(rows)('a job on %s', (_, options, good, bad, message) => {
       expect(error.message).toBe(message);
     }
     expect((await api.request.get('/v1/jobs')).body.data).toEqual([]);
+  });
+
+  it('is previewed as the network is given it, and refused in the same words', async () => {
+    const spec = smallSpec(await upload(api, good), options);
+    const answer = await api.request.post('/v1/jobs/preview').send(spec);
+    expect(answer.status).toBe(200);
+    const preview = previewResource.parse(answer.body);
+    expect(preview.read_bytes).toBe(preview.file_bytes);
+    expect(preview.examples[0]!.steps).toBeGreaterThan(0);
+    const wrong = { ...smallSpec(spec.file, options), seed: -1 };
+    expectError(await api.request.post('/v1/jobs/preview').send(wrong), 400, 'invalid_value', 'seed');
+    if ('text' in options) return;
+    const refused = await api.request
+      .post('/v1/jobs/preview')
+      .send(smallSpec(await upload(api, bad), options));
+    expect(expectError(refused, 422, 'invalid_data', 'file').message).toBe(message);
   });
 
   it('is estimated from what its data holds, and posted', async () => {

@@ -73,6 +73,7 @@ describe('/openapi.json', () => {
         'POST /v1/jobs',
         'GET /v1/jobs',
         'POST /v1/jobs/estimate',
+        'POST /v1/jobs/preview',
         'GET /v1/jobs/{id}',
         'DELETE /v1/jobs/{id}',
         'POST /v1/jobs/{id}/cancel',

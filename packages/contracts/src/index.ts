@@ -8,6 +8,7 @@ export * from './inference.ts';
 export * from './job-spec.ts';
 export type { PredictionInput, SequenceInput } from './prediction-input.ts';
 export { maxPredictionInputs } from './prediction-input.ts';
+export * from './preview.ts';
 export type { PromptInput } from './prompt-input.ts';
 export { maxPromptCharacters, maxPrompts, promptsOf } from './prompt-input.ts';
 export * from './resources.ts';

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { UnfoldError } from '@unfold/contracts';
-import type { Activations, DataSummary, Prediction } from '@unfold/rnn';
+import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { Activations, DataPreview, DataSummary, Prediction } from '@unfold/rnn';
 import type { Tracing } from '@unfold/telemetry';
 import type { FastifyBaseLogger } from 'fastify';
 import { endOf, RestartingError } from '../http/restarting.ts';
@@ -48,6 +48,8 @@ export interface InferencePool {
   ): Promise<InspectedWeights>;
   /** Reads a job's data and holds it against the task. */
   check(task: DataCheckTask, signal: AbortSignal): Promise<DataSummary | null>;
+  /** What the beginning of a job's data becomes. */
+  preview(spec: JobSpec, path: string, signal: AbortSignal): Promise<DataPreview>;
   close(): Promise<void>;
 }
 
@@ -303,6 +305,9 @@ export const createInferencePool = ({
     },
     async check(task, signal) {
       return (await start({ type: 'check', task }, signal).result) as DataSummary | null;
+    },
+    async preview(spec, path, signal) {
+      return (await start({ type: 'preview', spec, path }, signal).result) as DataPreview;
     },
     async close() {
       closing = true;

@@ -74,6 +74,7 @@ export type Task =
   | { type: 'predict'; model: ModelSource; options: PredictOptions }
   | { type: 'export'; model: ModelSource }
   | { type: 'check'; task: DataCheckTask }
+  | { type: 'preview'; spec: JobSpec; path: string }
   | { type: 'inspect'; file: { path: string; sha256: string; bytes: number }; limits: InspectLimits };
 
 export interface ThreadData {

@@ -8,6 +8,7 @@ import {
   LanguageModel,
   Predictor,
   PrefixCache,
+  previewData,
 } from '@unfold/rnn';
 import { inspectFile } from './inspect-file.ts';
 import { createLoadedModels, readVerified, type ServedModel } from './loaded-models.ts';
@@ -111,6 +112,8 @@ const run = (call: Call, task: Task): Promise<unknown> => {
         longestSequence: task.task.longest_sequence,
         interrupted: () => call.abort.signal.aborted,
       });
+    case 'preview':
+      return previewData(task.spec, task.path);
     case 'inspect':
       return inspectFile(task.file, task.limits);
   }

@@ -16,7 +16,8 @@ const isEndlessText = ({ task, text }: JobSpec): boolean =>
 const mostTokens = (file: LocatedFile, spec: JobSpec): number =>
   spec.text.level === 'byte' ? file.bytes : (file.characters ?? 0);
 
-const requireText = (file: LocatedFile, spec: JobSpec, param: Param): void => {
+/** @throws UnfoldError if the upload recorded that the file cannot be read as this task reads it */
+export const requireText = (file: LocatedFile, spec: JobSpec, param: Param): void => {
   if (file.bytes === 0)
     throw new UnfoldError('empty_file', `${param}: expected text, but ${file.id} is empty.`, { param });
   const bytesWillDo = isEndlessText(spec) && spec.text.level === 'byte';

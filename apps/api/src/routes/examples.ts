@@ -5,6 +5,7 @@ import {
   filePurposes,
   type JobResource,
   jobSpec,
+  type PreviewResource,
 } from '@unfold/contracts';
 
 /** Examples of the OpenAPI document speak of the same things. A test sends the requests and holds the answers against their schemas. */
@@ -99,6 +100,27 @@ export const estimateExample = {
   total_steps: 1064,
   vocabulary_size: 97,
 };
+
+export const previewExample = {
+  object: 'training.preview',
+  read_bytes: 524_201,
+  file_bytes: 1_235_186,
+  kind: 'text',
+  sequences: 1,
+  tokens: 514_877,
+  shortest: 514_877,
+  longest: 514_877,
+  vocabulary: {
+    size: 91,
+    frequent: [
+      { token: ' ', count: 84_102 },
+      { token: 'e', count: 51_408 },
+    ],
+  },
+  labels: null,
+  vectors: null,
+  examples: [{ line: 1, input: ['C', 'a', 'l', 'l'], output: null, context: null, steps: 514_877 }],
+} satisfies PreviewResource;
 
 export const frameExample = {
   seq: 7,

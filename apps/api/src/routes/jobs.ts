@@ -1,6 +1,5 @@
 import {
   deletedResource,
-  estimateResource,
   type JobResource,
   type JobSpec,
   jobList,
@@ -17,11 +16,10 @@ import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
 import { idempotencyOf } from '../http/idempotency.ts';
 import { jobParams, noBody, requireId } from '../http/parameters.ts';
-import { admissionErrors, admitJob } from '../jobs/admission.ts';
 import { submissionErrors, submitJob } from '../jobs/submit-job.ts';
 import { quotaOf } from '../limits/quota.ts';
 import { waitForStatus } from '../live/status-wait.ts';
-import { estimateExample, jobExample, jobRequestExample } from './examples.ts';
+import { jobExample, jobRequestExample } from './examples.ts';
 
 type Params = { params: z.output<typeof jobParams> };
 
@@ -52,11 +50,6 @@ const createJob = async ({
   if (replayed) reply.header('idempotent-replayed', 'true');
   reply.code(201).header('location', `/v1/jobs/${resource.id}`);
   return resource;
-};
-
-const estimateJob = async ({ context, project, body }: Call<{ body: JobSpec }>) => {
-  const { estimate } = await admitJob(context, project, body);
-  return estimate;
 };
 
 const listJobs = ({ context, project, query }: Call<{ query: z.output<typeof listQuery> }>) =>
@@ -110,19 +103,6 @@ export const registerJobRoutes = (app: FastifyInstance, context: ApiContext): vo
     errors: ['contradictory_options', ...submissionErrors],
     docs: { request: jobRequestExample, response: jobExample },
     handler: createJob,
-  });
-  defineRoute(app, context, {
-    method: 'POST',
-    url: '/v1/jobs/estimate',
-    scope: 'read',
-    tag: 'Jobs',
-    summary: 'Estimate a job',
-    description: 'What a job would need, without posting it. Takes the same body and gives the same errors.',
-    body: jobSpec,
-    response: { 200: estimateResource },
-    errors: ['contradictory_options', ...admissionErrors],
-    docs: { request: jobRequestExample, response: estimateExample },
-    handler: estimateJob,
   });
   defineRoute(app, context, {
     method: 'GET',

@@ -7,6 +7,7 @@ import { registerFileRoutes } from './files.ts';
 import { registerFineTuningRoutes } from './fine-tuning.ts';
 import { registerFineTuningRecordRoutes } from './fine-tuning-records.ts';
 import { registerJobActionRoutes } from './job-actions.ts';
+import { registerJobEstimateRoutes } from './job-estimates.ts';
 import { registerJobEventRoutes } from './job-events.ts';
 import { registerJobRecordRoutes } from './job-records.ts';
 import { registerJobSocket } from './job-socket.ts';
@@ -29,6 +30,7 @@ const all = [
   registerFileRoutes,
   registerFileContentRoutes,
   registerJobRoutes,
+  registerJobEstimateRoutes,
   registerJobActionRoutes,
   registerJobEventRoutes,
   registerJobRecordRoutes,
