@@ -13,6 +13,7 @@ COPY packages/store/package.json packages/store/
 COPY packages/telemetry/package.json packages/telemetry/
 COPY apps/api/package.json apps/api/
 COPY apps/cli/package.json apps/cli/
+COPY apps/dashboard/package.json apps/dashboard/
 COPY apps/worker/package.json apps/worker/
 # No install script is needed here: the database is another container's, and the kernels are compiled below.
 RUN npm ci --ignore-scripts --no-audit --no-fund
@@ -34,6 +35,7 @@ COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/prisma/migrations prisma/migrations
 COPY --from=build /app/packages packages
 COPY --from=build /app/apps/api apps/api
+COPY --from=build /app/apps/dashboard/dist/page apps/dashboard/dist/page
 # A named volume that is mounted here takes over the owner.
 RUN install -d -o node -g node /data
 USER node

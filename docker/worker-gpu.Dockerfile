@@ -14,6 +14,7 @@ COPY packages/store/package.json packages/store/
 COPY packages/telemetry/package.json packages/telemetry/
 COPY apps/api/package.json apps/api/
 COPY apps/cli/package.json apps/cli/
+COPY apps/dashboard/package.json apps/dashboard/
 COPY apps/worker/package.json apps/worker/
 # No install script is needed here: the database is another container's, and the kernels are compiled below.
 RUN npm ci --ignore-scripts --no-audit --no-fund

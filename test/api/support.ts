@@ -39,6 +39,7 @@ export interface ApiChange {
   config?: Partial<Config>;
   limits?: Partial<Config['limits']>;
   timings?: Partial<Timings>;
+  pageDir?: string;
 }
 
 const listen = async (app: FastifyInstance): Promise<string> => app.listen({ host: '127.0.0.1', port: 0 });
@@ -79,7 +80,7 @@ export const startApi = async (change: ApiChange = {}): Promise<Api> => {
   });
   const queue = await openQueue({ redisUrl: config.redisUrl, databaseUrl });
   const timings = { headsMs: 200, ...change.timings };
-  const app = await buildApi({ config, store, queue, timings });
+  const app = await buildApi({ config, store, queue, timings, pageDir: change.pageDir });
   const url = await listen(app);
   const others: FastifyInstance[] = [];
   return {

@@ -30,6 +30,7 @@ import { findEngine } from './inference/find-engine.ts';
 import { createLog } from './log.ts';
 import { installAdmission } from './plugins/admission.ts';
 import { assertGuarded } from './plugins/api-keys.ts';
+import { installDashboard } from './plugins/dashboard.ts';
 import { answerClientError, answerFrameworkError, installErrorAnswers } from './plugins/error-answers.ts';
 import { installHostAndOriginCheck } from './plugins/host-and-origin.ts';
 import { installOpenApi } from './plugins/openapi.ts';
@@ -48,6 +49,8 @@ export interface ApiOptions {
   timings?: Partial<Timings>;
   /** Stays open when the server closes. */
   tracing?: Tracing;
+  /** Folder of the built page; where there is none, its addresses say so. Default: that of apps/dashboard. */
+  pageDir?: string | undefined;
 }
 
 const standardTimings: Timings = {
@@ -191,5 +194,6 @@ export const buildApi = async (options: ApiOptions): Promise<FastifyInstance> =>
   installAdmission(app, context);
   await installOpenApi(app);
   await app.register(async (routes) => registerRoutes(routes, context));
+  await installDashboard(app, options.pageDir);
   return app;
 };

@@ -1,9 +1,17 @@
 // Makes a clone ready to run: installs packages when the lockfile changed, generates the database client when the
-// schema changed, compiles the native kernels when they changed, builds what changed. It runs from a fresh clone with Node alone, so it imports nothing but Node and its neighbour.
+// schema changed, compiles the native kernels when they changed, builds what changed, the page among it. It runs from a fresh clone with Node alone, so it imports nothing but Node and its neighbour.
 // Progress goes to stderr; when nothing changed it says nothing and takes about a second.
 import { spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdtempSync, readFileSync, realpathSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+} from 'node:fs';
 import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -126,7 +134,7 @@ const underLock = async (work) => {
   }
 };
 
-// ---------------------------------------------------------------- the four steps
+// ---------------------------------------------------------------- the five steps
 
 const installed = inRoot('node_modules', '.unfold-installed');
 const generated = inRoot('node_modules', '.unfold-generated');
@@ -197,6 +205,36 @@ const build = async () => {
 const buildKernels = () =>
   run(process.execPath, ['packages/kernels/scripts/build-native.mjs', '--if-possible'], { quiet: true });
 
+const page = inRoot('apps/dashboard/dist/page');
+const pageBuilt = inRoot('apps/dashboard/dist/.page-built');
+
+/** All files below a folder, in the same order everywhere. */
+const filesBelow = (folder) =>
+  readdirSync(inRoot(folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(root.length))
+    .sort();
+
+/** What the page is made of. Of other rooms that is the client alone: contracts give it nothing but types. */
+const pageHash = () =>
+  hashOf([
+    'package-lock.json',
+    'apps/dashboard/index.html',
+    'apps/dashboard/vite.config.ts',
+    ...['src', 'public', 'scripts'].flatMap((folder) => filesBelow(`apps/dashboard/${folder}`)),
+    ...(existsSync(inRoot('packages/client/src')) ? filesBelow('packages/client/src') : []),
+  ]);
+
+/** Bundles the page when something in it changed: a second or two. */
+const buildPage = async () => {
+  const wanted = pageHash();
+  if ((await readOr(pageBuilt, '')) === wanted && existsSync(join(page, 'index.html'))) return;
+  say('building the page …');
+  const vite = inRoot('node_modules/vite/bin/vite.js');
+  await run(process.execPath, [vite, 'build', '--config', 'apps/dashboard/vite.config.ts'], { quiet: true });
+  await writeFile(pageBuilt, wanted);
+};
+
 try {
   checkNode();
   await underLock(async () => {
@@ -204,6 +242,7 @@ try {
     await generate();
     await buildKernels();
     await build();
+    await buildPage();
   });
 } catch (error) {
   say(error instanceof BootstrapError ? error.message : error.stack);

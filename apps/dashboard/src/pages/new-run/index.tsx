@@ -1,0 +1,5 @@
+import { Empty } from '../../ui/states.tsx';
+
+const NewRunPage = () => <Empty title="New run" />;
+
+export default NewRunPage;

@@ -1,0 +1,5 @@
+import { Empty } from '../../ui/states.tsx';
+
+const RunsPage = () => <Empty title="Runs" />;
+
+export default RunsPage;

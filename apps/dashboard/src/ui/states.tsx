@@ -1,0 +1,50 @@
+import type { ReactNode } from 'react';
+import { describeError } from '../describe-error.ts';
+import { Button } from './button.tsx';
+import './states.css';
+
+/** While something is awaited. Shows itself only after a moment, so that what comes at once does not flicker. */
+export const Loading = ({ what = 'Loading' }: { what?: string }) => (
+  <p className="state loading quiet" role="status">
+    <span className="spinner" aria-hidden="true" />
+    {what} …
+  </p>
+);
+
+/** Where nothing is yet: what would be here, and how to get it. */
+export const Empty = ({ title, children }: { title: string; children?: ReactNode }) => (
+  <div className="state empty">
+    <h2>{title}</h2>
+    {children !== undefined && <div className="quiet stack">{children}</div>}
+  </div>
+);
+
+/** What went wrong, in the API's own words, with a way to try again. */
+export const Failure = ({ error, retry }: { error: unknown; retry?: () => void }) => {
+  const { title, message, requestId } = describeError(error);
+  return (
+    <div className="state failure" role="alert">
+      <h2>{title}</h2>
+      <p>{message}</p>
+      {requestId !== null && <p className="quiet small">Request {requestId}</p>}
+      {retry !== undefined && (
+        <div>
+          <Button onClick={retry}>Try again</Button>
+        </div>
+      )}
+    </div>
+  );
+};
+
+/** A sentence that stands out: a warning, an error of a job, a note. */
+export const Note = ({
+  kind,
+  children,
+}: {
+  kind: 'info' | 'warning' | 'error' | 'good';
+  children: ReactNode;
+}) => (
+  <div className={`note ${kind}`} role={kind === 'error' ? 'alert' : undefined}>
+    {children}
+  </div>
+);
