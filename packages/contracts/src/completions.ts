@@ -197,6 +197,8 @@ export const completionRequest = fields
   })
   .meta({ id: 'CompletionRequest' });
 export type CompletionRequest = Fields;
+/** A request as a client may write it. */
+export type CompletionRequestInput = z.input<typeof fields>;
 
 export const finishReason = z.enum(['stop', 'length']);
 export type FinishReason = z.infer<typeof finishReason>;

@@ -20,6 +20,7 @@ export const scoreRequest = z
     }),
   })
   .meta({ id: 'ScoreRequest' });
+export type ScoreRequestInput = z.input<typeof scoreRequest>;
 
 export const scoreResource = z
   .object({
@@ -59,6 +60,7 @@ export const predictRequest = z
   })
   .meta({ id: 'PredictRequest' });
 export type PredictRequest = z.output<typeof predictRequest>;
+export type PredictRequestInput = z.input<typeof predictRequest>;
 
 const prediction = z.union([
   z

@@ -97,6 +97,17 @@ export const fileResource = z
 export type FileResource = z.infer<typeof fileResource>;
 export const fileList = listOf(fileResource, 'FileList');
 
+/** The beginning of a file as text. */
+export const filePreview = z
+  .object({
+    id: fileId,
+    object: z.literal('file.preview'),
+    text: z.string().meta({ description: 'What is not UTF-8, and U+0000, becomes U+FFFD.' }),
+    truncated: z.boolean().meta({ description: 'Whether the file goes on.' }),
+  })
+  .meta({ id: 'FilePreview' });
+export type FilePreview = z.infer<typeof filePreview>;
+
 export const jobProgress = z
   .object({
     step: z.int(),
@@ -196,6 +207,7 @@ export const modelImportRequest = z
   })
   .meta({ id: 'ModelImportRequest' });
 export type ModelImportRequest = z.output<typeof modelImportRequest>;
+export type ModelImportRequestInput = z.input<typeof modelImportRequest>;
 
 /** Curves, each step once, with everything that a restart withdrew left out. */
 export const metricsResource = z
@@ -264,6 +276,7 @@ export const keyRequest = z
     limits: keyLimits.prefault({}),
   })
   .meta({ id: 'ApiKeyRequest' });
+export type KeyRequestInput = z.input<typeof keyRequest>;
 
 /** What a job would need, before it is submitted. */
 export const estimateResource = z

@@ -35,6 +35,7 @@ export const sessionRequest = z
   })
   .meta({ id: 'SessionRequest' });
 export type SessionRequest = z.output<typeof sessionRequest>;
+export type SessionRequestInput = z.input<typeof sessionRequest>;
 
 export const sessionResource = z
   .object({
@@ -75,6 +76,7 @@ export const forkRequest = z
   .prefault({})
   .meta({ id: 'ForkRequest' });
 export type ForkRequest = z.output<typeof forkRequest>;
+export type ForkRequestInput = z.input<typeof forkRequest>;
 
 export const snapshotResource = z
   .object({

@@ -39,6 +39,7 @@ export const webhookEndpointRequest = z
   })
   .meta({ id: 'WebhookEndpointRequest' });
 export type WebhookEndpointRequest = z.output<typeof webhookEndpointRequest>;
+export type WebhookEndpointRequestInput = z.input<typeof webhookEndpointRequest>;
 
 export const webhookEndpointChange = z
   .strictObject({
@@ -50,6 +51,7 @@ export const webhookEndpointChange = z
   })
   .meta({ id: 'WebhookEndpointChange', description: 'Only what is given changes.' });
 export type WebhookEndpointChange = z.output<typeof webhookEndpointChange>;
+export type WebhookEndpointChangeInput = z.input<typeof webhookEndpointChange>;
 
 export const webhookEndpointResource = z
   .object({

@@ -1,3 +1,4 @@
+import { filePreview } from '@unfold/contracts';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { ApiContext } from '../context.ts';
@@ -13,15 +14,6 @@ const previewQuery = z.strictObject({
     description: 'How many characters to show.',
   }),
 });
-
-const filePreview = z
-  .object({
-    id: z.string(),
-    object: z.literal('file.preview'),
-    text: z.string().meta({ description: 'What is not UTF-8, and U+0000, becomes U+FFFD.' }),
-    truncated: z.boolean().meta({ description: 'Whether the file goes on.' }),
-  })
-  .meta({ id: 'FilePreview' });
 
 /** The longest UTF-8 sequence. */
 const bytesPerCharacter = 4;
