@@ -4,6 +4,7 @@ FROM node:20.20.2-bookworm AS build
 WORKDIR /app
 # Manifests first: packages are installed again only when one of these changes.
 COPY package.json package-lock.json .npmrc ./
+COPY packages/client/package.json packages/client/
 COPY packages/config/package.json packages/config/
 COPY packages/contracts/package.json packages/contracts/
 COPY packages/kernels/package.json packages/kernels/

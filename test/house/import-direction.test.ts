@@ -108,6 +108,13 @@ describe('the library', () => {
   });
 });
 
+describe('packages/client', () => {
+  it('takes nothing but types from contracts, so that a page loads no schemas', () => {
+    const values = ours(roomNamed('client')).filter(({ typeOnly }) => !typeOnly);
+    expect(values).toEqual([]);
+  });
+});
+
 describe('apps/api', () => {
   it('imports rnn only in its inference folder', () => {
     const outside = ours(roomNamed('api')).filter(

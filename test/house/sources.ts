@@ -61,9 +61,9 @@ export const readRooms = (): Room[] =>
       .map((entry) => readRoom(`${wing}/${entry.name}`)),
   );
 
-/** The package that an import names, or null for a file of the same room or a part of Node. */
+/** The package that an import names, or null for a file of the same room (by its path or its `#name`) or a part of Node. */
 export const packageOf = (from: string): string | null => {
-  if (from.startsWith('.') || from.startsWith('node:')) return null;
+  if (/^(\.|#|node:)/.test(from)) return null;
   const parts = from.split('/');
   return from.startsWith('@') ? parts.slice(0, 2).join('/') : (parts[0] as string);
 };

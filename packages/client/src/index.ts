@@ -1,0 +1,15 @@
+export { UnfoldError, UnreachableError } from './errors.ts';
+export type { CallOptions, CreateOptions } from './http.ts';
+export type { List, PageOptions } from './pages.ts';
+export type { CompletionOptions, Completions } from './resources/completions.ts';
+export type { FileListOptions, Files } from './resources/files.ts';
+export type { EventOptions, JobListOptions, Jobs, MetricsOptions } from './resources/jobs.ts';
+export type { Keys } from './resources/keys.ts';
+export type { Models, PredictOptions, ScoreOptions } from './resources/models.ts';
+export type { SessionListOptions, Sessions, Snapshots } from './resources/sessions.ts';
+export type { Webhooks } from './resources/webhooks.ts';
+export type { FollowOptions } from './streams/follow.ts';
+export type { ConnectionState, StreamOptions } from './streams/reconnect.ts';
+export type { Watch, WatchMessage } from './streams/watch.ts';
+export { Unfold, type UnfoldOptions } from './unfold.ts';
+export type { UploadOptions } from './upload.ts';
