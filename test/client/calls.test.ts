@@ -146,6 +146,11 @@ describe('the client', () => {
     const model = await unfold.models.get('cats');
     expect((await unfold.models.weights('cats')).headers.get('content-type')).toContain('safetensors');
     expect((await unfold.models.score('cats', 'the cat')).data[0]?.tokens).toHaveLength(7);
+    const { units } = await unfold.models.activations('cats', 'the cat', { limit: 2 });
+    expect(units.map(({ values }) => values.length)).toEqual([7, 7]);
+    const spec = smallSpec((await uploaded()).id);
+    expect(await unfold.jobs.estimate(spec)).toMatchObject({ object: 'training.estimate' });
+    expect(await unfold.jobs.preview(spec)).toMatchObject({ object: 'training.preview', kind: 'text' });
     const session = await unfold.sessions.create({ model: 'cats' });
     const snapshot = await unfold.sessions.snapshots(session.id).create();
     const forked = await unfold.sessions.fork(session.id, { snapshot: snapshot.id });

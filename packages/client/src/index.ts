@@ -5,7 +5,7 @@ export type { CompletionOptions, Completions } from './resources/completions.ts'
 export type { FileListOptions, Files } from './resources/files.ts';
 export type { EventOptions, JobListOptions, Jobs, MetricsOptions } from './resources/jobs.ts';
 export type { Keys } from './resources/keys.ts';
-export type { Models, PredictOptions, ScoreOptions } from './resources/models.ts';
+export type { ActivationsOptions, Models, PredictOptions, ScoreOptions } from './resources/models.ts';
 export type { SessionListOptions, Sessions, Snapshots } from './resources/sessions.ts';
 export type { Webhooks } from './resources/webhooks.ts';
 export type { FollowOptions } from './streams/follow.ts';

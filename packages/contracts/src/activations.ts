@@ -31,6 +31,7 @@ export const activationsRequest = z
   })
   .meta({ id: 'ActivationsRequest' });
 export type ActivationsRequest = z.output<typeof activationsRequest>;
+export type ActivationsRequestInput = z.input<typeof activationsRequest>;
 
 export const activationsResource = z
   .object({

@@ -9,6 +9,7 @@ import type {
   JobStatus,
   MetricsResource,
   Page,
+  PreviewResource,
   ResumeRequest,
 } from '@unfold/contracts';
 import { type CallOptions, type CreateOptions, type Http, newIdempotencyKey } from '../http.ts';
@@ -44,6 +45,8 @@ export interface Jobs extends List<JobResource, JobListOptions> {
   resume(id: string, changes?: ResumeRequest, options?: CallOptions): Promise<JobResource>;
   delete(id: string, options?: CallOptions): Promise<DeletedResource>;
   estimate(spec: JobSpecInput, options?: CallOptions): Promise<EstimateResource>;
+  /** What the beginning of the file becomes under the spec: tokens, vocabulary, lengths. */
+  preview(spec: JobSpecInput, options?: CallOptions): Promise<PreviewResource>;
   metrics(id: string, options?: MetricsOptions): Promise<MetricsResource>;
   /** Newest first. */
   checkpoints(id: string, options?: PageOptions): Promise<Page<CheckpointResource>>;
@@ -70,6 +73,8 @@ export const createJobs = (http: Http): Jobs => {
     delete: (id, options) => http.call(at(id), { ...options, method: 'DELETE' }),
     estimate: (spec, options) =>
       http.call(`${path}/estimate`, { ...options, method: 'POST', json: spec, repeatable: true }),
+    preview: (spec, options) =>
+      http.call(`${path}/preview`, { ...options, method: 'POST', json: spec, repeatable: true }),
     metrics: (id, { names, afterStep, points, signal } = {}) =>
       http.call(`${at(id)}/metrics`, {
         query: { names: names?.join(','), after_step: afterStep, points },

@@ -1,4 +1,6 @@
 import type {
+  ActivationsRequestInput,
+  ActivationsResource,
   DeletedResource,
   ModelImportRequestInput,
   ModelResource,
@@ -12,6 +14,7 @@ import { type CallOptions, type CreateOptions, type Http, newIdempotencyKey } fr
 import { type List, listAt, part } from '../pages.ts';
 
 export type ScoreOptions = Omit<ScoreRequestInput, 'input'> & CallOptions;
+export type ActivationsOptions = Omit<ActivationsRequestInput, 'input'> & CallOptions;
 export type PredictOptions = Omit<PredictRequestInput, 'input'> & CallOptions;
 
 /** Models are named by their id, by the id of a checkpoint, or by their name, where the newest wins. */
@@ -24,6 +27,8 @@ export interface Models extends List<ModelResource> {
   weights(model: string, options?: CallOptions): Promise<Response>;
   /** Log-probabilities of texts, in nats. */
   score(model: string, input: ScoreRequestInput['input'], options?: ScoreOptions): Promise<ScoreResource>;
+  /** What the hidden units are over a text: those that vary most, or those that are named. */
+  activations(model: string, input: string, options?: ActivationsOptions): Promise<ActivationsResource>;
   /** What the model makes of one sequence or a list of them, in their order. */
   predict(model: string, input: PredictionInput, options?: PredictOptions): Promise<PredictResource>;
 }
@@ -49,6 +54,7 @@ export const createModels = (http: Http): Models => {
       http.call(path, { method: 'POST', json: request, idempotencyKey, signal }),
     weights: (model, options) => http.send(`${at(model)}/weights`, options),
     score: (model, input, options) => ask(model, 'score', input, options),
+    activations: (model, input, options) => ask(model, 'activations', input, options),
     predict: (model, input, options) => ask(model, 'predict', input, options),
   };
 };
