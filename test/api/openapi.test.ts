@@ -64,6 +64,7 @@ describe('/openapi.json', () => {
         'GET /health',
         'GET /ready',
         'GET /metrics',
+        'GET /v1/system',
         'POST /v1/files',
         'GET /v1/files',
         'GET /v1/files/{id}',

@@ -25,6 +25,7 @@ export type { Task } from './spec/tasks.ts';
 export type { TeacherForcingOptions } from './spec/teacher-forcing.ts';
 export type { TextOptions } from './spec/text-options.ts';
 export type { TrainingOptions } from './spec/training-options.ts';
+export * from './system.ts';
 export * from './text.ts';
 export * from './validation.ts';
 export * from './webhooks.ts';

@@ -289,7 +289,28 @@ export const estimateResource = z
     checkpoint_bytes: z.int(),
     steps_per_epoch: z.int(),
     total_steps: z.int(),
+    tokens: z
+      .int()
+      .meta({ description: 'Tokens or time steps that will be trained on, of all epochs together.' }),
     vocabulary_size: z.int().meta({ description: 'Exact for bytes; an upper bound otherwise.' }),
+    seconds: z.number().nullable().meta({
+      description:
+        'How long a worker is going to train, by `measured_on`; null: nothing like it has been trained here.',
+    }),
+    measured_on: z
+      .object({
+        job_id: jobId,
+        engine: z.string().nullable(),
+        device: z.string().nullable(),
+        tokens_per_second: z.number(),
+      })
+      .nullable()
+      .meta({
+        description:
+          'The job that `seconds` is told from: of the newest 100 of yours that have finished, the one with the same cell, and the same `engine` ' +
+          'if the spec names one, whose number of parameters and batch size are closest, within a factor of 8. Its speed is taken to be in inverse ' +
+          'proportion to its parameters.',
+      }),
   })
   .meta({ id: 'Estimate' });
 export type EstimateResource = z.infer<typeof estimateResource>;

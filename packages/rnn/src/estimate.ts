@@ -104,6 +104,8 @@ interface BatchSize {
 }
 interface Batches extends BatchSize {
   perEpoch: number;
+  /** Time steps that an epoch trains on. */
+  tokens: number;
   /** Sequences of the smallest batch; null for a text, whose tokens are but guessed. */
   fewest: number | null;
 }
@@ -118,6 +120,7 @@ const planBatches = (spec: JobSpec, size: TextSize, data: DataSummary | null): B
       lanes,
       steps: bptt.window ?? sequence_length,
       perEpoch: windows,
+      tokens: lanes * windows * sequence_length,
       fewest: data === null ? null : lanes,
     };
   }
@@ -129,6 +132,7 @@ const planBatches = (spec: JobSpec, size: TextSize, data: DataSummary | null): B
     // A sequence's beginning or end is one step more.
     steps: Math.min(bptt.window ?? Number.POSITIVE_INFINITY, data.longest + 1),
     perEpoch: Math.ceil(records / batch_size),
+    tokens: Math.round((data.steps * records) / data.records),
     fewest: fewestRecords(records, batch_size),
   };
 };
@@ -165,17 +169,16 @@ const activationCount = (
   return steps * lanes * perToken + outputs * output.size;
 };
 
+/** What a job would need, whatever it is trained on. */
+export type TrainingNeeds = Omit<EstimateResource, 'seconds' | 'measured_on'>;
+
 /**
  * What a job would need, by arithmetic alone. Exact where the vocabulary is known (bytes, labels, lists of tokens, numbers); words are
  * counted by a rule of thumb.
  * @param data what `checkData` found; null for an endless text
  * @throws UnfoldError `text_too_short`; `impossible_with_data` naming an option that the data has no meaning for
  */
-export const estimate = (
-  spec: JobSpec,
-  size: TextSize,
-  data: DataSummary | null = null,
-): EstimateResource => {
+export const estimate = (spec: JobSpec, size: TextSize, data: DataSummary | null = null): TrainingNeeds => {
   const { model, training } = spec;
   const plan = planBatches(spec, size, data);
   expectDataFit(spec, data === null ? textPlaces : placesOf(data), plan.fewest);
@@ -192,6 +195,10 @@ export const estimate = (
     port?.kind === 'tokens' ? port.size : 0,
   );
   const headerBytes = 8192 + 12 * Math.max(...names);
+  const totalSteps = Math.min(
+    training.max_steps ?? Number.POSITIVE_INFINITY,
+    training.epochs * plan.perEpoch,
+  );
   return {
     object: 'training.estimate',
     parameters,
@@ -199,7 +206,8 @@ export const estimate = (
     checkpoint_bytes:
       4 * ((1 + slots) * parameters + buffers + (carries ? plan.lanes * perLane : 0)) + headerBytes,
     steps_per_epoch: plan.perEpoch,
-    total_steps: Math.min(training.max_steps ?? Number.POSITIVE_INFINITY, training.epochs * plan.perEpoch),
+    total_steps: totalSteps,
+    tokens: Math.round((plan.tokens * totalSteps) / plan.perEpoch),
     vocabulary_size: shape.output.size,
   };
 };

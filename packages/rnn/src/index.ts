@@ -15,7 +15,7 @@ export { type DataPreview, previewData } from './data/preview/data-preview.ts';
 export { checkData, type DataCheckRequest, type DataSummary } from './data/records/check-data.ts';
 export { dataLimits } from './data/records/data-limits.ts';
 export { type DataPlaces, type Place, placesOf, textPlaces } from './data/records/places.ts';
-export { estimate, type TextSize } from './estimate.ts';
+export { estimate, type TextSize, type TrainingNeeds } from './estimate.ts';
 export type { ActivationOptions, Activations } from './generation/activations.ts';
 export type { Logprobs } from './generation/choice-text.ts';
 export type { Completion } from './generation/completion.ts';

@@ -15,5 +15,6 @@ export { isSameProcess, processStart } from './process-identity.ts';
 export type * from './repositories.ts';
 export type * from './sessions/sessions.ts';
 export { openStore, type Store, type StoreOptions } from './store.ts';
+export type * from './system/system-repository.ts';
 export type * from './webhooks/webhooks.ts';
 export type * from './workers/worker-repository.ts';

@@ -20,6 +20,7 @@ import type {
 } from './repositories.ts';
 import { createSessionRepository } from './sessions/session-repository.ts';
 import type { SessionLimits, SessionRepository } from './sessions/sessions.ts';
+import { createSystemRepository, type SystemRepository } from './system/system-repository.ts';
 import { createSecretBox } from './webhooks/secret-box.ts';
 import { createWebhookRepository, type WebhookRepository } from './webhooks/webhooks.ts';
 import { createWorkerRepository, type WorkerRepository } from './workers/worker-repository.ts';
@@ -51,6 +52,7 @@ export interface Store {
   webhooks: WebhookRepository;
   sessions: SessionRepository;
   workers: WorkerRepository;
+  system: SystemRepository;
   artifacts: ArtifactStore;
   /**
    * The stored answer of an earlier request with this key, or null. For routes that check a request before they
@@ -94,6 +96,7 @@ export const openStore = async ({
     webhooks: createWebhookRepository(database, createSecretBox(encryptionKey)),
     sessions: createSessionRepository(database, sessionLimits),
     workers: createWorkerRepository(database),
+    system: createSystemRepository(database, artifactsDir),
     artifacts,
     replay: (project, idempotency) => replay(database, project, idempotency),
     ping: () =>

@@ -1,5 +1,6 @@
 import type { EstimateResource, JobSpec } from '@unfold/contracts';
-import { type DataSummary, estimate } from '@unfold/rnn';
+import { type DataSummary, estimate, type TrainingNeeds } from '@unfold/rnn';
+import type { MeasuredSpeed } from '@unfold/store';
 
 /**
  * What a job would need, by arithmetic alone: nothing is read and nothing allocated.
@@ -9,15 +10,31 @@ export const estimateTraining = (
   spec: JobSpec,
   file: { characters: number | null; bytes: number },
   data: DataSummary | null,
-): EstimateResource => {
-  const needs = estimate(spec, { characters: file.characters ?? file.bytes, bytes: file.bytes }, data);
+): TrainingNeeds => estimate(spec, { characters: file.characters ?? file.bytes, bytes: file.bytes }, data);
+
+/** Beyond this factor in size a network's speed says little about another's. */
+const widestLikeness = 8;
+
+const distance = (a: number, b: number): number => Math.abs(Math.log(a / b));
+
+/** How long the closest of earlier jobs makes a job like it; the speed of training is about inverse to the number of parameters. */
+export const estimateTime = (
+  needs: TrainingNeeds,
+  { training }: JobSpec,
+  speeds: readonly MeasuredSpeed[],
+): Pick<EstimateResource, 'seconds' | 'measured_on'> => {
+  const near = speeds
+    .map((speed) => ({
+      speed,
+      parameters: distance(speed.parameters, needs.parameters),
+      batch: distance(speed.batch_size, training.batch_size),
+    }))
+    .filter(({ parameters, batch }) => Math.max(parameters, batch) <= Math.log(widestLikeness))
+    .sort((a, b) => a.parameters + a.batch - b.parameters - b.batch)[0]?.speed;
+  if (near === undefined) return { seconds: null, measured_on: null };
+  const { job_id, engine, device, tokens_per_second } = near;
   return {
-    object: 'training.estimate',
-    parameters: needs.parameters,
-    memory_bytes: needs.memory_bytes,
-    checkpoint_bytes: needs.checkpoint_bytes,
-    steps_per_epoch: needs.steps_per_epoch,
-    total_steps: needs.total_steps,
-    vocabulary_size: needs.vocabulary_size,
+    seconds: (needs.tokens * needs.parameters) / (near.parameters * tokens_per_second),
+    measured_on: { job_id, engine, device, tokens_per_second },
   };
 };

@@ -1,5 +1,6 @@
 import type { Config } from '@unfold/config';
-import { type ErrorCode, type EstimateResource, type JobSpec, UnfoldError } from '@unfold/contracts';
+import { type ErrorCode, type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { TrainingNeeds } from '@unfold/rnn';
 import type { LocatedFile, LocatedModel } from '@unfold/store';
 import type { ApiContext } from '../context.ts';
 import type { CheckedFile, DataSummary } from '../inference/data-checks.ts';
@@ -54,7 +55,7 @@ const requireValidation = (file: LocatedFile, spec: JobSpec): void => {
     );
 };
 
-const requireWithinLimits = (spec: JobSpec, estimate: EstimateResource, { limits }: Config): void => {
+const requireWithinLimits = (spec: JobSpec, estimate: TrainingNeeds, { limits }: Config): void => {
   if (spec.training.sequence_length > limits.sequenceLength)
     throw new UnfoldError(
       'limit_exceeded',
@@ -118,7 +119,7 @@ export const admitJob = async (
   context: Admission,
   project: string,
   spec: JobSpec,
-): Promise<{ estimate: EstimateResource; start: LocatedModel | null }> => {
+): Promise<{ estimate: TrainingNeeds; start: LocatedModel | null }> => {
   const { store, config, files } = context;
   const file = await files.find(project, spec.file, 'file');
   requireText(file, spec, 'file');

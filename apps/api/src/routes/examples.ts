@@ -1,4 +1,5 @@
 import {
+  type EstimateResource,
   type FineTuningCheckpoint,
   type FineTuningEvent,
   type FineTuningJob,
@@ -98,8 +99,16 @@ export const estimateExample = {
   checkpoint_bytes: 1_607_820,
   steps_per_epoch: 532,
   total_steps: 1064,
+  tokens: 2_179_072,
   vocabulary_size: 97,
-};
+  seconds: 21.4,
+  measured_on: {
+    job_id: exampleIds.job,
+    engine: 'native',
+    device: 'cpu',
+    tokens_per_second: 101_825,
+  },
+} satisfies EstimateResource;
 
 export const previewExample = {
   object: 'training.preview',

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
+import { estimateTime } from '../inference/estimate-training.ts';
 import { admissionErrors, admitJob, requireText } from '../jobs/admission.ts';
 import { estimateExample, jobRequestExample, previewExample } from './examples.ts';
 
@@ -10,7 +11,8 @@ type SpecCall = Call<{ body: JobSpec }>;
 
 const estimateJob = async ({ context, project, body }: SpecCall) => {
   const { estimate } = await admitJob(context, project, body);
-  return estimate;
+  const wanted = { cell: body.model.cell, engine: body.engine === 'auto' ? null : body.engine };
+  return { ...estimate, ...estimateTime(estimate, body, await context.store.system.speeds(project, wanted)) };
 };
 
 const previewJob = async ({ context, project, body, reply }: SpecCall) => {
@@ -29,7 +31,8 @@ export const registerJobEstimateRoutes = (app: FastifyInstance, context: ApiCont
     scope: 'read',
     tag: 'Jobs',
     summary: 'Estimate a job',
-    description: 'What a job would need, without posting it. Takes the same body and gives the same errors.',
+    description:
+      'What a job would need, without posting it: memory by arithmetic, time by what earlier jobs took. Takes the same body and gives the same errors.',
     body: jobSpec,
     response: { 200: estimateResource },
     errors: ['contradictory_options', ...admissionErrors],

@@ -22,6 +22,7 @@ import { registerSessionStateRoute } from './session-state.ts';
 import { registerSessionRoutes } from './sessions.ts';
 import { registerSnapshotRoutes } from './snapshots.ts';
 import { registerStreamSocket } from './stream-socket.ts';
+import { registerSystemRoute } from './system.ts';
 import { registerWebhookDeliveryRoutes } from './webhook-deliveries.ts';
 import { registerWebhookEndpointRoutes } from './webhook-endpoints.ts';
 import { registerWorkerRoutes } from './workers.ts';
@@ -51,6 +52,7 @@ const all = [
   registerSessionStateRoute,
   registerWorkerRoutes,
   registerKeyRoutes,
+  registerSystemRoute,
   registerServiceRoutes,
 ];
 

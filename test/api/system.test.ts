@@ -1,0 +1,89 @@
+import { estimateResource, systemResource } from '@unfold/contracts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import {
+  type Api,
+  append,
+  claim,
+  expectError,
+  sampleText,
+  smallSpec,
+  startApi,
+  submit,
+  upload,
+} from './support.ts';
+
+let api: Api;
+beforeAll(async () => {
+  api = await startApi({ limits: { sequenceLength: 20 } });
+});
+afterAll(async () => api.stop());
+
+const system = async () => systemResource.parse((await api.request.get('/v1/system')).body);
+
+/** A job that was trained at some speed, as far as the store can tell. */
+const trainedAt = async (tokensPerSecond: number, parameters: number): Promise<string> => {
+  const { id } = await submit(api);
+  const owner = await claim(api, id);
+  for (const [step, values] of [
+    [1, { tokens_per_second: 1 }],
+    [2, { tokens_per_second: tokensPerSecond }],
+    [3, { validation_loss: 2 }],
+  ] as const)
+    await append(api, owner, [{ type: 'metric', step, attempt: 1, values }]);
+  const weights = await api.store.artifacts.write(`jobs/${id}/weights`, new Uint8Array(100));
+  await api.store.jobs.finish(owner, {
+    type: 'succeeded',
+    checkpoint_id: null,
+    parameters,
+    vocabulary_size: 30,
+    weights,
+  });
+  return id;
+};
+
+it('GET /v1/system counts what the project keeps and has to do', async () => {
+  const before = await system();
+  expect(before).toMatchObject({ project: 'default', scopes: ['read', 'train', 'infer', 'admin'] });
+  expect(before.limits.sequence_length).toBe(20);
+  expect(before.database_bytes).toBeGreaterThan(0);
+  const job = await submit(api);
+  const after = await system();
+  expect(after.storage.files).toEqual({
+    count: before.storage.files.count + 1,
+    bytes: before.storage.files.bytes + sampleText.length,
+  });
+  expect(after.disk!.free_bytes).toBeGreaterThan(0);
+  expect(after.jobs).toEqual({ ...before.jobs, queued: before.jobs.queued + 1 });
+  expect(after.queue.waiting).toBe(before.queue.waiting + 1);
+  await api.request.post(`/v1/jobs/${job.id}/cancel`);
+});
+
+it('an estimate tells the time from the closest of the jobs that were trained, or nothing', async () => {
+  const spec = smallSpec(await upload(api));
+  const ask = async (change: object = {}) => {
+    const answer = await api.request.post('/v1/jobs/estimate').send({ ...spec, ...change });
+    expect(answer.status).toBe(200);
+    return estimateResource.parse(answer.body);
+  };
+  const first = await ask();
+  expect(first).toMatchObject({ tokens: 4 * 2 * 16, seconds: null, measured_on: null });
+
+  await trainedAt(50, 100 * first.parameters);
+  expect((await ask()).seconds).toBeNull();
+  const half = await trainedAt(4000, 2 * first.parameters);
+  const told = await ask();
+  expect(told.seconds).toBeCloseTo(first.tokens / 8000, 8);
+  expect(told.measured_on).toMatchObject({ job_id: half, engine: 'reference', tokens_per_second: 4000 });
+  const same = await trainedAt(6000, first.parameters);
+  expect((await ask()).measured_on!.job_id).toBe(same);
+
+  expect((await ask({ engine: 'native' })).seconds).toBeNull();
+  expect((await ask({ model: { cell: 'lstm', hidden_size: 8 } })).seconds).toBeNull();
+  const wrong = { ...spec, training: { batch_size: 0 } };
+  expectError(
+    await api.request.post('/v1/jobs/estimate').send(wrong),
+    400,
+    'invalid_value',
+    'training.batch_size',
+  );
+});
