@@ -1,4 +1,4 @@
-import type { DeviceResource, WorkerResource } from '@unfold/contracts';
+import type { DeviceResource, SystemResource, WorkerResource } from '@unfold/contracts';
 import { type CallOptions, createHttp, type HttpOptions } from './http.ts';
 import { type List, listAt } from './pages.ts';
 import { type Completions, createCompletions } from './resources/completions.ts';
@@ -31,6 +31,8 @@ export class Unfold {
   readonly workers: List<WorkerResource>;
   /** What they compute on. */
   readonly devices: List<DeviceResource>;
+  /** What the service keeps and has to do. */
+  readonly system: (options?: CallOptions) => Promise<SystemResource>;
   /** Whether the API is alive. */
   readonly health: (options?: CallOptions) => Promise<{ status: 'ok' }>;
   /** Whether it can serve: its database and its queue are there. */
@@ -50,6 +52,7 @@ export class Unfold {
     this.webhooks = createWebhooks(http);
     this.workers = listAt(http, '/v1/workers');
     this.devices = listAt(http, '/v1/devices');
+    this.system = (call) => http.call('/v1/system', call);
     this.health = (call) => http.call('/health', call);
     this.ready = (call) => http.call('/ready', call);
     this.watch = (stream) => createWatch(http, stream);
