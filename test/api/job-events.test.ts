@@ -1,4 +1,4 @@
-import { checkpointResource, frame, metricsResource } from '@unfold/contracts';
+import { checkpointResource, type Frame, frame, metricsResource } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, append, claim, expectError, metric, queueKinds, startApi, submit } from './support.ts';
 
@@ -59,7 +59,19 @@ describe.each(queueKinds)('the event log, with the queue on %s', (queue) => {
 
   it('gives curves, each step once, and checkpoints', async () => {
     const metrics = metricsResource.parse((await api.request.get(`/v1/jobs/${job}/metrics?names=loss`)).body);
-    expect(metrics).toEqual({ job_id: job, steps: [1, 2], series: { loss: [3, 1.5] }, downsampled: false });
+    const log = await api.request.get(`/v1/jobs/${job}/events?limit=1000`);
+    expect(metrics).toEqual({
+      job_id: job,
+      steps: [1, 2],
+      series: { loss: [3, 1.5] },
+      downsampled: false,
+      // Whoever follows after it has every frame.
+      seq: log.body.data.at(-1).seq,
+    });
+    const timed = metricsResource.parse((await api.request.get(`/v1/jobs/${job}/metrics?times=true`)).body);
+    const told = log.body.data.filter(({ type }: Frame) => type === 'metric');
+    expect(timed.times).toEqual(told.map(({ at }: Frame) => Date.parse(at)));
+    expectError(await api.request.get(`/v1/jobs/${job}/metrics?times=1`), 400, 'invalid_value', 'times');
     const later = await api.request.get(`/v1/jobs/${job}/metrics?after_step=1`);
     expect(later.body.steps).toEqual([2]);
     const file = await api.store.artifacts.write(`jobs/${job}/2.safetensors`, Buffer.from('weights'));

@@ -243,12 +243,14 @@ describe('curves', () => {
       steps: [10, 20, 30, 40],
       series: { loss: [4, 3, 2.5, null], validation_loss: [null, null, 2, null] },
       downsampled: false,
+      seq: expect.any(Number),
     });
     expect(await store.events.metrics(id, { names: ['validation_loss'], after_step: 10 })).toEqual({
       job_id: id,
       steps: [30],
       series: { validation_loss: [2] },
       downsampled: false,
+      seq: expect.any(Number),
     });
   });
 });

@@ -12,7 +12,7 @@ export interface CreateOptions extends CallOptions {
 }
 
 /** A value of a query; nested ones become `name[key]=value`. */
-export type Query = Record<string, string | number | undefined | null | Record<string, string>>;
+export type Query = Record<string, string | number | boolean | undefined | null | Record<string, string>>;
 
 export interface CallRequest extends CallOptions {
   method?: 'GET' | 'POST' | 'DELETE';

@@ -215,7 +215,15 @@ export const metricsResource = z
     job_id: jobId,
     steps: z.array(z.int()),
     series: z.record(z.string(), z.array(z.number().nullable())),
+    times: z
+      .array(z.int())
+      .optional()
+      .meta({ description: 'When each point was told, in Unix milliseconds; only when `times` asks.' }),
     downsampled: z.boolean(),
+    seq: z.int().meta({
+      description:
+        'The curves hold every frame up to this one: follow a socket after it, and there is no gap.',
+    }),
   })
   .meta({ id: 'Metrics' });
 export type MetricsResource = z.infer<typeof metricsResource>;

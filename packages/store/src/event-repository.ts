@@ -70,14 +70,19 @@ export const createEventRepository = (database: Database): EventRepository => ({
 
   metrics: (job_id, query = {}) =>
     database.run(async (queries) => {
-      const rows = await queries.$queryRaw<{ step: number; values: Record<string, number | null> }[]>`
-        SELECT e.step, e.body->'values' AS values FROM events e
+      // Read before the points: what comes between is among them, and harmless when a reader hears of it again.
+      const [head] = await queries.$queryRaw<{ seq: number }[]>`
+        SELECT next_seq - 1 AS seq FROM job_heads WHERE job_id = ${job_id}`;
+      const rows = await queries.$queryRaw<
+        { step: number; values: Record<string, number | null>; at: Date }[]
+      >`
+        SELECT e.step, e.at, e.body->'values' AS values FROM events e
         WHERE e.job_id = ${job_id} AND e.type = 'metric' AND e.step > ${bounded(query.after_step ?? -1)}::int
           AND NOT EXISTS (
             SELECT 1 FROM events r
             WHERE r.job_id = ${job_id} AND r.type = 'restart' AND r.seq > e.seq
               AND (r.body->>'from_step')::int < e.step)
         ORDER BY e.step, e.seq`;
-      return toMetrics(job_id, rows, query);
+      return toMetrics(job_id, rows, query, head?.seq ?? 0);
     }),
 });

@@ -4,17 +4,17 @@ import { toMetrics } from './metrics.ts';
 const rows = Array.from({ length: 1000 }, (_, i) => {
   const values: Record<string, number> =
     i % 100 === 99 ? { loss: i, validation_loss: i } : { loss: i, learning_rate: 1 };
-  return { step: i + 1, values };
+  return { step: i + 1, values, at: new Date(1000 * i) };
 });
 
 describe('curves', () => {
   it('are whole unless fewer points are asked for', () => {
-    expect(toMetrics('job', rows, {})).toMatchObject({ downsampled: false, steps: { length: 1000 } });
-    expect(toMetrics('job', rows, { points: 1000 }).downsampled).toBe(false);
+    expect(toMetrics('job', rows, {}, 9)).toMatchObject({ downsampled: false, steps: { length: 1000 } });
+    expect(toMetrics('job', rows, { points: 1000 }, 9).downsampled).toBe(false);
   });
 
   it.each([1, 2, 3, 10, 100, 999])('are thinned out to at most %i points, all real, and say so', (points) => {
-    const { steps, series, downsampled } = toMetrics('job', rows, { points });
+    const { steps, series, downsampled } = toMetrics('job', rows, { points }, 9);
     expect(downsampled).toBe(true);
     expect(steps.length).toBe(points);
     expect(steps).toEqual([...new Set(steps)].sort((a, b) => a - b));
@@ -22,21 +22,22 @@ describe('curves', () => {
   });
 
   it('keep a rare name among a thousand of another', () => {
-    const { series } = toMetrics('job', rows, { points: 50 });
+    const { series } = toMetrics('job', rows, { points: 50 }, 9);
     expect(series.validation_loss?.filter((value) => value !== null)).toHaveLength(10);
   });
 
   it.each([2, 3, 7, 50])('keep their first and last step among %i points, whatever the names', (points) => {
     const every10 = Array.from({ length: 15 }, (_, i): (typeof rows)[number] => ({
       step: 10 * (i + 1),
+      at: new Date(0),
       values: i === 13 ? { validation_loss: 1 } : { loss: i },
     }));
     for (const query of [{ points }, { points, names: ['loss', 'validation_loss'] }]) {
-      const { steps } = toMetrics('job', every10, query);
+      const { steps } = toMetrics('job', every10, query, 9);
       expect([steps[0], steps.at(-1)]).toEqual([10, 150]);
       expect(steps).toHaveLength(Math.min(points, 15));
     }
-    const { steps } = toMetrics('job', rows, { points });
+    const { steps } = toMetrics('job', rows, { points }, 9);
     expect([steps[0], steps.at(-1)]).toEqual([1, 1000]);
   });
 
@@ -44,14 +45,22 @@ describe('curves', () => {
     const uneven = [...Array.from({ length: 100 }, (_, i) => i + 1), ...[200, 300, 400, 500, 600]];
     const { steps } = toMetrics(
       'job',
-      uneven.map((step) => ({ step, values: { loss: step } })),
+      uneven.map((step) => ({ step, values: { loss: step }, at: new Date(0) })),
       { points: 7 },
+      9,
     );
     expect(steps).toEqual([1, 100, 200, 300, 400, 500, 600]);
   });
 
+  it('tell when each point was told where that is asked for, and up to which frame they go', () => {
+    expect(toMetrics('job', rows, {}, 9)).not.toHaveProperty('times');
+    const { steps, times, seq } = toMetrics('job', rows, { points: 10, times: true }, 9);
+    expect(times).toEqual(steps.map((step) => 1000 * (step - 1)));
+    expect(seq).toBe(9);
+  });
+
   it('hold the names that were asked for, in that order, also those that never came', () => {
-    const { series, steps } = toMetrics('job', rows, { names: ['accuracy', 'validation_loss'] });
+    const { series, steps } = toMetrics('job', rows, { names: ['accuracy', 'validation_loss'] }, 9);
     expect(Object.keys(series)).toEqual(['accuracy', 'validation_loss']);
     expect(steps).toHaveLength(10);
     expect(series.accuracy).toEqual(steps.map(() => null));

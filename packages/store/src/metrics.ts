@@ -4,19 +4,21 @@ import type { MetricsQuery } from './repositories.ts';
 interface Point {
   step: number;
   values: Record<string, number | null>;
+  /** When it was appended. */
+  at: Date;
 }
 
 /** Points of the same step as one; of two values of a name the later stands. `rows` are in order of step. */
 const mergeSteps = (rows: readonly Point[], names: ReadonlySet<string> | null): Point[] => {
   const merged: Point[] = [];
-  for (const { step, values } of rows) {
+  for (const { step, values, at } of rows) {
     const wanted = names
       ? Object.fromEntries(Object.entries(values).filter(([name]) => names.has(name)))
       : values;
     if (Object.keys(wanted).length === 0) continue;
     const last = merged.at(-1);
     if (last?.step === step) Object.assign(last.values, wanted);
-    else merged.push({ step, values: { ...wanted } });
+    else merged.push({ step, values: { ...wanted }, at });
   }
   return merged;
 };
@@ -80,8 +82,13 @@ const thinOut = (points: readonly Point[], count: number): Point[] => {
   return [...chosen, ...spread(free, count - chosen.size)].sort((a, b) => a.step - b.step);
 };
 
-/** Curves over the union of their steps; where a name has no value at a step, null. */
-export const toMetrics = (job_id: string, rows: readonly Point[], query: MetricsQuery): MetricsResource => {
+/** Curves over the union of their steps; where a name has no value at a step, null. @param seq the last frame that `rows` surely hold */
+export const toMetrics = (
+  job_id: string,
+  rows: readonly Point[],
+  query: MetricsQuery,
+  seq: number,
+): MetricsResource => {
   const names = query.names && query.names.length > 0 ? new Set(query.names) : null;
   const all = mergeSteps(rows, names);
   const downsampled = query.points !== undefined && all.length > query.points;
@@ -93,6 +100,8 @@ export const toMetrics = (job_id: string, rows: readonly Point[], query: Metrics
     series: Object.fromEntries(
       [...present].map((name) => [name, points.map(({ values }) => values[name] ?? null)]),
     ),
+    ...(query.times && { times: points.map(({ at }) => at.getTime()) }),
     downsampled,
+    seq,
   };
 };

@@ -185,6 +185,8 @@ export interface MetricsQuery {
   after_step?: number | undefined;
   /** At most this many points; more are thinned out, and `downsampled` says so. */
   points?: number | undefined;
+  /** Whether to tell when each point was appended. */
+  times?: boolean | undefined;
 }
 
 export interface JobHead {

@@ -146,6 +146,7 @@ export const metricsExample = {
   steps: [10, 20],
   series: { loss: [3.91, 3.12] },
   downsampled: false,
+  seq: 5,
 };
 
 export const checkpointExample = {

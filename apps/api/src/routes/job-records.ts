@@ -21,6 +21,11 @@ const metricsQuery = z.strictObject({
     description:
       'Thin the curve out to at most so many points, evenly over the steps: the first and the last stay, and up to half go to names with few points. `downsampled` says whether that happened.',
   }),
+  times: z
+    .enum(['true', 'false'])
+    .transform((text) => text === 'true')
+    .optional()
+    .meta({ description: 'Also tell when each point was told: `times`, in Unix milliseconds.' }),
 });
 
 const getMetrics = async ({
@@ -52,7 +57,7 @@ export const registerJobRecordRoutes = (app: FastifyInstance, context: ApiContex
     tag: 'Jobs',
     summary: 'Get the curves of a job',
     description:
-      'Each step once, without what a restart withdrew. A series holds null where it has no value.',
+      'Each step once, without what a restart withdrew. A series holds null where it has no value. A socket that is followed after `seq` goes on where the curves end: merge by step what it tells, and drop points where a `restart` says so.',
     params: jobParams,
     query: metricsQuery,
     response: { 200: metricsResource },

@@ -28,6 +28,8 @@ export interface MetricsOptions extends CallOptions {
   afterStep?: number | undefined;
   /** Thins each curve out to at most so many points. */
   points?: number | undefined;
+  /** Also when each point was told. */
+  times?: boolean | undefined;
 }
 
 export interface EventOptions extends CallOptions {
@@ -75,9 +77,9 @@ export const createJobs = (http: Http): Jobs => {
       http.call(`${path}/estimate`, { ...options, method: 'POST', json: spec, repeatable: true }),
     preview: (spec, options) =>
       http.call(`${path}/preview`, { ...options, method: 'POST', json: spec, repeatable: true }),
-    metrics: (id, { names, afterStep, points, signal } = {}) =>
+    metrics: (id, { names, afterStep, points, times, signal } = {}) =>
       http.call(`${at(id)}/metrics`, {
-        query: { names: names?.join(','), after_step: afterStep, points },
+        query: { names: names?.join(','), after_step: afterStep, points, times },
         signal,
       }),
     checkpoints: (id, options) => listAt<CheckpointResource>(http, `${at(id)}/checkpoints`).list(options),
