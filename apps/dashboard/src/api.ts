@@ -1,3 +1,4 @@
+import { Unfold } from '@unfold/client';
 import { createExternal, useExternal } from './external.ts';
 
 const storageKey = 'unfold.key';
@@ -15,13 +16,26 @@ const storedKey = (): string | null => {
 export const keyWanted = createExternal<{ refused: boolean } | null>(null);
 
 interface Access {
+  client: Unfold;
   /** The key that it sends, for what goes past the client: a download, a request on leaving the page. */
   apiKey: string | null;
   /** Grows with each key: what was asked with another one is asked anew. */
   generation: number;
 }
 
-const open = (apiKey: string | null, generation: number): Access => ({ apiKey, generation });
+const open = (apiKey: string | null, generation: number): Access => {
+  const watchfulFetch: typeof fetch = async (input, init) => {
+    const answer = await fetch(input, init);
+    if (answer.status === 401 && access.get().generation === generation)
+      keyWanted.set({ refused: apiKey !== null });
+    return answer;
+  };
+  return {
+    client: new Unfold({ baseUrl: '', fetch: watchfulFetch, ...(apiKey !== null && { apiKey }) }),
+    apiKey,
+    generation,
+  };
+};
 
 const access = createExternal<Access>(open(storedKey(), 0));
 
