@@ -2,11 +2,12 @@ import type { Backend } from './backend.ts';
 import { NativeUnavailableError } from './native/addon.ts';
 import { createNative, type NativeOptions } from './native/native-backend.ts';
 import { createReference } from './reference/reference-backend.ts';
+import type { WebgpuOptions } from './webgpu/options.ts';
 
 /** Engines by name; `auto` is the fastest that works on this machine's processor. */
 export type BackendName = 'auto' | 'native' | 'reference' | 'tfjs' | 'webgpu';
 
-export interface BackendOptions extends NativeOptions {
+export interface BackendOptions extends NativeOptions, WebgpuOptions {
   /** Receives what there is to say about a missing or broken engine, once per process. Default: `process.emitWarning`. */
   readonly warn?: (message: string) => void;
 }
@@ -42,7 +43,7 @@ async function createTensorFlow(options: BackendOptions): Promise<Backend> {
 async function createGpu(options: BackendOptions): Promise<Backend> {
   expectFloat32('webgpu', options);
   const { createWebgpu } = await import('./webgpu/webgpu-backend.ts');
-  return createWebgpu();
+  return createWebgpu(options);
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { Backend } from '../backend.ts';
 import { checkDenseBackward, checkDenseForward, checkMatmul } from '../checks/products.ts';
-import { addColumnSums, addOuterProduct, multiply } from './product.ts';
+import { addOuterProduct, multiply } from './product.ts';
 import type { Recorder } from './recorder.ts';
 import type { Scratch } from './scratch.ts';
+import { addColumnSums } from './sums.ts';
 import type { Tensors } from './tensors.ts';
 
 /** Matrix products and dense layers. */

@@ -1,10 +1,11 @@
 import type { RecurrentBackward } from '../backend.ts';
 import { type CheckedBackward, checkBackward } from '../checks/recurrent.ts';
-import { type BackwardReal, backward, wholeBackward } from './cell-shaders.ts';
+import { type BackwardReal, backward } from './cell-backward.ts';
 import { copy, fill } from './elementwise.ts';
 import { gridFor } from './grid.ts';
 import { type Place, part } from './heap.ts';
-import { addColumnSums, addOuterProduct, type Columns, multiply } from './product.ts';
+import { addOuterProduct, multiply } from './product.ts';
+import { fusedBackwardThroughTime, recurrenceOf } from './recurrence.ts';
 import {
   createPass,
   frameNumbers,
@@ -15,6 +16,7 @@ import {
 } from './recurrent-pass.ts';
 import { copyColumns } from './rows.ts';
 import { scatterAdd } from './scatter.ts';
+import { addColumnSums, type Columns } from './sums.ts';
 import type { Tensors } from './tensors.ts';
 
 const tail = (place: Place, from: number) => part(place, from, place.length - from);
@@ -92,6 +94,7 @@ function throughTime(
       dh_final: dhT,
       dc_final: dcT,
       previous: t > 0 ? stepOf(output, t - 1, N, H) : room.first,
+      output: null,
       cells_before: isLstm ? stepOf(room.cells, t, N, H) : null,
       peephole: layer.peephole ? weights.peephole : null,
       inner: pass.cells && stepOf(pass.cells.values, t, N, H),
@@ -102,7 +105,7 @@ function throughTime(
       fresh_cells: left.fresh && stepOf(left.fresh, t, N, H),
       d_source: dSource,
     };
-    const numbers = frameNumbers(pass, t);
+    const numbers = { ...frameNumbers(pass, t), count: N * H };
     const run = (kernel: (typeof backward)[keyof typeof backward], changed: Partial<typeof reals> = {}) =>
       recorder.dispatch(kernel, { reals: { ...reals, ...changed }, ints, numbers }, gridFor(N * H));
     if (pass.cells) {
@@ -110,7 +113,7 @@ function throughTime(
       const dInside = { place: reals.d_inner!, row: H, shiftFrom: H, shift: 0 };
       normalizeBackward(workshop, pass, pass.cells, left.dCells!, dInside, t, 1, 0);
       run(backward.lstmSecond, { d_inner: stepOf(left.dCells!, t, N, H) });
-    } else run(isBefore ? backward.gruBefore : wholeBackward[cell.kind]);
+    } else run(isBefore ? backward.gruBefore : backward[cell.kind]);
     for (let range = cell.hidden.length - 1; range >= 0; range--) {
       const { column, row, count, source } = cell.hidden[range]!;
       let a = { place: tail(gates, column * H), row: width, column: 1 };
@@ -263,7 +266,9 @@ export function recurrentBackward(workshop: Workshop, { door }: Tensors, call: R
     else fill(recorder, state, 0);
   }
   const left = leave(workshop, pass, checked.gradients.peephole !== null && layer.peephole === true);
-  throughTime(workshop, pass, checked, left, dh, dc);
+  const recurrence = recurrenceOf(workshop.recurrence, pass);
+  if (recurrence === 'separate') throughTime(workshop, pass, checked, left, dh, dc);
+  else fusedBackwardThroughTime(workshop, pass, recurrence, checked, { dh, dc, fresh: left.fresh });
   saved.pass = null;
   if (pass.input)
     normalizeBackward(

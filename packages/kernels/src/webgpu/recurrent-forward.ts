@@ -1,11 +1,12 @@
 import type { RecurrentForward, RecurrentStep } from '../backend.ts';
 import { type CheckedForward, checkForward, checkStep, passOf, type Saved } from '../checks/recurrent.ts';
-import { type ForwardReal, forward, wholeForward } from './cell-shaders.ts';
+import { type ForwardReal, forward } from './cell-forward.ts';
 import { copy, fill } from './elementwise.ts';
 import { gridFor } from './grid.ts';
 import { type Place, part } from './heap.ts';
 import { schedule } from './normalization.ts';
 import { multiply } from './product.ts';
+import { fusedForwardThroughTime, recurrenceOf } from './recurrence.ts';
 import {
   createPass,
   frameNumbers,
@@ -110,7 +111,7 @@ function throughTime(
       gain_cell: pass.cells ? weights.gainCell : null,
       bias_cell: pass.cells ? weights.biasCell : null,
     };
-    const call = { reals, ints, numbers: frameNumbers(pass, t) };
+    const call = { reals, ints, numbers: { ...frameNumbers(pass, t), count: unit } };
     const run = (kernel: (typeof forward)[keyof typeof forward]) =>
       recorder.dispatch(kernel, call, gridFor(unit));
     cell.hidden.forEach(({ row, count, source }, range) => {
@@ -128,7 +129,7 @@ function throughTime(
       run(forward.lstmFirst);
       normalize(workshop, pass, pass.cells, t, 1, 0);
       run(forward.lstmSecond);
-    } else run(layer.reset === 'before' && cell.kind === 'gru' ? forward.gruBefore : wholeForward[cell.kind]);
+    } else run(layer.reset === 'before' && cell.kind === 'gru' ? forward.gruBefore : forward[cell.kind]);
     before = stepOf(output, t, N, H);
   }
 }
@@ -202,7 +203,9 @@ function run(
     );
     if (pass.input) normalize(workshop, pass, pass.input, 0, steps, 0);
     const part_ = { injected: injected && own(injected, pass.G), output: own(output, H), previous };
-    throughTime(workshop, pass, part_);
+    const recurrence = recurrenceOf(workshop.recurrence, pass);
+    if (recurrence === 'separate') throughTime(workshop, pass, part_);
+    else fusedForwardThroughTime(workshop, pass, recurrence, part_);
     previous = stepOf(output, first + steps - 1, N, H);
     if (isLstm && first + steps < T)
       copy(recorder, stepOf(room.cells, steps, N, H), stepOf(room.cells, 0, N, H));

@@ -9,7 +9,7 @@ import type { Cell } from '../reference/cell.ts';
 import { inverseSize } from '../reference/normalization.ts';
 import { cellOf, isNormalized, normalizedSizes } from '../reference/recurrent-layer.ts';
 import { gateRows } from '../roles.ts';
-import type { FrameNumbers } from './cell-shaders.ts';
+import type { FrameNumbers } from './cell-frame.ts';
 import { squashCode, threshold } from './elementary.ts';
 import { type Place, part } from './heap.ts';
 import {
@@ -20,6 +20,7 @@ import {
   layerForward,
   layerGrid,
 } from './normalization.ts';
+import type { Recurrence } from './options.ts';
 import type { Recorder } from './recorder.ts';
 import type { Scratch } from './scratch.ts';
 
@@ -27,6 +28,7 @@ import type { Scratch } from './scratch.ts';
 export interface Workshop {
   readonly recorder: Recorder;
   readonly scratch: Scratch;
+  readonly recurrence: Recurrence;
 }
 
 /** Where a pass keeps its activations: gates [T,N,blocks·H], cells [T+1,N,H], first [N,H], and what normalisation keeps. */
@@ -163,6 +165,7 @@ export function frameNumbers(
   const squash = layer.cell === 'elman' ? layer.activation : layer.candidateActivation;
   const word = (purpose: number) => (training ? purposeWord(purpose, training.layer) : 0);
   return {
+    N,
     units: H,
     gate_rows: G,
     width,
@@ -181,7 +184,6 @@ export function frameNumbers(
     dropped_purpose: word(randomPurposes.recurrentDropout),
     dropped_below: threshold(recurrentDropout),
     kept: 1 / (1 - recurrentDropout),
-    count: N * H,
   };
 }
 

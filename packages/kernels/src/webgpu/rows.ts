@@ -3,10 +3,10 @@ import { checkEmbeddingBackward, checkEmbeddingForward } from '../checks/embeddi
 import { checkConcatenate, checkGather, checkScaleRows, checkScatter, checkSplit } from '../checks/rows.ts';
 import { elementwise, gridFor } from './grid.ts';
 import { type Place, part } from './heap.ts';
-import type { Columns } from './product.ts';
 import type { Recorder } from './recorder.ts';
 import { scatterAdd } from './scatter.ts';
 import type { Scratch } from './scratch.ts';
+import type { Columns } from './sums.ts';
 import type { Tensors } from './tensors.ts';
 
 const gatherKernel = elementwise({

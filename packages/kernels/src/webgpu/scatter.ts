@@ -1,8 +1,8 @@
 import { elementwise, gridFor } from './grid.ts';
 import type { Place } from './heap.ts';
-import type { Columns } from './product.ts';
 import type { Recorder } from './recorder.ts';
 import type { Scratch } from './scratch.ts';
+import type { Columns } from './sums.ts';
 
 /** Rows that one thread adds up, so that a frequent token is no thread's whole work. */
 const segmentRows = 32;

@@ -4,6 +4,7 @@ import { elementwiseKernels, fill } from './elementwise.ts';
 import { createHeaps } from './heap.ts';
 import { lossKernels } from './losses.ts';
 import { optimizerKernels } from './optimizers.ts';
+import type { WebgpuOptions } from './options.ts';
 import { productKernels } from './products.ts';
 import { createReadback } from './readback.ts';
 import { createRecorder } from './recorder.ts';
@@ -26,7 +27,7 @@ export interface WebgpuBackend extends Backend {
  * The engine for GPUs: kernels in WGSL, through the `webgpu` package. Calls are recorded and sent in batches; what goes wrong on the device (`DeviceLostError`,
  * `DeviceMemoryError`, `DeviceValidationError`) is thrown by the next `download` or `synchronize`. Throws a `WebgpuUnavailableError` where there is no GPU.
  */
-export async function createWebgpu(): Promise<WebgpuBackend> {
+export async function createWebgpu({ recurrence = 'auto' }: WebgpuOptions = {}): Promise<WebgpuBackend> {
   const device = await openDevice();
   const heaps = createHeaps(device);
   const recorder = createRecorder(device, heaps);
@@ -36,7 +37,13 @@ export async function createWebgpu(): Promise<WebgpuBackend> {
     (size) => heaps.allocate(size).place,
     (place) => heaps.free(place),
   );
-  const workshop = { recorder, scratch };
+  const workshop = { recorder, scratch, recurrence };
+
+  async function synchronize(): Promise<void> {
+    recorder.flush();
+    await device.gpu.queue.onSubmittedWorkDone();
+    await device.check();
+  }
 
   return {
     isSoftware: device.isSoftware,
@@ -59,11 +66,7 @@ export async function createWebgpu(): Promise<WebgpuBackend> {
     release: tensors.release,
     upload: tensors.upload,
     download: tensors.download,
-    async synchronize() {
-      recorder.flush();
-      await device.gpu.queue.onSubmittedWorkDone();
-      await device.check();
-    },
+    synchronize,
     close() {
       tensors.releaseAll();
       readback.close();

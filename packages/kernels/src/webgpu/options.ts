@@ -1,0 +1,11 @@
+/**
+ * How layers go through time: `separate`, a product and a kernel for the cells at each step, as all layers do whose products are normalised or stand
+ * behind a reset; `step`, one kernel at each step; `sequence`, one for all steps. `auto` chooses by size, see `recurrence.ts`. What a layer
+ * cannot have it does not get. The bits of a forward pass are the same each way, those of a backward pass are in the last two.
+ */
+export type Recurrence = 'auto' | 'separate' | 'step' | 'sequence';
+
+export interface WebgpuOptions {
+  /** How layers go through time, for measurements; default `auto`. */
+  readonly recurrence?: Recurrence | undefined;
+}
