@@ -28,6 +28,16 @@ PyTorch and nothing of ours, not even Node: sh FILE [options].`,
     size: { kind: kinds.listOf(['S', 'M', 'L']), default: ['S', 'M', 'L'], help: 'sizes' },
     cell: { kind: kinds.listOf(cells), default: ['lstm'], help: 'cells' },
     batch: { kind: kinds.whole(100_000), help: 'sequences of a batch; default: 64, and for L also 256' },
+    recurrence: {
+      kind: kinds.listOf(['auto', 'separate', 'step', 'sequence']),
+      default: ['auto', 'step', 'sequence'],
+      help: 'how layers go through time; auto is what the service takes',
+    },
+    profile: {
+      kind: kinds.oneOf('yes', 'no'),
+      default: 'yes',
+      help: "whether to tell each kernel's share of a step, by the device's clock",
+    },
     rounds: { kind: kinds.whole(1000), default: 5, help: 'turns of each' },
     seconds: { kind: kinds.seconds, default: 1, help: 'for how long to time in a turn' },
     ...jsonOption,
@@ -71,40 +81,73 @@ function runConformance() {
   }
 }
 
-/** Seconds per step of each contender, in turns. */
-async function compare(backend, interpreter, { model, batch, steps }) {
-  const training = createTraining(backend, model, { batch, steps });
-  async function round() {
-    for (let k = 0; k < stepsAtOnce; k++) training.step();
-    await backend.synchronize();
+/** Seconds per step of each contender, in turns: the engine in every way through time that was asked for, and cuDNN. */
+async function compare(ways, interpreter, { model, batch, steps }) {
+  const contenders = [];
+  for (const recurrence of ways) {
+    const backend = await openBackend({ engine: options.engine, recurrence });
+    const training = createTraining(backend, model, { batch, steps });
+    async function round() {
+      for (let k = 0; k < stepsAtOnce; k++) training.step();
+      await backend.synchronize();
+    }
+    const run = async (seconds) => (await time(round, seconds, 2)).map((each) => each / stepsAtOnce);
+    await run(Math.min(1, options.seconds));
+    contenders.push({ recurrence, backend, training, run, times: [] });
   }
-  const own = async (seconds, least) => (await time(round, seconds, least)).map((each) => each / stepsAtOnce);
   const request = { work: 'train', ...model, batch, steps, threads: 1, device: 'cuda', round: stepsAtOnce };
   const cudnn = async (tf32) => (await interpreter.ask({ ...request, tf32, seconds: options.seconds })).times;
-  await own(Math.min(1, options.seconds), 2);
-  const times = { own: [], cudnn: [], tf32: [] };
+  const times = { cudnn: [], tf32: [] };
   for (let turn = 0; turn < options.rounds; turn++) {
-    times.own.push(...(await own(options.seconds, 2)));
+    for (const contender of contenders) contender.times.push(...(await contender.run(options.seconds)));
     if (!interpreter?.gpu) continue;
     times.cudnn.push(...(await cudnn(false)));
     times.tf32.push(...(await cudnn(true)));
   }
   const rate = (all) => (all.length > 0 ? Math.round((batch * steps) / median(all)) : null);
-  const result = {
-    tokens_per_second: rate(times.own),
-    cudnn: rate(times.cudnn),
-    cudnn_tf32: rate(times.tf32),
-  };
-  const ratio = (other) => other && result.tokens_per_second / other;
+  const [plain, tf32] = [rate(times.cudnn), rate(times.tf32)];
+  const results = [];
+  for (const { recurrence, backend, training, times: own } of contenders) {
+    const tokens_per_second = rate(own);
+    results.push({
+      ...model,
+      batch,
+      steps,
+      recurrence,
+      tokens_per_second,
+      cudnn: plain,
+      cudnn_tf32: tf32,
+      ratio_to_cudnn: plain && tokens_per_second / plain,
+      ratio_to_cudnn_tf32: tf32 && tokens_per_second / tf32,
+      loss: await training.loss(),
+    });
+    backend.close();
+  }
+  return results;
+}
+
+/** Where the time of a step goes, by kernel: null where the device has no clock for it. */
+async function profileOf(recurrence, { model, batch, steps }) {
+  const backend = await openBackend({ engine: options.engine, recurrence, profile: true });
+  const training = createTraining(backend, model, { batch, steps });
+  training.step();
+  await backend.profile();
+  training.step();
+  const kernels = await backend.profile();
+  backend.close();
+  if (!kernels) return null;
+  const total = kernels.reduce((sum, { seconds }) => sum + seconds, 0);
   return {
-    ...model,
-    batch,
-    steps,
-    ...result,
-    ratio_to_cudnn: ratio(result.cudnn),
-    ratio_to_cudnn_tf32: ratio(result.cudnn_tf32),
-    loss: await training.loss(),
+    recurrence,
+    seconds: total,
+    kernels: kernels.map((each) => ({ ...each, share: each.seconds / total })),
   };
+}
+
+async function describeEngine() {
+  const backend = await openBackend({ engine: options.engine });
+  backend.close();
+  return backend.describe();
 }
 
 async function measure() {
@@ -113,6 +156,7 @@ async function measure() {
     machine: describeMachine(),
     conformance: options.conformance === 'no' ? null : runConformance(),
     results: [],
+    profiles: [],
   };
   if (options.conformance === 'only') return report;
   const interpreter = await startInterpreter(process.env.PYTHON ?? 'python3', null, availableParallelism());
@@ -121,26 +165,39 @@ async function measure() {
     cuda_gpu: interpreter?.gpu ?? null,
     cudnn_version: interpreter?.cudnn ?? null,
   });
+  const ways = options.engine === 'webgpu' ? options.recurrence : ['auto'];
+  const { engine, device } = await describeEngine();
+  Object.assign(report, { engine, device });
   for (const cell of options.cell)
     for (const size of options.size)
       for (const batch of options.batch ? [options.batch] : size === 'L' ? [64, 256] : [64]) {
         process.stderr.write(`${cell} ${size}, ${batch} sequences …\n`);
-        // One at a time, so that a large one does not stand in the next one's way.
-        const backend = await openBackend({ engine: options.engine });
-        report.engine = backend.describe().engine;
-        report.device = backend.describe().device;
         const model = modelOf({ size, cell, vocabulary: 96 });
         const task = { model, batch, steps: usualBatch.steps };
-        report.results.push({ size, ...(await compare(backend, interpreter, task)) });
-        backend.close();
+        const results = await compare(ways, interpreter, task);
+        report.results.push(...results.map((result) => ({ size, ...result })));
+        if (options.profile === 'yes' && options.engine === 'webgpu')
+          report.profiles.push({ size, cell, batch, ...(await profileOf(ways[0], task)) });
       }
   interpreter?.end();
   return report;
 }
 
+/** Kernels that a profile names: the rest is small. */
+const shownKernels = 12;
 const optional = (show, value) => (value === null ? '–' : show(value));
 
-function print({ machine, device, engine, cuda_gpu, pytorch_version, cudnn_version, conformance, results }) {
+function print({
+  machine,
+  device,
+  engine,
+  cuda_gpu,
+  pytorch_version,
+  cudnn_version,
+  conformance,
+  ...report
+}) {
+  const { results, profiles } = report;
   if (conformance) {
     console.log(
       `Conformance on ${options.engine}: ${conformance.passed} passed, ${conformance.failed} failed.`,
@@ -148,10 +205,20 @@ function print({ machine, device, engine, cuda_gpu, pytorch_version, cudnn_versi
     for (const failure of conformance.failures) console.log(`  ${failure}`);
   }
   if (results.length === 0) return;
-  const heading = ['model', 'sequences', 'tokens/s', 'cuDNN', 'ratio', 'cuDNN, TF32', 'ratio'];
+  const heading = [
+    'model',
+    'sequences',
+    'through time',
+    'tokens/s',
+    'cuDNN',
+    'ratio',
+    'cuDNN, TF32',
+    'ratio',
+  ];
   const rows = results.map((row) => [
     `${row.cell} ${row.size}`,
     `${row.batch}`,
+    row.recurrence,
     format.whole(row.tokens_per_second),
     optional(format.whole, row.cudnn),
     optional(format.ratio, row.ratio_to_cudnn),
@@ -165,6 +232,27 @@ function print({ machine, device, engine, cuda_gpu, pytorch_version, cudnn_versi
       : 'Left out: PyTorch with a GPU that CUDA finds; PYTHON names an interpreter that has it.',
   );
   console.log(table([heading, ...rows]));
+  for (const { cell, size, batch, recurrence, seconds, kernels } of profiles) {
+    if (!kernels) {
+      console.log('No profile: the device has no clock for kernels (timestamp-query).');
+      continue;
+    }
+    console.log(
+      `\n${cell} ${size}, ${batch} sequences, ${recurrence}: a step of ${(1000 * seconds).toFixed(2)} ms on the device, each kernel by itself.`,
+    );
+    const most = kernels.slice(0, shownKernels);
+    console.log(
+      table([
+        ['kernel', 'dispatches', 'ms', 'share'],
+        ...most.map(({ kernel, dispatches, seconds: own, share }) => [
+          kernel,
+          `${dispatches}`,
+          (1000 * own).toFixed(3),
+          format.share(share),
+        ]),
+      ]),
+    );
+  }
 }
 
 if (options.pack) await pack(options.pack);

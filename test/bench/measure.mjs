@@ -4,8 +4,15 @@ import { arch, cpus, release, totalmem, type } from 'node:os';
 import { createBackend, createNative } from '@unfold/kernels';
 
 /** The engine that the options ask for. An unavailable one ends the process with its remedy. */
-export async function openBackend({ engine, threads, precision, 'instruction-set': instructionSet }) {
-  const settings = { instructionSet, precision, ...(threads && { threads }) };
+export async function openBackend({
+  engine,
+  threads,
+  precision,
+  'instruction-set': instructionSet,
+  recurrence,
+  profile,
+}) {
+  const settings = { instructionSet, precision, recurrence, profile, ...(threads && { threads }) };
   try {
     return engine === 'native' ? createNative(settings) : await createBackend(engine, settings);
   } catch (error) {

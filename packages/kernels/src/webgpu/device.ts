@@ -8,7 +8,14 @@ import {
 import type { Pipelines } from './kernel.ts';
 
 /** The bits of GPUBufferUsage and GPUMapMode, by the WebGPU specification; the package defines them only where its globals are installed. */
-export const usage = { mapRead: 1, copySource: 4, copyTarget: 8, uniform: 64, storage: 128 } as const;
+export const usage = {
+  mapRead: 1,
+  copySource: 4,
+  copyTarget: 8,
+  uniform: 64,
+  storage: 128,
+  queryResolve: 512,
+} as const;
 export const mapModeRead = 1;
 
 /** A GPU of this process, shared by all its backends so that a kernel is compiled once. */
@@ -40,6 +47,9 @@ const wantedLimits = [
   'maxComputeWorkgroupSizeX',
 ] as const;
 
+/** Taken where the adapter has them: the clock of a profile. */
+const wantedFeatures: readonly GPUFeatureName[] = ['timestamp-query'];
+
 /** Optional, so no import that a build without it would miss. */
 const dawn: string = 'webgpu';
 
@@ -56,7 +66,8 @@ async function requestAdapter(): Promise<GPUAdapter> {
       { cause },
     );
   }
-  instance = create([]);
+  // Rounded clocks are for browsers, which keep secrets from pages.
+  instance = create(['disable-dawn-features=timestamp_quantization']);
   const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) {
     instance = null;
@@ -76,6 +87,7 @@ async function open(): Promise<Device> {
   const adapter = await requestAdapter();
   const { info, limits } = adapter;
   const gpu = await adapter.requestDevice({
+    requiredFeatures: wantedFeatures.filter((name) => adapter.features.has(name)),
     requiredLimits: Object.fromEntries(wantedLimits.map((name) => [name, limits[name]])),
   });
   let lost: DeviceLostError | null = null;

@@ -8,4 +8,6 @@ export type Recurrence = 'auto' | 'separate' | 'step' | 'sequence';
 export interface WebgpuOptions {
   /** How layers go through time, for measurements; default `auto`. */
   readonly recurrence?: Recurrence | undefined;
+  /** Whether to time every kernel, for measurements: it makes them all slower. Default false. */
+  readonly profile?: boolean | undefined;
 }

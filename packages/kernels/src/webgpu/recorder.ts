@@ -9,6 +9,7 @@ import {
   parameterWords,
   pipelineFor,
 } from './kernel.ts';
+import { createProfiler, type KernelTime } from './profiler.ts';
 
 /** Records dispatches and sends them to the device in batches, one compute pass each. */
 export interface Recorder {
@@ -26,6 +27,8 @@ export interface Recorder {
   changed(values: Int32Array): void;
   /** Sends what was recorded. */
   flush(): void;
+  /** Null where nothing is timed. */
+  profile(): Promise<KernelTime[]> | null;
   close(): void;
 }
 
@@ -34,7 +37,8 @@ const batchSize = 1024;
 const parameterBytes = 4 * parameterWords;
 const firstIntegers = 2 ** 16;
 
-export function createRecorder(device: Device, heaps: Heaps): Recorder {
+/** @param isProfiled times every dispatch, see `Profiler` */
+export function createRecorder(device: Device, heaps: Heaps, isProfiled = false): Recorder {
   const { gpu } = device;
   const parameters = gpu.createBuffer({
     size: batchSize * parameterBytes,
@@ -49,6 +53,7 @@ export function createRecorder(device: Device, heaps: Heaps): Recorder {
   let placed = new Map<Int32Array, number>();
   let groups = new Map<string, GPUBindGroup>();
 
+  const profiler = isProfiled ? createProfiler(device, batchSize) : null;
   let encoder: GPUCommandEncoder | null = null;
   let pass: GPUComputePassEncoder | null = null;
   let dispatched = 0;
@@ -124,6 +129,10 @@ export function createRecorder(device: Device, heaps: Heaps): Recorder {
         words.u32[word++] = values ? place(values) : absent;
       }
       for (const name in kernel.numbers) words[kernel.numbers[name]][word++] = numbers[name];
+      if (profiler) {
+        endPass();
+        pass = begin().beginComputePass({ timestampWrites: profiler.next(kernel.name) });
+      }
       if (!pass) pass = begin().beginComputePass();
       pass.setPipeline(pipeline.compute);
       pass.setBindGroup(0, groupOf(pipeline), [4 * base]);
@@ -150,15 +159,19 @@ export function createRecorder(device: Device, heaps: Heaps): Recorder {
       const recorded = encoder;
       encoder = null;
       device.guarded(() => {
+        profiler?.resolve(recorded);
         gpu.queue.writeBuffer(parameters, 0, bytes, 0, dispatched * parameterBytes);
         gpu.queue.writeBuffer(integerBuffer, 0, integers, 0, integerCount);
         gpu.queue.submit([recorded.finish()]);
+        profiler?.sent();
       });
       dispatched = 0;
       integerCount = 0;
       placed = new Map();
     },
+    profile: () => profiler?.take() ?? null,
     close() {
+      profiler?.close();
       encoder = null;
       pass = null;
       parameters.destroy();

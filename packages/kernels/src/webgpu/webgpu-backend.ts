@@ -6,6 +6,7 @@ import { lossKernels } from './losses.ts';
 import { optimizerKernels } from './optimizers.ts';
 import type { WebgpuOptions } from './options.ts';
 import { productKernels } from './products.ts';
+import type { KernelTime } from './profiler.ts';
 import { createReadback } from './readback.ts';
 import { createRecorder } from './recorder.ts';
 import { recurrentBackward } from './recurrent-backward.ts';
@@ -21,16 +22,21 @@ export interface WebgpuBackend extends Backend {
   readonly isSoftware: boolean;
   /** Device memory that this backend has taken. */
   readonly deviceBytes: number;
+  /** What each kernel took since the last call; null without the option `profile`, and where the device has no clock for it. */
+  profile(): Promise<KernelTime[] | null>;
 }
 
 /**
  * The engine for GPUs: kernels in WGSL, through the `webgpu` package. Calls are recorded and sent in batches; what goes wrong on the device (`DeviceLostError`,
  * `DeviceMemoryError`, `DeviceValidationError`) is thrown by the next `download` or `synchronize`. Throws a `WebgpuUnavailableError` where there is no GPU.
  */
-export async function createWebgpu({ recurrence = 'auto' }: WebgpuOptions = {}): Promise<WebgpuBackend> {
+export async function createWebgpu({
+  recurrence = 'auto',
+  profile = false,
+}: WebgpuOptions = {}): Promise<WebgpuBackend> {
   const device = await openDevice();
   const heaps = createHeaps(device);
-  const recorder = createRecorder(device, heaps);
+  const recorder = createRecorder(device, heaps, profile);
   const readback = createReadback(device, recorder);
   const tensors = createTensors({ heaps, recorder, readback, clear: (place) => fill(recorder, place, 0) });
   const scratch = createScratch(
@@ -67,6 +73,10 @@ export async function createWebgpu({ recurrence = 'auto' }: WebgpuOptions = {}):
     upload: tensors.upload,
     download: tensors.download,
     synchronize,
+    async profile() {
+      await synchronize();
+      return recorder.profile();
+    },
     close() {
       tensors.releaseAll();
       readback.close();
