@@ -1,4 +1,5 @@
-import { DelayedError, type Job, WaitingError, type Worker } from 'bullmq';
+import type { Job, Worker } from 'bullmq';
+import { bullmq } from './bullmq.ts';
 import type { Connected, Datastore, Payload } from './datastore.ts';
 import { closeWithinMs, reach, settlesWithin } from './deadline.ts';
 import type { Log } from './log.ts';
@@ -66,7 +67,7 @@ export const openConsumer = async (
     await reach('requeue', () => job.moveToWait(token)).catch((error) =>
       log('warn', `Delivery ${job.id} goes back only when its lock runs out`, error),
     );
-    throw new WaitingError();
+    throw new bullmq.WaitingError();
   };
 
   const handle = async (job: Job<Payload>, token: string, signal: AbortSignal): Promise<void> => {
@@ -75,12 +76,12 @@ export const openConsumer = async (
       const delivery = { job_id, enqueue_count: readTicketId(job.id), traceparent };
       await handler(delivery, { signal, requeue: () => giveBack(job, token) });
     } catch (error) {
-      if (error instanceof WaitingError) throw error;
+      if (error instanceof bullmq.WaitingError) throw error;
       log('error', `The handler of delivery ${job.id} failed; it comes again`, error);
       await reach('delay', () => job.moveToDelayed(Date.now() + restMs, token)).catch((cause) =>
         log('warn', `Delivery ${job.id} goes back only when its lock runs out`, cause),
       );
-      throw new DelayedError();
+      throw new bullmq.DelayedError();
     }
   };
 

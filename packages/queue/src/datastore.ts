@@ -1,15 +1,6 @@
-import {
-  createPostgresBackend,
-  createPostgresRelayBackend,
-  type Processor,
-  Queue,
-  type QueueOptions,
-  Relay,
-  type RelayOptions,
-  Worker,
-  type WorkerOptions,
-} from 'bullmq';
+import type { Processor, Queue, QueueOptions, Relay, RelayOptions, Worker, WorkerOptions } from 'bullmq';
 import { Redis, type RedisOptions } from 'ioredis';
+import { bullmq } from './bullmq.ts';
 import type { Log } from './log.ts';
 import { checkRedis } from './redis-check.ts';
 
@@ -59,11 +50,14 @@ const onRedis = (url: string): Datastore => {
   return {
     check: (log) => checkRedis(url, log),
     queue: (name, settings) =>
-      connected(failFast, (connection) => new Queue(name, { ...settings, ...common, connection })),
+      connected(failFast, (connection) => new bullmq.Queue(name, { ...settings, ...common, connection })),
     worker: (name, processor, settings) =>
-      connected(patient, (connection) => new Worker(name, processor, { ...settings, ...common, connection })),
+      connected(
+        patient,
+        (connection) => new bullmq.Worker(name, processor, { ...settings, ...common, connection }),
+      ),
     relay: (settings) =>
-      connected(failFast, (connection) => new Relay({ ...settings, ...common, connection })),
+      connected(failFast, (connection) => new bullmq.Relay({ ...settings, ...common, connection })),
   };
 };
 
@@ -84,13 +78,21 @@ const onPostgres = (connectionString: string): Datastore => {
   const connected = <T>(object: unknown): Connected<T> => ({ object: object as T, drop: () => {} });
   return {
     check: async () => {},
-    queue: (name, settings) => connected(new Queue(name, { ...settings, connection }, createPostgresBackend)),
+    queue: (name, settings) =>
+      connected(new bullmq.Queue(name, { ...settings, connection }, bullmq.createPostgresBackend)),
     worker: (name, processor, settings) =>
       connected(
-        new Worker(name, processor as never, { ...settings, connection: hasty }, createPostgresBackend),
+        new bullmq.Worker(
+          name,
+          processor as never,
+          { ...settings, connection: hasty },
+          bullmq.createPostgresBackend,
+        ),
       ),
     relay: (settings) =>
-      connected(new Relay({ ...settings, connection: hasty, backend: createPostgresRelayBackend })),
+      connected(
+        new bullmq.Relay({ ...settings, connection: hasty, backend: bullmq.createPostgresRelayBackend }),
+      ),
   };
 };
 
