@@ -23,8 +23,9 @@ async function resultsOn(backend: Backend, cell: OptionCell, shape: Sizes, poiso
   const h = new Harness(backend, poison);
   const pass = optionPass(h, cell, shape, 'dense', { size: 1 / Math.sqrt(shape[3]) });
   pass.forward();
-  const outputs = await h.read(pass.outputs);
-  return { outputs: { ...outputs, ...(await h.read(pass.backward())) }, labels: h.labels };
+  const outputs = h.read(pass.outputs);
+  const gradients = h.read(pass.backward());
+  return { outputs: { ...(await outputs), ...(await gradients) }, labels: h.labels };
 }
 
 /** Of one row, batch normalisation leaves only rounding errors. */
@@ -68,10 +69,9 @@ describe.each(engines)('$name', (engine) => {
       const { outputs, labels } = await resultsOn(backend, cell, shape);
       for (const [name, values] of Object.entries(outputs))
         expect(values.some(Number.isNaN), name).toBe(false);
-      for (const label of labels) {
-        const { outputs: poisoned } = await resultsOn(backend, cell, shape, label);
-        expect(Object.values(poisoned).flat().some(Number.isNaN), label).toBe(true);
-      }
+      const sick = await Promise.all(labels.map((label) => resultsOn(backend, cell, shape, label)));
+      for (const [place, { outputs: poisoned }] of sick.entries())
+        expect(Object.values(poisoned).flat().some(Number.isNaN), labels[place]).toBe(true);
     });
 
     /** Inputs and states of the rows given, taken from one batch of N, and the pass over some of its steps. */
@@ -171,9 +171,9 @@ describe.each(engines)('$name', (engine) => {
 
     bitTest('chunks give the bits of the whole sequence, forward and back', async () => {
       const rows = [0, 1, 2];
-      const whole = await chunked(rows, [T]);
-      expect(await chunked(rows, [2, 1, 4])).toEqual(whole);
-      if (!engine.isSlow) expect(await chunked(rows, [1, 1, 1, 1, 1, 1, 1])).toEqual(whole);
+      const cuts = [[T], [2, 1, 4], ...(engine.isSlow ? [] : [[1, 1, 1, 1, 1, 1, 1]])];
+      const [whole, ...parts] = await Promise.all(cuts.map((lengths) => chunked(rows, lengths)));
+      for (const part of parts) expect(part).toEqual(whole);
     });
 
     /** Expects of each row of `together`, whose order is `rows`, what it has alone; `steps` says how many it has. */
@@ -182,8 +182,10 @@ describe.each(engines)('$name', (engine) => {
       steps: readonly number[],
       together: Readonly<Record<string, number[]>>,
     ) {
-      for (const [place, row] of rows.slice(0, engine.isSlow ? 1 : rows.length).entries()) {
-        const alone = await chunked([row], [steps[place]!]);
+      const some = rows.slice(0, engine.isSlow ? 1 : rows.length);
+      const each = await Promise.all(some.map((row, place) => chunked([row], [steps[place]!])));
+      for (const [place, row] of some.entries()) {
+        const alone = each[place]!;
         for (const [name, values] of Object.entries(alone)) {
           const count = name === 'output' || name === 'dInput' ? T : 1;
           const width = values.length / count;
@@ -208,9 +210,12 @@ describe.each(engines)('$name', (engine) => {
           [1, 0, 2],
           [4, T, 2],
         ] as const;
-        const together = await chunked(rows, [T], steps);
+        const [together, inChunks] = await Promise.all([
+          chunked(rows, [T], steps),
+          chunked(rows, [3, 4], steps),
+        ]);
         await expectRowsAlone(rows, steps, together);
-        expect(await chunked(rows, [3, 4], steps)).toEqual(together);
+        expect(inChunks).toEqual(together);
       });
     }
 
@@ -220,7 +225,8 @@ describe.each(engines)('$name', (engine) => {
         const { layer, parameters, statistics } = r;
         const whole = await chunked([0, 1, 2], [T]);
         const h = r.state ?? backend.createTensor([N, H]);
-        const [x, injected] = [await backend.download(r.x), await backend.download(r.injected)];
+        const [x, injected] = await Promise.all([backend.download(r.x), backend.download(r.injected)]);
+        const states: Promise<ArrayLike<number>>[] = [];
         const G = gateRows(layer);
         for (let t = 0; t < T; t++) {
           const [input, extra] = [backend.createTensor([N, C]), backend.createTensor([N, G])];
@@ -230,8 +236,10 @@ describe.each(engines)('$name', (engine) => {
           backend.upload(positions, new Int32Array(N).fill(t));
           const call = { layer, parameters, statistics, positions, input, injected: extra };
           backend.recurrentStep({ ...call, h, c: r.cells });
-          expect([...(await backend.download(h))]).toEqual(whole.output!.slice(t * N * H, (t + 1) * N * H));
+          states.push(backend.download(h));
         }
+        for (const [t, state] of (await Promise.all(states)).entries())
+          expect(Array.from(state), `step ${t}`).toEqual(whole.output!.slice(t * N * H, (t + 1) * N * H));
       });
   });
 });
