@@ -40,7 +40,7 @@ const ours = (room: Room) =>
   room.sources.flatMap(({ path, imports }) =>
     imports
       .filter(({ from }) => from.startsWith('@unfold/'))
-      .map(({ from, typeOnly }) => ({ path, from: from.slice('@unfold/'.length), typeOnly })),
+      .map(({ from, typeOnly }) => ({ path, from: packageOf(from)!.slice('@unfold/'.length), typeOnly })),
   );
 
 describe.each(rooms)('$folder', (room) => {

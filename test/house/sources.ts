@@ -5,7 +5,7 @@ import { root } from '../support/process.ts';
 /** A source file of a room and the modules that it names. */
 export interface Source {
   path: string;
-  imports: { from: string; typeOnly: boolean }[];
+  imports: { from: string; typeOnly: boolean; deferred: boolean }[];
 }
 
 export interface Room {
@@ -26,10 +26,12 @@ const withoutComments = (text: string): string =>
 const statement =
   /(?:^|\n)\s*(?:import|export)\s+(type\s)?[^'";]*?\bfrom\s*'([^']+)'|\bimport\s*\(\s*'([^']+)'|(?:^|\n)\s*import\s*'([^']+)'/g;
 
-const importsOf = (path: string): Source['imports'] =>
+/** The modules that a file names; `deferred`: loaded by a call, when it is needed. */
+export const importsOf = (path: string): Source['imports'] =>
   [...withoutComments(readFileSync(path, 'utf8')).matchAll(statement)].map((match) => ({
     from: (match[2] ?? match[3] ?? match[4]) as string,
     typeOnly: match[1] !== undefined,
+    deferred: match[3] !== undefined,
   }));
 
 /** What ships: not tests, not the conformance suite, not what a generator made. */

@@ -7,8 +7,7 @@ const owned = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
     ? (bytes as Uint8Array<ArrayBuffer>)
     : new Uint8Array(bytes);
 
-/** Of weights or of a checkpoint. */
-export const shapeOf = (weights: Uint8Array): ModelShape => {
+const shapeOf = (weights: Uint8Array): ModelShape => {
   const { parameters, vocabulary_size } = inspectWeights(weights, { headerBytes: weights.byteLength });
   return { parameters, vocabulary_size };
 };

@@ -1,5 +1,6 @@
-import { type ErrorCode, type JobError, UnfoldError } from '@unfold/contracts';
-import { DeviceLostError, DeviceMemoryError } from '@unfold/rnn';
+import type { ErrorCode, JobError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
+import { DeviceLostError, DeviceMemoryError } from '@unfold/rnn/training';
 
 /** What an error makes of the job whose attempt it ended. */
 export type ErrorOutcome =

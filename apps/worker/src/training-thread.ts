@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { type FrameBody, fp32Engines, UnfoldError } from '@unfold/contracts';
+import type { FrameBody } from '@unfold/contracts';
+import { fp32Engines, UnfoldError } from '@unfold/contracts/values';
 import {
   type Backend,
   type ControlAnswer,
@@ -8,12 +9,10 @@ import {
   precisionOf,
   type TrainingEvent,
   train,
-} from '@unfold/rnn';
-import { exportCheckpoint, shapeOf } from './export-checkpoint.ts';
+} from '@unfold/rnn/training';
 import { toUnfoldError } from './outcome-of-error.ts';
 import {
   cells,
-  type ModelShape,
   maxUnwrittenEntries,
   type ThreadMessage,
   type ThreadOrder,
@@ -85,7 +84,6 @@ const runTraining = async (order: TrainOrder): Promise<void> => {
   const { spec, attempt } = order;
   let entriesSent = 0;
   let checkpointsSent = 0;
-  let shape: ModelShape | null = null;
 
   const throwIfAbandoned = (): void => {
     if (Atomics.load(shared, cells.abandoned) === 1) throw new Abandoned();
@@ -118,9 +116,8 @@ const runTraining = async (order: TrainOrder): Promise<void> => {
   const forward = (event: TrainingEvent): void => {
     if (event.type === 'checkpoint') {
       const { type: _, ...checkpoint } = event;
-      shape ??= shapeOf(checkpoint.data);
       checkpointsSent += 1;
-      send({ kind: 'checkpoint', checkpoint: { ...checkpoint, ...shape } });
+      send({ kind: 'checkpoint', checkpoint });
       return;
     }
     waitUntil(cells.entriesWritten, entriesSent + 1 - maxUnwrittenEntries);
@@ -151,6 +148,7 @@ const runTraining = async (order: TrainOrder): Promise<void> => {
 
 const perform = async (order: ThreadOrder): Promise<void> => {
   if (order.kind === 'train') return runTraining(order);
+  const { exportCheckpoint } = await import('./export-checkpoint.ts');
   const result = exportCheckpoint(order.checkpoint);
   send({ kind: 'exported', result }, [result.weights.buffer]);
 };

@@ -1,5 +1,6 @@
 export * from './activations.ts';
 export * from './completions.ts';
+export * from './error-catalogue.ts';
 export * from './errors.ts';
 export * from './fine-tuning.ts';
 export * from './frames.ts';

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type ErrorCode, UnfoldError } from './errors.ts';
+import { type ErrorCode, UnfoldError } from './error-catalogue.ts';
 
 type Issue = z.core.$ZodIssue;
 

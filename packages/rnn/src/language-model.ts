@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { describeValue, type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { JobSpec } from '@unfold/contracts';
+import { describeValue, UnfoldError } from '@unfold/contracts/values';
 import type { Backend } from '@unfold/kernels';
 import { fitsSingle } from './data/records/data-limits.ts';
 import { normalizeInto } from './data/records/normalization.ts';

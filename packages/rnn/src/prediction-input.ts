@@ -1,4 +1,4 @@
-import { describeValue, UnfoldError } from '@unfold/contracts';
+import { describeValue, UnfoldError } from '@unfold/contracts/values';
 import { fitsSingle } from './data/records/data-limits.ts';
 import type { DataRecord } from './data/records/data-record.ts';
 import type { RecordEncoding } from './data/records/record-encoding.ts';

@@ -1,4 +1,5 @@
-import { describeValue, type JobSpec, specLimits, UnfoldError } from '@unfold/contracts';
+import type { JobSpec } from '@unfold/contracts';
+import { describeValue, specLimits, UnfoldError } from '@unfold/contracts/values';
 import type { Backend } from '@unfold/kernels';
 import type { DataRecord, Vectors } from './data/records/data-record.ts';
 import { denormalize } from './data/records/normalization.ts';

@@ -1,4 +1,4 @@
-import { UnfoldError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 
 /**
  * How a text of n tokens is laid out: `lanes` contiguous stretches side by side, each read in windows of `sequenceLength`

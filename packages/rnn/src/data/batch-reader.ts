@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { UnfoldError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import { type BatchPlan, windowSteps } from './batch-plan.ts';
 import type { TokenFile } from './token-file.ts';
 

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { UnfoldError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import type { TokenLevel } from '../text/tokenizer.ts';
 import { createUtf8Stream } from '../text/utf8-stream.ts';
 

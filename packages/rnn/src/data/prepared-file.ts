@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { open, rename, stat } from 'node:fs/promises';
-import { UnfoldError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import type { Fingerprint } from './data-part.ts';
 
 /** What a run's prepared data was made from, so that a resumed run can tell whether it is still the same. */

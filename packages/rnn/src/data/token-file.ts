@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TextOptions, UnfoldError } from '@unfold/contracts';
+import type { TextOptions } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import { createTokenizer } from '../text/create-tokenizer.ts';
 import type { Tokenizer, TokenizerData } from '../text/tokenizer.ts';
 import { createVocabularyBuilder } from '../text/vocabulary-builder.ts';

@@ -1,4 +1,4 @@
-import { describeValue, UnfoldError } from '@unfold/contracts';
+import { describeValue, UnfoldError } from '@unfold/contracts/values';
 import type { ContextValue } from '../language-model.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Logprobs } from './choice-text.ts';

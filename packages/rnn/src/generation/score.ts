@@ -1,4 +1,4 @@
-import { UnfoldError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import type { Tensor } from '@unfold/kernels';
 import { joinIds } from '../data/records/batch-layout.ts';
 import { nextTurn } from '../event-loop.ts';

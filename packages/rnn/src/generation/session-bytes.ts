@@ -1,4 +1,4 @@
-import { UnfoldError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import { isObject, isSessionHeader, longestText } from './check-session-state.ts';
 import type { SessionState } from './session-state.ts';
 

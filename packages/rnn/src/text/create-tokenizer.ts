@@ -1,4 +1,4 @@
-import { UnfoldError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import { byteTokens, createByteTokenizer } from './byte-tokenizer.ts';
 import { createCharacterTokenizer } from './character-tokenizer.ts';
 import { boundaryToken, type Tokenizer, type TokenizerData, unknownToken } from './tokenizer.ts';

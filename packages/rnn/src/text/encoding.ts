@@ -1,4 +1,4 @@
-import { UnfoldError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import { boundaryToken, type TokenDecoder, type TokenEncoder, type Tokenizer } from './tokenizer.ts';
 
 /** A whole text through a streaming encoder, in pieces, so that the memory beside the result stays small. */

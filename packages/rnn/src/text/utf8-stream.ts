@@ -1,4 +1,4 @@
-import { UnfoldError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 
 /** Bytes that a lead byte announces, itself included; 0 where no sequence may begin. */
 const sequenceLength = (lead: number): number =>

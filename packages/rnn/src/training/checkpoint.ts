@@ -1,4 +1,5 @@
-import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { JobSpec } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import type { Tensor } from '@unfold/kernels';
 import type { RecordEncoding } from '../data/records/record-encoding.ts';
 import { type Network, upload } from '../model/network.ts';

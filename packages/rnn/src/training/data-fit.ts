@@ -1,4 +1,5 @@
-import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { JobSpec } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import type { DataPlaces } from '../data/records/places.ts';
 
 const unfit = (param: string, message: string): UnfoldError =>

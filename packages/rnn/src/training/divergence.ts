@@ -1,4 +1,4 @@
-import { UnfoldError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 
 /** So often a run goes back before it fails. */
 export const mostRollbacks = 3;

@@ -28,6 +28,9 @@ export type TrainingEvent =
       validation_loss: number | null;
       /** Whether that is the lowest so far. */
       best: boolean;
+      /** What `inspectWeights` says of it. */
+      parameters: number;
+      vocabulary_size: number;
     };
 
 /** How a run ended: `completed`, or `stopped` because it was asked to. */

@@ -1,4 +1,5 @@
-import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { JobSpec } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import { type BatchPlan, planTraining, planValidation } from '../data/batch-plan.ts';
 import { type Feed, RecordFeed, seriesFeed, textFeed } from '../data/feed.ts';
 import type { DataSource } from '../data/prepared-file.ts';

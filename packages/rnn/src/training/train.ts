@@ -1,4 +1,5 @@
-import { type JobSpec, specWarnings, UnfoldError } from '@unfold/contracts';
+import type { JobSpec } from '@unfold/contracts';
+import { specWarnings, UnfoldError } from '@unfold/contracts/values';
 import type { Backend } from '@unfold/kernels';
 import { activationBytes } from '../estimate.ts';
 import { type Checkpoint, expectSameRun, readCheckpoint } from './checkpoint.ts';
@@ -7,6 +8,7 @@ import { expectPrecision } from './precision.ts';
 import { openRunData } from './run-data.ts';
 import { TrainingLoop } from './training-loop.ts';
 import { TrainingRun } from './training-run.ts';
+import type { TransferSource } from './transfer.ts';
 
 export interface TrainOptions {
   /** The completed spec. On resuming, `epochs`, `max_steps` and how often to log, evaluate, sample and save may differ. */
@@ -31,6 +33,12 @@ export interface TrainOptions {
   /** Asked after every step, and now and then within long evaluations. */
   control?: () => ControlAnswer;
 }
+
+/** Loaded where it is needed: a file that somebody may have made is held against the schemas, which most runs do without. */
+const readSource = async (bytes: Uint8Array): Promise<TransferSource> => {
+  const { describeWeights } = await import('../weights/inspect.ts');
+  return { bytes, described: describeWeights(bytes, { headerBytes: bytes.length }) };
+};
 
 /**
  * Trains a language model. Events of a step come in the order metric, sample, checkpoint; a run that goes on from any checkpoint gives the
@@ -74,7 +82,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainingEven
   const start = {
     checkpoint,
     scratch: options.scratch,
-    weights: options.start ?? null,
+    source: checkpoint === null && options.start ? await readSource(options.start) : null,
     checkpointMemory: options.checkpointMemory,
   };
   const run = new TrainingRun(spec, backend, data, start);

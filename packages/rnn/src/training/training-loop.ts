@@ -238,7 +238,7 @@ export class TrainingLoop {
   }
 
   async #checkpoint(reason: CheckpointReason, isRollbackPoint: boolean): Promise<TrainingEvent> {
-    const { state } = this.#run;
+    const { state, parameters, shape } = this.#run;
     state.seconds = this.#seconds();
     const data = await this.#run.checkpoint(isRollbackPoint);
     this.#checkpointAt = performance.now();
@@ -250,6 +250,8 @@ export class TrainingLoop {
       reason,
       validation_loss: measuredNow(state)?.loss ?? null,
       best: !state.pending && state.best?.step === state.step,
+      parameters,
+      vocabulary_size: shape.output.size,
     };
   }
 }

@@ -1,4 +1,5 @@
-import { type JobSpec, specLimits, UnfoldError } from '@unfold/contracts';
+import type { JobSpec } from '@unfold/contracts';
+import { specLimits, UnfoldError } from '@unfold/contracts/values';
 import { type Backend, randomPurposes, type Tensor } from '@unfold/kernels';
 import type { HostBatch } from '../data/feed.ts';
 import { generateAlone } from '../generation/generate.ts';
@@ -34,7 +35,7 @@ import type { RunData } from './run-data.ts';
 import { learningRateAt } from './schedule.ts';
 import { mixesTokens, TeacherForcing } from './teacher-forcing.ts';
 import { initialState, type TrainingState } from './training-state.ts';
-import { transferWeights } from './transfer.ts';
+import { type TransferSource, transferWeights } from './transfer.ts';
 import { Validation, type ValidationMetrics } from './validation.ts';
 
 /** Tokens of a sample, by level: about three lines of text. */
@@ -63,7 +64,7 @@ export interface RunStart {
   /** null: at the beginning. */
   checkpoint: Checkpoint | null;
   /** What `start_from` names; null: random weights. */
-  weights: Uint8Array | null;
+  source: TransferSource | null;
   /** An existing folder. */
   scratch: string;
   /** Where checkpoints are written; fresh memory by default. */
@@ -108,7 +109,7 @@ export class TrainingRun {
     // Before the rest is made, since it leaves arrays behind: their memory is free again when the rest is.
     if (checkpoint === null) {
       initializeNetwork(this.#network, spec.seed);
-      if (start.weights) transferWeights(this.#network, spec, data.encoding, start.weights);
+      if (start.source) transferWeights(this.#network, spec, data.encoding, start.source);
     }
     const frozen = selectParameters(this.#network.table, spec.model, spec.start_from?.freeze ?? []);
     const gradients = createGradients(this.#network, frozen);

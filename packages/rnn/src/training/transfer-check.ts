@@ -1,4 +1,5 @@
-import { type JobSpec, type ModelOptions, UnfoldError } from '@unfold/contracts';
+import type { JobSpec, ModelOptions } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import { type DataPlaces, describePlace, type Place } from '../data/records/places.ts';
 import { type NetworkShape, textShape } from '../model/network-shape.ts';
 import { selectParameters } from '../model/parameter-groups.ts';

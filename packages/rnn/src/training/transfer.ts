@@ -1,13 +1,20 @@
-import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { JobSpec } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import { placesOf } from '../data/records/places.ts';
 import type { RecordEncoding } from '../data/records/record-encoding.ts';
 import { initialValues } from '../model/initialize.ts';
 import { type Network, upload } from '../model/network.ts';
 import { selectParameters } from '../model/parameter-groups.ts';
 import { elementCount } from '../model/parameter-table.ts';
-import { type DescribedWeights, describeWeights } from '../weights/inspect.ts';
+import type { DescribedWeights } from '../weights/inspect.ts';
 import { readTensor } from '../weights/safetensors.ts';
 import { expectTransferable, placeOfParameter, sourceName } from './transfer-check.ts';
+
+/** The weights file that a run starts from. */
+export interface TransferSource {
+  bytes: Uint8Array;
+  described: DescribedWeights;
+}
 
 /** Copies what stands at each known token from `source` into `target`; everything beside the tokens is copied whole. */
 const copyTokens = (
@@ -54,12 +61,11 @@ const startingValues = (
   seed: number,
   k: number,
   encoding: RecordEncoding,
-  weights: Uint8Array,
-  source: DescribedWeights,
+  { bytes, described: source }: TransferSource,
 ): Float64Array => {
   const entry = network.table[k]!;
   const name = sourceName(entry.name, source.spec.model);
-  const values = readTensor(weights, source.header, name, Float64Array);
+  const values = readTensor(bytes, source.header, name, Float64Array);
   if (!values.every(Number.isFinite))
     throw new UnfoldError('invalid_weights', `Tensor "${name}" holds NaN or infinite numbers.`);
   const counted = placeOfParameter(entry.name, network.model);
@@ -89,12 +95,12 @@ export const transferWeights = (
   network: Network,
   spec: JobSpec,
   encoding: RecordEncoding,
-  weights: Uint8Array,
+  source: TransferSource,
 ): void => {
-  const source = describeWeights(weights, { headerBytes: weights.length });
+  const { described } = source;
   expectTransferable(
     { spec, places: placesOf(encoding) },
-    { spec: source.spec, places: placesOf(source.encoding) },
+    { spec: described.spec, places: placesOf(described.encoding) },
   );
   const reset = selectParameters(network.table, network.model, spec.start_from!.reset);
   network.table.forEach(({ name }, k) => {
@@ -102,7 +108,7 @@ export const transferWeights = (
     upload(
       network.backend,
       network.parameters.all[k]!,
-      startingValues(network, spec.seed, k, encoding, weights, source),
+      startingValues(network, spec.seed, k, encoding, source),
     );
   });
 };

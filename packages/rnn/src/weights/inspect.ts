@@ -1,4 +1,5 @@
-import { deviceClasses, type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { JobSpec } from '@unfold/contracts';
+import { deviceClasses, UnfoldError } from '@unfold/contracts/values';
 import { completeSpec } from '../complete-spec.ts';
 import type { RecordEncoding } from '../data/records/record-encoding.ts';
 import { type NetworkShape, shapeOf } from '../model/network-shape.ts';

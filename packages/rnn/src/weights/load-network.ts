@@ -1,4 +1,4 @@
-import { UnfoldError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import type { Backend } from '@unfold/kernels';
 import { createNetwork, type Network, releaseNetwork, upload } from '../model/network.ts';
 import { type DescribedWeights, describeWeights, type WeightLimits } from './inspect.ts';

@@ -1,4 +1,5 @@
-import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { JobSpec } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import { type DataPlaces, placesOf, textPlaces } from '../data/records/places.ts';
 import {
   encodingFromJson,

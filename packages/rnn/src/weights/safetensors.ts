@@ -1,4 +1,4 @@
-import { UnfoldError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import { convertToDouble, type Dtype, dtypeBytes, isDtype } from './dtype.ts';
 
 /**

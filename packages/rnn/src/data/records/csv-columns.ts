@@ -1,4 +1,5 @@
-import { describeValue, type SeriesOptions } from '@unfold/contracts';
+import type { SeriesOptions } from '@unfold/contracts';
+import { describeValue } from '@unfold/contracts/values';
 import { dataLimits } from './data-limits.ts';
 import { problem } from './data-problem.ts';
 

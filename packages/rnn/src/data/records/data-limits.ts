@@ -1,4 +1,4 @@
-import { specLimits } from '@unfold/contracts';
+import { specLimits } from '@unfold/contracts/values';
 
 /** Bounds of one record, so that memory is constant in the file's size. Beyond them data is refused with its line. */
 export const dataLimits = {

@@ -1,4 +1,4 @@
-import { UnfoldError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 
 /** What is wrong with a line, before it is known which line of which file it is. */
 export class DataProblem extends Error {

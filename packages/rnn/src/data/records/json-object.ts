@@ -1,4 +1,4 @@
-import { describeValue } from '@unfold/contracts';
+import { describeValue } from '@unfold/contracts/values';
 import { problem } from './data-problem.ts';
 
 /** The keys of the outermost object, as often as they are written; `JSON.parse` would silently keep the last of two. */

@@ -1,4 +1,5 @@
-import { describeValue, type Task } from '@unfold/contracts';
+import type { Task } from '@unfold/contracts';
+import { describeValue } from '@unfold/contracts/values';
 import { problem } from './data-problem.ts';
 import type { DataRecord } from './data-record.ts';
 import { parseObject } from './json-object.ts';

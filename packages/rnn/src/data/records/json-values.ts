@@ -1,4 +1,4 @@
-import { describeValue } from '@unfold/contracts';
+import { describeValue } from '@unfold/contracts/values';
 import { dataLimits, fitsSingle } from './data-limits.ts';
 import { problem } from './data-problem.ts';
 import type { Tokens, Vectors } from './data-record.ts';

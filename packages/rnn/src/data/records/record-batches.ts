@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { JobSpec } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import { createRandomStream, randomPurposes } from '@unfold/kernels';
 import {
   type Entry,

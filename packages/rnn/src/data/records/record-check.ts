@@ -1,4 +1,5 @@
-import { describeValue, type JobSpec } from '@unfold/contracts';
+import type { JobSpec } from '@unfold/contracts';
+import { describeValue } from '@unfold/contracts/values';
 import { lowerCase } from '../../text/lower-case.ts';
 import { splitWords } from '../../text/word-splitter.ts';
 import { dataLimits } from './data-limits.ts';

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { JobSpec } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import { type DataPart, PartReader } from '../data-part.ts';
 import { type DataSource, identifyFile, sameSource, sizeOf, writeWhole } from '../prepared-file.ts';
 import { storageError } from '../storage-error.ts';

@@ -1,4 +1,5 @@
-import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { JobSpec } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import type { PartReader } from '../data-part.ts';
 import type { DataSource } from '../prepared-file.ts';
 import type { CsvColumns } from './csv-columns.ts';

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { UnfoldError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import { type BatchPlan, planTraining, planValidation, windowSteps } from '../batch-plan.ts';
 import type { VectorEncoding } from './record-encoding.ts';
 import type { RecordFile } from './record-file.ts';

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
-import { describeValue, type SeriesOptions } from '@unfold/contracts';
+import type { SeriesOptions } from '@unfold/contracts';
+import { describeValue } from '@unfold/contracts/values';
 import { type Info, parse } from 'csv-parse';
 import type { PartReader } from '../data-part.ts';
 import { type CsvColumns, chooseColumns, isNumber } from './csv-columns.ts';

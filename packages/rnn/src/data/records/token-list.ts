@@ -1,4 +1,4 @@
-import { UnfoldError } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import { unknownToken } from '../../text/tokenizer.ts';
 import { byCodePoint, byFrequency } from '../../text/vocabulary-builder.ts';
 import { dataLimits } from './data-limits.ts';
