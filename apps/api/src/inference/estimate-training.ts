@@ -2,6 +2,8 @@ import type { EstimateResource, JobSpec } from '@unfold/contracts';
 import { type DataSummary, estimate, type TrainingNeeds } from '@unfold/rnn';
 import type { MeasuredSpeed } from '@unfold/store';
 
+export type { TrainingNeeds };
+
 /**
  * What a job would need, by arithmetic alone: nothing is read and nothing allocated.
  * @param data what a check found in records; null for an endless text

@@ -1,10 +1,9 @@
 import type { Config } from '@unfold/config';
 import { type ErrorCode, type JobSpec, UnfoldError } from '@unfold/contracts';
-import type { TrainingNeeds } from '@unfold/rnn';
 import type { LocatedFile, LocatedModel } from '@unfold/store';
 import type { ApiContext } from '../context.ts';
 import type { CheckedFile, DataSummary } from '../inference/data-checks.ts';
-import { estimateTraining } from '../inference/estimate-training.ts';
+import { estimateTraining, type TrainingNeeds } from '../inference/estimate-training.ts';
 import { findStartModel } from './start-model.ts';
 
 type Param = 'file' | 'validation_file';
