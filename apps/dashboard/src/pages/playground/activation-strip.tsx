@@ -53,6 +53,7 @@ const narrowest = 5;
 export const ActivationStrip = ({ activations, unit, onUnit, looked, onLook }: StripProps) => {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [row, setRow] = useState<number | null>(null);
+  const [pointed, setPointed] = useState<number | null>(null);
   const painted = useExternal(paint);
   const { tokens, units } = activations;
   // biome-ignore lint/correctness/useExhaustiveDependencies: other colours are drawn anew.
@@ -63,17 +64,20 @@ export const ActivationStrip = ({ activations, unit, onUnit, looked, onLook }: S
     const { left, top, width, height } = event.currentTarget.getBoundingClientRect();
     const column = Math.floor(((event.clientX - left) / width) * tokens.length);
     setRow(Math.min(units.length - 1, Math.floor(((event.clientY - top) / height) * units.length)));
-    onLook(Math.max(0, Math.min(tokens.length - 1, column)));
+    const token = Math.max(0, Math.min(tokens.length - 1, column));
+    setPointed(token);
+    onLook(token);
   };
+  const at = pointed ?? looked;
   const said = units[row ?? units.findIndex(({ name }) => name === unit)];
   return (
     <div className="strip">
       <p className="strip-said small" aria-hidden="true">
         {said === undefined
           ? 'Each row is a hidden unit, each column a token.'
-          : looked === null
+          : at === null
             ? `Unit ${said.name}: mean ${said.mean.toFixed(2)}, deviation ${said.deviation.toFixed(2)}`
-            : `Unit ${said.name} after ${visible(tokens[looked] ?? '')}: ${said.values[looked]?.toFixed(3) ?? '–'}`}
+            : `Unit ${said.name} after ${visible(tokens[at] ?? '')}: ${said.values[at]?.toFixed(3) ?? '–'}`}
       </p>
       <div className="strip-rows">
         {/* biome-ignore lint/a11y/useSemanticElements: buttons that choose one of them or none are no fieldset. */}
@@ -101,6 +105,7 @@ export const ActivationStrip = ({ activations, unit, onUnit, looked, onLook }: S
             onMouseMove={point}
             onMouseLeave={() => {
               setRow(null);
+              setPointed(null);
               onLook(null);
             }}
             onClick={() => row !== null && onUnit(units[row]!.name)}

@@ -7,6 +7,7 @@ import { Button } from '../../ui/button.tsx';
 import { Field } from '../../ui/field.tsx';
 import { Note } from '../../ui/states.tsx';
 import { Table } from '../../ui/table.tsx';
+import { Bar } from './bar.tsx';
 
 type InputKind = 'text' | 'tokens' | 'numbers';
 type Prediction = PredictResource['data'][number];
@@ -48,7 +49,7 @@ const Label = ({ label, probabilities }: Extract<Prediction, { label: string }>)
         .map(([name, share]) => (
           <li key={name}>
             <span>{name}</span>
-            <meter min={0} max={1} value={share} aria-hidden="true" />
+            <Bar share={share} />
             <span className="number small">{(100 * share).toFixed(1)} %</span>
           </li>
         ))}

@@ -1,4 +1,4 @@
-import { type KeyboardEvent, type MouseEvent, memo, useState } from 'react';
+import { type KeyboardEvent, type MouseEvent, memo, useLayoutEffect, useRef, useState } from 'react';
 
 /** A piece of a text as it is shown. */
 export interface ShownPiece {
@@ -42,6 +42,12 @@ interface TextViewProps {
 /** A text of many tinted pieces. Who points at one, or goes to it by arrow keys, looks at it. */
 export const TextView = ({ label, pieces, looked, onLook, growing }: TextViewProps) => {
   const [focused, setFocused] = useState(false);
+  const frame = useRef<HTMLDivElement>(null);
+  const follows = useRef(true);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what was added is followed, unless the reader has scrolled up.
+  useLayoutEffect(() => {
+    if (growing && follows.current && frame.current) frame.current.scrollTop = frame.current.scrollHeight;
+  }, [pieces, growing]);
   const point = (event: MouseEvent): void => {
     const piece = pieceOf(event.target);
     if (piece !== null) onLook(piece, false);
@@ -69,6 +75,10 @@ export const TextView = ({ label, pieces, looked, onLook, growing }: TextViewPro
   return (
     // biome-ignore lint/a11y/useSemanticElements: a text that keys walk through is no fieldset.
     <div
+      ref={frame}
+      onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
+        follows.current = scrollHeight - scrollTop - clientHeight < 40;
+      }}
       role="group"
       aria-label={`${label}${focused ? ', arrow keys go through its tokens' : ''}`}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: its tokens are looked at by arrow keys.

@@ -1,3 +1,4 @@
+import { Bar } from './bar.tsx';
 import { visible } from './token-texts.ts';
 import type { Piece } from './writing.ts';
 
@@ -30,7 +31,7 @@ export const TokenPanel = ({ piece }: { piece: Piece | null }) => (
           {piece.alternatives.map(([token, logprob]) => (
             <li key={token}>
               <code>{visible(token)}</code>
-              <meter min={0} max={1} value={Math.exp(logprob)} aria-hidden="true" />
+              <Bar share={Math.exp(logprob)} />
               <span className="number small">{percent(logprob)}</span>
             </li>
           ))}

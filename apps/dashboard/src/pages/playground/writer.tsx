@@ -203,44 +203,6 @@ export const Writer = ({ model, context }: WriterProps) => {
             </Button>
           ))}
         </div>
-        <section className="stack" aria-labelledby="units-heading">
-          <div className="row">
-            <h2 id="units-heading">Hidden units</h2>
-            <Button className="push" aria-pressed={watching} onClick={() => setWatching(!watching)}>
-              {watching ? 'Hide' : 'Show'}
-            </Button>
-          </div>
-          {watching && (model.spec?.model.num_layers ?? 1) > 1 && (
-            <Field label="Of">
-              <select
-                value={layer ?? ''}
-                onChange={({ target }) => setLayer(target.value === '' ? null : Number(target.value))}
-              >
-                <option value="">all layers, those that vary most</option>
-                {Array.from({ length: model.spec?.model.num_layers ?? 1 }, (_, k) => (
-                  // biome-ignore lint/suspicious/noArrayIndexKey: a layer is its place.
-                  <option key={k} value={k}>
-                    layer {k}
-                  </option>
-                ))}
-              </select>
-            </Field>
-          )}
-          {watching && text === '' && <p className="quiet">They are drawn over a text: write one first.</p>}
-          {watching && unwatched !== null && <Note kind="error">{describeError(unwatched).message}</Note>}
-          {watching && watched && text !== '' && (
-            <ActivationStrip
-              activations={watched.activations}
-              unit={unit}
-              onUnit={(chosen) => {
-                setLooked(null);
-                setUnit(chosen);
-              }}
-              looked={looked === null || ofUnit === null ? null : Math.max(0, looked - offset)}
-              onLook={(token) => ofUnit !== null && setLooked(token === null ? null : token + offset)}
-            />
-          )}
-        </section>
       </div>
       <aside className="stack" aria-label="How it is written">
         <SamplingFields sampling={sampling} onChange={change} problem={problem} />
@@ -253,6 +215,44 @@ export const Writer = ({ model, context }: WriterProps) => {
           <span>unlikely</span>
         </p>
       </aside>
+      <section className="stack units" aria-labelledby="units-heading">
+        <div className="row">
+          <h2 id="units-heading">Hidden units</h2>
+          <Button className="push" aria-pressed={watching} onClick={() => setWatching(!watching)}>
+            {watching ? 'Hide' : 'Show'}
+          </Button>
+        </div>
+        {watching && (model.spec?.model.num_layers ?? 1) > 1 && (
+          <Field label="Of">
+            <select
+              value={layer ?? ''}
+              onChange={({ target }) => setLayer(target.value === '' ? null : Number(target.value))}
+            >
+              <option value="">all layers, those that vary most</option>
+              {Array.from({ length: model.spec?.model.num_layers ?? 1 }, (_, k) => (
+                // biome-ignore lint/suspicious/noArrayIndexKey: a layer is its place.
+                <option key={k} value={k}>
+                  layer {k}
+                </option>
+              ))}
+            </select>
+          </Field>
+        )}
+        {watching && text === '' && <p className="quiet">They are drawn over a text: write one first.</p>}
+        {watching && unwatched !== null && <Note kind="error">{describeError(unwatched).message}</Note>}
+        {watching && watched && text !== '' && (
+          <ActivationStrip
+            activations={watched.activations}
+            unit={unit}
+            onUnit={(chosen) => {
+              setLooked(null);
+              setUnit(chosen);
+            }}
+            looked={looked === null || ofUnit === null ? null : Math.max(0, looked - offset)}
+            onLook={(token) => ofUnit !== null && setLooked(token === null ? null : token + offset)}
+          />
+        )}
+      </section>
     </div>
   );
 };

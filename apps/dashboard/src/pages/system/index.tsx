@@ -54,7 +54,9 @@ const WorkerTable = ({ workers }: { workers: readonly WorkerResource[] }) =>
               {worker.job_id !== null && (
                 <>
                   {' with '}
-                  <Link to={`/runs/${worker.job_id}`}>a run</Link>
+                  <Link to={`/runs/${worker.job_id}`} className="underlined">
+                    a run
+                  </Link>
                 </>
               )}
             </td>
@@ -128,27 +130,18 @@ const Figures = ({ system }: { system: SystemResource }) => (
             key={key}
             name={name}
             value={bytes(system.storage[key].bytes)}
-            more={count(system.storage[key].count)}
+            more={`${count(system.storage[key].count)} kept`}
           />
         ))}
         <Figure name="Database" value={bytes(system.database_bytes)} />
         {system.disk && (
           <Figure
             name="Disk"
-            value={`${bytes(system.disk.free_bytes)} free`}
-            more={`of ${bytes(system.disk.total_bytes)}`}
+            value={bytes(system.disk.free_bytes)}
+            more={`free of ${bytes(system.disk.total_bytes)}`}
           />
         )}
       </dl>
-      {system.disk && (
-        <meter
-          aria-label="Disk in use"
-          min={0}
-          max={system.disk.total_bytes}
-          high={0.9 * system.disk.total_bytes}
-          value={system.disk.total_bytes - system.disk.free_bytes}
-        />
-      )}
     </section>
   </>
 );
