@@ -1,6 +1,7 @@
 const paths = {
   runs: 'M3 17l5-6 4 3 8-9M3 21h18',
   new: 'M12 5v14M5 12h14',
+  minus: 'M5 12h14',
   playground: 'M4 5h16v11H9l-5 4z',
   system: 'M4 5h16v6H4zM4 13h16v6H4zM8 8h.01M8 16h.01',
   pause: 'M8 5v14M16 5v14',

@@ -1,0 +1,63 @@
+import { colorsOf } from '../theme.ts';
+import type { Curve } from './plot.ts';
+
+/** Gives the reader a file. */
+export const download = (content: Blob, filename: string): void => {
+  const address = URL.createObjectURL(content);
+  const link = document.createElement('a');
+  link.href = address;
+  link.download = filename;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+};
+
+export const fileNameOf = (title: string, ending: string): string =>
+  `${title.toLowerCase().replace(/[^a-z0-9]+/g, '-')}.${ending}`;
+
+/** The chart as it is on the screen, with its title and its legend, on the page's ground. */
+export const downloadPng = (canvas: HTMLCanvasElement, title: string, curves: readonly Curve[]): void => {
+  const scale = devicePixelRatio;
+  const head = 40 * scale;
+  const foot = 28 * scale;
+  const picture = document.createElement('canvas');
+  picture.width = canvas.width;
+  picture.height = canvas.height + head + foot;
+  const context = picture.getContext('2d')!;
+  const ink = colorsOf(['surface', 'text', ...curves.map(({ color }) => color)]);
+  context.fillStyle = ink.surface!;
+  context.fillRect(0, 0, picture.width, picture.height);
+  context.drawImage(canvas, 0, head);
+  context.fillStyle = ink.text!;
+  context.font = `600 ${15 * scale}px system-ui, sans-serif`;
+  context.fillText(title, 16 * scale, 26 * scale);
+  context.font = `${12 * scale}px system-ui, sans-serif`;
+  let left = 16 * scale;
+  for (const { label, color, faint } of curves) {
+    if (faint) continue;
+    const line = canvas.height + head + foot / 2;
+    context.fillStyle = ink[color]!;
+    context.fillRect(left, line - 2 * scale, 14 * scale, 3 * scale);
+    context.fillStyle = ink.text!;
+    context.fillText(label, left + 20 * scale, line + 4 * scale);
+    left += 40 * scale + context.measureText(label).width;
+  }
+  picture.toBlob((blob) => blob && download(blob, fileNameOf(title, 'png')));
+};
+
+const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+/** Every point of the curves, none left out: a row each, over the union of their x. */
+export const csvOf = (axis: string, curves: readonly Curve[]): string => {
+  const rows = new Map<number, (number | undefined)[]>();
+  for (const [place, { x, y }] of curves.entries())
+    for (let point = 0; point < x.length; point++) {
+      const row = rows.get(x[point]!) ?? new Array(curves.length).fill(undefined);
+      row[place] = y[point]!;
+      rows.set(x[point]!, row);
+    }
+  const sorted = [...rows].sort(([a], [b]) => a - b);
+  const head = [axis, ...curves.map(({ label }) => label)].map(quoted);
+  return [head, ...sorted.map(([x, row]) => [x, ...row.map((value) => value ?? '')])]
+    .map((row) => row.join(','))
+    .join('\n');
+};

@@ -1,0 +1,133 @@
+import type { JobResource } from '@unfold/contracts';
+import type { Curve } from '../../charts/plot.ts';
+import { smooth } from '../../charts/smooth.ts';
+import type { Extent } from '../../charts/view.ts';
+import type { MetricPoints } from '../../live/curves.ts';
+import type { RunRecord } from '../../live/run-record.ts';
+import type { Axis, Settings } from './settings.ts';
+
+interface ChartDefinition {
+  title: string;
+  metrics: Record<string, string>;
+}
+
+/** What is drawn together, in the order of the page. What a run tells beyond it gets a chart of its own. */
+const definitions: readonly ChartDefinition[] = [
+  { title: 'Loss', metrics: { loss: 'training', validation_loss: 'validation' } },
+  {
+    title: 'Free-running',
+    metrics: {
+      free_running_loss: 'fed its own output',
+      validation_loss: 'teacher-forced',
+      naive_free_running_loss: 'nothing changes',
+    },
+  },
+  { title: 'Free-running gap', metrics: { free_running_gap: 'above teacher-forced' } },
+  {
+    title: 'Accuracy',
+    metrics: {
+      accuracy: 'training',
+      validation_accuracy: 'validation',
+      free_running_accuracy: 'free-running',
+    },
+  },
+  { title: 'Gradient norm', metrics: { gradient_norm: 'before clipping' } },
+  { title: 'Learning rate', metrics: { learning_rate: 'learning rate' } },
+  { title: 'Speed', metrics: { tokens_per_second: 'tokens per second' } },
+  { title: 'Length loss', metrics: { length_loss: 'training', validation_length_loss: 'validation' } },
+];
+
+/** Told for other purposes, or the loss in other words. */
+const notDrawn = new Set(['epoch', 'eta_seconds', 'perplexity', 'token_loss', 'naive_validation_loss']);
+
+const neverSmoothed = new Set(['learning_rate']);
+const named = new Set(definitions.flatMap(({ metrics }) => Object.keys(metrics)));
+const wordsOf = (name: string): string => name.replaceAll('_', ' ');
+
+export interface RunOnChart {
+  record: RunRecord;
+  job: JobResource;
+  title: string;
+  color: string;
+}
+
+export interface Chart {
+  title: string;
+  curves: Curve[];
+}
+
+/** Tokens that the run had read at each point: by the share of the epochs, which is exact where all of them are as long. */
+const tokensAt = ({ epoch, step }: MetricPoints, { progress }: JobResource): Float64Array => {
+  const byEpoch = progress.epoch > 0;
+  const each = progress.tokens / ((byEpoch ? progress.epoch : progress.step) || 1);
+  return (byEpoch ? epoch : step).values.map((value) => value * each);
+};
+
+const axisOf = (points: MetricPoints, { job }: RunOnChart, axis: Axis): Float64Array => {
+  if (axis === 'step') return points.step.values;
+  if (axis === 'tokens') return tokensAt(points, job);
+  const begun = Date.parse(job.started_at ?? job.created_at);
+  return points.time.values.map((time) => (time - begun) / 1000);
+};
+
+const curvesOf = (
+  run: RunOnChart,
+  name: string,
+  label: string,
+  color: string,
+  settings: Settings,
+): Curve[] => {
+  const points = run.record.curves.byName.get(name);
+  if (points === undefined || points.value.length === 0) return [];
+  const x = axisOf(points, run, settings.axis);
+  const y = points.value.values;
+  // A few evaluations are no noise.
+  if (settings.smoothing === 0 || neverSmoothed.has(name) || y.length < 100) return [{ label, color, x, y }];
+  return [
+    { label: `${label}, as measured`, color, x, y, faint: true },
+    { label, color, x, y: smooth(y, settings.smoothing) },
+  ];
+};
+
+const definitionsFor = (runs: readonly RunOnChart[]): ChartDefinition[] => {
+  const told = new Set(runs.flatMap(({ record }) => [...record.curves.byName.keys()]));
+  const others = [...told].filter((name) => !named.has(name) && !notDrawn.has(name)).sort();
+  const known = definitions.filter(({ metrics }) => told.has(Object.keys(metrics)[0]!));
+  return [...known, ...others.map((name) => ({ title: wordsOf(name), metrics: { [name]: wordsOf(name) } }))];
+};
+
+/** The charts of one run: a colour each for what is drawn together. */
+export const chartsOfRun = (run: RunOnChart, settings: Settings): Chart[] =>
+  definitionsFor([run]).map(({ title, metrics }) => ({
+    title,
+    curves: Object.entries(metrics).flatMap(([name, label], place) =>
+      curvesOf(run, name, label, `series-${place + 1}`, settings),
+    ),
+  }));
+
+/** The charts of several runs: one for each metric, in which each run has its colour. */
+export const chartsOfRuns = (runs: readonly RunOnChart[], settings: Settings): Chart[] => {
+  const titles = new Map<string, string>();
+  for (const { title, metrics } of definitionsFor(runs))
+    for (const [name, label] of Object.entries(metrics))
+      if (!titles.has(name)) titles.set(name, Object.keys(metrics).length > 1 ? `${title}, ${label}` : title);
+  return [...titles]
+    .map(([name, title]) => ({
+      title,
+      curves: runs.flatMap((run) => curvesOf(run, name, run.title, run.color, settings)),
+    }))
+    .filter(({ curves }) => curves.length > 0);
+};
+
+/** From the first point of any chart to the last. */
+export const extentOf = (charts: readonly Chart[]): Extent => {
+  let from = Number.POSITIVE_INFINITY;
+  let to = Number.NEGATIVE_INFINITY;
+  for (const { curves } of charts)
+    for (const { x } of curves) {
+      if (x.length === 0) continue;
+      from = Math.min(from, x[0]!);
+      to = Math.max(to, x[x.length - 1]!);
+    }
+  return from <= to ? { from, to } : { from: 0, to: 1 };
+};
