@@ -182,13 +182,13 @@ describe('unfold up', { timeout: 180_000 }, () => {
   });
 
   it.each([
-    [['up', '--workers', 'many'], 'integer from 0 to 64'],
-    [['up', '--port', '80x'], 'PORT'],
-    [['sideways'], 'unknown command'],
-    [['quickstart', '--steps', '5', '--epochs', '1'], 'cannot be used with'],
-  ])('%j is refused with the reason', async (parameters, reason) => {
+    [['up', '--workers', 'many'], 2, 'integer from 0 to 64'],
+    [['up', '--port', '80x'], 1, 'PORT'],
+    [['sideways'], 2, 'unknown command'],
+    [['quickstart', '--steps', '5', '--epochs', '1'], 2, 'cannot be used with'],
+  ])('%j is refused with %i and the reason', async (parameters, code, reason) => {
     const program = unfold(parameters);
-    expect(await program.ended).toBe(1);
+    expect(await program.ended).toBe(code);
     expect(program.output()).toContain(reason);
   });
 

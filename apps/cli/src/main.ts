@@ -1,13 +1,16 @@
 #!/usr/bin/env node
-import { ConfigError } from '@unfold/config';
-import { UnfoldError } from '@unfold/contracts';
-import { CommandError } from './command-error.ts';
+import { exitCodes } from './exit-codes.ts';
 import { createProgram } from './program.ts';
+import { reportError } from './report-error.ts';
+
+// Who reads only the beginning (`unfold jobs | head -1`) has what was wanted.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(exitCodes.ok);
+});
 
 try {
   await createProgram().parseAsync();
 } catch (error) {
-  const expected = [CommandError, ConfigError, UnfoldError].some((kind) => error instanceof kind);
-  console.error(expected ? `unfold: ${(error as Error).message}` : error);
-  process.exit(1);
+  process.exit(reportError(error, process.argv.includes('--json')));
 }

@@ -1,29 +1,16 @@
-import { type Config, faultSignals, readConfig } from '@unfold/config';
+import { type Config, faultSignals } from '@unfold/config';
 import closeWithGrace from 'close-with-grace';
 import { messageOf } from './command-error.ts';
+import { configFor, type PlaceOptions } from './options/config-for.ts';
 import { requirePort } from './ports.ts';
 import { createService, type Service } from './service.ts';
 import { alreadyServed, findUp } from './up-file.ts';
 
-export interface PlaceOptions {
-  port?: string;
-  host?: string;
-  dataDir?: string;
-}
-
 export interface UpOptions extends PlaceOptions {
   workers: number;
   gpu?: boolean;
+  json?: boolean;
 }
-
-/** The configuration with what was said on the command line in place of the environment. */
-export const configFor = ({ port, host, dataDir }: PlaceOptions): Config =>
-  readConfig({
-    ...process.env,
-    ...(port === undefined ? {} : { PORT: port }),
-    ...(host === undefined ? {} : { HOST: host }),
-    ...(dataDir === undefined ? {} : { UNFOLD_DATA_DIR: dataDir }),
-  });
 
 /**
  * Stops the service in good order at the first signal, at once at the second.
@@ -59,7 +46,7 @@ export const startOrStop = async (service: Service): Promise<boolean> => {
 };
 
 /** `unfold up`: serves until a signal ends it. */
-export const up = async ({ workers, gpu = false, ...place }: UpOptions): Promise<void> => {
+export const up = async ({ workers, gpu = false, json = false, ...place }: UpOptions): Promise<void> => {
   const config = configFor(place);
   const other = await findUp(config.dataDir);
   if (other) throw alreadyServed(config.dataDir, other);
@@ -69,9 +56,11 @@ export const up = async ({ workers, gpu = false, ...place }: UpOptions): Promise
   stopOnSignals(service, config, async () => log('Stopping: workers, API, database.'));
   // A signal came first: its handler ends the process.
   if (!(await startOrStop(service))) return;
+  if (json) return console.log(JSON.stringify({ url: service.url, data_dir: config.dataDir, workers, gpu }));
   console.log(
     [
       `Unfold serves at ${service.url}`,
+      `  page      ${service.url}/`,
       `  API page  ${service.url}/docs`,
       `  data      ${config.dataDir}`,
       `  workers   ${workers}${gpu ? ' and one with the GPU' : ''}`,

@@ -48,6 +48,15 @@ const list = (each: (entry: string) => boolean, expected: string, description: s
     .default([])
     .meta({ description });
 
+const key = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9!#$%&'*+.^_`|~-]{16,200}$/,
+    "16 to 200 letters, digits or any of !#$%&'*+-.^_`|~ (it travels in HTTP headers): try `openssl rand -hex 32`",
+  )
+  .nullable()
+  .default(null);
+
 const isHost = (entry: string): boolean => /^([a-z0-9._-]+|\[[0-9a-f:]+\])(:\d{1,5})?$/.test(entry);
 const isOrigin = (entry: string): boolean =>
   /^https?:/.test(entry) && URL.canParse(entry) && new URL(entry).origin === entry;
@@ -81,15 +90,7 @@ export const environment = z.object({
     .transform((path) => (isAbsolute(path) ? path : resolve(path)))
     .default(() => resolve('.unfold'))
     .meta({ description: 'Folder of artifacts and of the embedded database.', standard: '.unfold' }),
-  UNFOLD_ADMIN_KEY: z
-    .string()
-    .regex(
-      /^[A-Za-z0-9!#$%&'*+.^_`|~-]{16,200}$/,
-      "16 to 200 letters, digits or any of !#$%&'*+-.^_`|~ (it travels in HTTP headers): try `openssl rand -hex 32`",
-    )
-    .nullable()
-    .default(null)
-    .meta({ description: 'The first API key, with every scope.' }),
+  UNFOLD_ADMIN_KEY: key.meta({ description: 'The first API key, with every scope.' }),
   UNFOLD_ENCRYPTION_KEY: z
     .string()
     .min(16, 'at least 16 characters: try `openssl rand -hex 32`')
@@ -246,6 +247,12 @@ export const environment = z.object({
     10,
     'Connections of one process to the database (the queue on PostgreSQL takes up to 20 more).',
   ),
+  UNFOLD_URL: url(
+    ['http:', 'https:'],
+    'http://127.0.0.1:8080',
+    'The service that the commands of `unfold` ask. Unset: the one that runs in the data folder.',
+  ),
+  UNFOLD_API_KEY: key.meta({ description: 'The key that those commands show. Unset: UNFOLD_ADMIN_KEY.' }),
 });
 
 export type Environment = z.output<typeof environment>;
@@ -254,11 +261,15 @@ export type VariableName = keyof Environment;
 /** Variables that may hold a password: read from `<NAME>_FILE` too, and never repeated in an error. */
 export const secretVariables: readonly VariableName[] = [
   'UNFOLD_ADMIN_KEY',
+  'UNFOLD_API_KEY',
   'UNFOLD_ENCRYPTION_KEY',
   'OTEL_EXPORTER_OTLP_HEADERS',
   'DATABASE_URL',
   'REDIS_URL',
 ];
+
+/** Variables of those who ask a service, not of the service itself. */
+export const clientVariables: readonly VariableName[] = ['UNFOLD_URL', 'UNFOLD_API_KEY'];
 
 export interface VariableDescription {
   name: string;

@@ -1,6 +1,7 @@
-export { describeEnvironment, type VariableDescription } from './environment.ts';
+export { clientVariables, describeEnvironment, type VariableDescription } from './environment.ts';
 export { faultSignals } from './fault-signals.ts';
 export { isLoopback } from './is-loopback.ts';
+export { nearest } from './nearest.ts';
 export {
   type Config,
   ConfigError,

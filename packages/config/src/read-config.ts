@@ -48,6 +48,10 @@ export interface Config {
   /** null: the queue lives in PostgreSQL. */
   redisUrl: string | null;
   adminKey: string | null;
+  /** What a client asks, without a slash at its end; null: the service of the data folder. */
+  url: string | null;
+  /** What a client shows; null: the admin key, if there is one. */
+  apiKey: string | null;
   /** Encrypts secrets that the database holds; null: they are stored as they are. */
   encryptionKey: string | null;
   /** Lower case, each with or without a port; loopback names are always allowed beside them. */
@@ -159,6 +163,8 @@ const toConfig = (values: Environment): Config => ({
   databaseUrl: values.DATABASE_URL,
   redisUrl: values.REDIS_URL,
   adminKey: values.UNFOLD_ADMIN_KEY,
+  url: values.UNFOLD_URL?.replace(/\/+$/, '') ?? null,
+  apiKey: values.UNFOLD_API_KEY,
   encryptionKey: values.UNFOLD_ENCRYPTION_KEY,
   allowedHosts: values.UNFOLD_ALLOWED_HOSTS,
   allowedOrigins: values.UNFOLD_ALLOWED_ORIGINS,

@@ -1,5 +1,5 @@
 import { ConfigError } from '@unfold/config';
-import { configFor } from '../up-command.ts';
+import { configFor } from '../options/config-for.ts';
 import { checks, configurationProblem, type Finding } from './checks.ts';
 
 export interface DoctorOptions {

@@ -1,17 +1,21 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { Unfold } from '@unfold/client';
 import type { Config } from '@unfold/config';
-import type { Frame, JobResource, JobSpecInput } from '@unfold/contracts';
-import { type ApiClient, createApiClient } from '../api-client.ts';
+import type { JobResource, JobSpecInput } from '@unfold/contracts';
 import { CommandError } from '../command-error.ts';
+import { exitCodes } from '../exit-codes.ts';
 import { findEngine } from '../find-engine.ts';
+import { drawChart } from '../live/draw-chart.ts';
+import { followRun } from '../live/follow-run.ts';
+import { createView } from '../live/views.ts';
+import { configFor, type PlaceOptions } from '../options/config-for.ts';
+import { harmless } from '../output/format.ts';
 import { requirePort, tryPort } from '../ports.ts';
 import { createService, type Service } from '../service.ts';
-import { configFor, type PlaceOptions, startOrStop, stopOnSignals } from '../up-command.ts';
+import { startOrStop, stopOnSignals } from '../up-command.ts';
 import { findUp } from '../up-file.ts';
-import { createCurve } from './curve.ts';
-import { createView } from './views.ts';
 
 export interface QuickstartOptions extends PlaceOptions {
   exit?: boolean;
@@ -22,8 +26,6 @@ export interface QuickstartOptions extends PlaceOptions {
 
 const modelName = 'moby-dick';
 const prompt = 'Call me ';
-const redrawMs = 100;
-const progressMs = 1000;
 
 interface Size {
   hidden_size: number;
@@ -106,38 +108,21 @@ const findOrStart = async (
   return { url: service.url, service };
 };
 
-const train = async (api: ApiClient, job: JobResource, title: string): Promise<void> => {
-  const curve = createCurve(title, job.spec.training.max_steps);
-  const view = createView(process.stdout);
-  const redraw = setInterval(() => view.show(curve.picture()), redrawMs);
-  const progress = setInterval(() => {
-    api.job(job.id).then(
-      (now) => curve.progress(now.progress),
-      // The frames tell when the service is gone for good.
-      () => undefined,
-    );
-  }, progressMs);
-  let last: Frame | null = null;
-  try {
-    for await (const frame of api.follow(job.id)) {
-      curve.add(frame);
-      last = frame;
-    }
-  } finally {
-    clearInterval(redraw);
-    clearInterval(progress);
-    view.end(curve.picture());
-  }
-  if (last?.type !== 'status' || last.status !== 'succeeded') {
-    const reason = last?.type === 'status' ? (last.error?.message ?? last.status) : 'it did not end';
-    throw new CommandError(`The training job ${job.id} did not succeed: ${reason}`);
-  }
+const train = async (unfold: Unfold, job: JobResource, title: string): Promise<void> => {
+  const ended = await followRun(unfold, job, createView(process.stdout, drawChart), { title });
+  const { status, error } = ended.job;
+  if (status === 'succeeded') return;
+  throw new CommandError(
+    `The training job ${job.id} did not succeed: ${error?.message ?? status}`,
+    exitCodes.jobFailed,
+  );
 };
 
-const write = async (api: ApiClient): Promise<void> => {
+const write = async (unfold: Unfold): Promise<void> => {
   process.stdout.write(`\nIts own words, after "${prompt.trim()}":\n\n${prompt}`);
   const request = { model: modelName, prompt, max_tokens: 500, temperature: 0.5, seed: 1 };
-  for await (const text of api.stream(request)) process.stdout.write(text);
+  for await (const { choices } of unfold.completions.stream(request))
+    process.stdout.write(harmless(choices[0]?.text ?? ''));
   process.stdout.write('\n');
 };
 
@@ -149,7 +134,7 @@ Try it yourself:
   curl -s "${url}/v1/jobs/${job}/metrics?names=loss,validation_loss&points=50"
   curl -s ${url}/v1/models/${modelName}/weights -o ${modelName}.safetensors   # opens in PyTorch
 
-API page: ${url}/docs`;
+The page: ${url}/ · API page: ${url}/docs`;
 
 /** `unfold quickstart`: from nothing to a network that writes, in a minute or two. */
 export const quickstart = async (options: QuickstartOptions): Promise<void> => {
@@ -157,11 +142,11 @@ export const quickstart = async (options: QuickstartOptions): Promise<void> => {
   const say = (message: string): void => console.log(message);
   const stays = options.exit !== true && process.stdin.isTTY && process.stdout.isTTY;
   const { url, service } = await findOrStart(config, options, say);
-  const api = createApiClient(url, config.adminKey);
+  const unfold = new Unfold({ baseUrl: url, apiKey: config.adminKey });
   let job: JobResource | null = null;
   // A job that nobody watches any more would be the first thing that the next start goes on with.
   const cancelJob = async (): Promise<void> => {
-    if (job) await api.cancel(job.id).catch(() => undefined);
+    if (job) await unfold.jobs.cancel(job.id).catch(() => undefined);
   };
   const holder: Service = service ?? {
     url,
@@ -179,17 +164,19 @@ export const quickstart = async (options: QuickstartOptions): Promise<void> => {
       say('Starting PostgreSQL, the API and a worker …');
       if (!(await startOrStop(service))) return;
     }
-    say(`The service is at ${url}, its API page at ${url}/docs.\n`);
+    say(
+      `The service is at ${url}, its API page at ${url}/docs.\nOpen ${url}/ in a browser to watch along.\n`,
+    );
     const book = await readBook();
-    const file = await api.upload('moby-dick.txt', book);
+    const file = await unfold.files.upload(new Blob([book]), { filename: 'moby-dick.txt' });
     const size = (await findEngine(config, say)) === 'native' ? sizes.native : sizes.reference;
-    job = await api.submit(specFor(file.id, size, options));
+    job = await unfold.jobs.create(specFor(file.id, size, options));
     const { hidden_size, num_layers } = job.spec.model;
     const title = `Moby Dick, ${file.characters?.toLocaleString('en-US')} characters · LSTM ${num_layers} × ${hidden_size} · ${job.id}`;
-    await train(api, job, title);
+    await train(unfold, job, title);
     const trained = job.id;
     job = null;
-    await write(api);
+    await write(unfold);
     say(examples(url, trained));
   } catch (error) {
     // The signal's handler stops everything and ends the process; what failed because of it is no error.

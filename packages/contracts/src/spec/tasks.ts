@@ -1,7 +1,16 @@
 import { z } from 'zod';
 
+/** What a network can be trained for. */
+export const tasks = [
+  'language_model',
+  'conditional_generation',
+  'sequence_labeling',
+  'classification',
+  'forecasting',
+] as const;
+
 export const task = z
-  .enum(['language_model', 'conditional_generation', 'sequence_labeling', 'classification', 'forecasting'])
+  .enum(tasks)
   .default('language_model')
   .meta({
     description:

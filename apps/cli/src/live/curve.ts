@@ -1,23 +1,28 @@
-import type { FrameBody, JobProgress } from '@unfold/contracts';
+import type { FrameBody, JobResource } from '@unfold/contracts';
 
 /** What a view shows of a running job. */
 export interface Picture {
   title: string;
-  /** The curve so far: loss in nats per character. */
+  /** The curves so far, in the job's unit: nats per token, or a mean loss of numbers. */
   losses: readonly number[];
-  validationLoss: number | null;
+  validationLosses: readonly number[];
   step: number;
   totalSteps: number | null;
+  epoch: number | null;
   tokensPerSecond: number | null;
   etaSeconds: number | null;
-  /** The newest text that the half-trained network wrote. */
-  sample: string | null;
+  /** The newest text that the half-trained network wrote, and when. */
+  sample: { step: number; text: string } | null;
   status: string;
+  /** What is wrong at the moment, such as a connection that was lost. */
+  trouble: string | null;
 }
 
 export interface Curve {
   add(frame: FrameBody): void;
-  progress(progress: JobProgress): void;
+  /** What only the job's resource tells. */
+  know(job: Pick<JobResource, 'progress' | 'blocked'>): void;
+  connection(lost: boolean): void;
   picture(): Picture;
 }
 
@@ -25,32 +30,42 @@ export interface Curve {
 export const createCurve = (title: string, knownSteps: number | null): Curve => {
   let points: { step: number; values: Record<string, number | null> }[] = [];
   let totalSteps = knownSteps;
-  let sample: string | null = null;
+  let sample: Picture['sample'] = null;
   let status = 'queued';
+  let blocked: string | null = null;
+  let lost = false;
 
   const newest = (name: string): number | null =>
     points.findLast(({ values }) => typeof values[name] === 'number')?.values[name] ?? null;
+  const series = (name: string): number[] =>
+    points.flatMap(({ values }) => (typeof values[name] === 'number' ? [values[name]] : []));
 
   return {
     add: (frame) => {
       if (frame.type === 'metric') points.push({ step: frame.step, values: frame.values });
       else if (frame.type === 'restart') points = points.filter(({ step }) => step <= frame.from_step);
-      else if (frame.type === 'sample') sample = frame.text;
+      else if (frame.type === 'sample') sample = { step: frame.step, text: frame.text };
       else if (frame.type === 'status') status = frame.status;
     },
-    progress: (progress) => {
+    know: ({ progress, blocked: why }) => {
       totalSteps = progress.total_steps ?? totalSteps;
+      blocked = why?.message ?? null;
+    },
+    connection: (isLost) => {
+      lost = isLost;
     },
     picture: () => ({
       title,
-      losses: points.flatMap(({ values }) => (typeof values.loss === 'number' ? [values.loss] : [])),
-      validationLoss: newest('validation_loss'),
+      losses: series('loss'),
+      validationLosses: series('validation_loss'),
       step: points.at(-1)?.step ?? 0,
       totalSteps,
+      epoch: newest('epoch'),
       tokensPerSecond: newest('tokens_per_second'),
       etaSeconds: newest('eta_seconds'),
       sample,
       status,
+      trouble: lost ? 'The connection is lost; trying again.' : status === 'queued' ? blocked : null,
     }),
   };
 };

@@ -1,0 +1,50 @@
+import type { JobResource } from '@unfold/contracts';
+import { describeSteps, fractionOf } from '../live/draw.ts';
+import { formatAge, formatDuration } from '../output/format.ts';
+import { type Style, styleStatus } from '../output/style.ts';
+import type { Column } from '../output/table.ts';
+
+const secondsBetween = (from: string | null, to: string | null): number | null =>
+  from === null || to === null ? null : (Date.parse(to) - Date.parse(from)) / 1000;
+
+const statusOf = (job: JobResource, style: Style): string => {
+  const asked = job.requested === null ? '' : style.dim(` → ${job.requested}`);
+  return styleStatus(style, job.status) + asked;
+};
+
+const progressOf = ({ progress: { step, total_steps } }: JobResource): string =>
+  step === 0 && total_steps === null
+    ? ''
+    : `${Math.floor(fractionOf({ step, totalSteps: total_steps }) * 100)}%`;
+
+/** What a job waits for, what it still needs, or what it took. */
+const timeOf = (job: JobResource): string => {
+  const { status, queue_position: position, progress, blocked } = job;
+  if (status === 'queued') return blocked ? 'no worker' : position === null ? '' : `${position}. in queue`;
+  if (status === 'running' && progress.eta_seconds !== null)
+    return `${formatDuration(progress.eta_seconds)} left`;
+  const took = secondsBetween(job.started_at, job.ended_at);
+  return took === null ? '' : `took ${formatDuration(took)}`;
+};
+
+const networkOf = ({ spec: { model } }: JobResource): string =>
+  `${model.cell} ${model.num_layers}×${model.hidden_size}`;
+
+/** How jobs are listed. @param now in milliseconds */
+export const jobColumns = (style: Style, now: number): Column<JobResource>[] => [
+  { name: 'job', cell: ({ id }) => id },
+  { name: 'name', cell: ({ name }) => name ?? style.dim('–') },
+  { name: 'status', cell: (job) => statusOf(job, style) },
+  { name: 'done', right: true, cell: progressOf },
+  { name: 'time', cell: timeOf },
+  { name: 'network', cell: networkOf, spare: 2 },
+  {
+    name: 'steps',
+    right: true,
+    spare: 4,
+    cell: ({ progress: { step, total_steps } }) =>
+      describeSteps({ step, totalSteps: total_steps }).replace('step ', ''),
+  },
+  { name: 'engine', cell: ({ engine }) => engine ?? '', spare: 3 },
+  { name: 'created', cell: ({ created_at }) => formatAge(Date.parse(created_at), now), spare: 1 },
+];

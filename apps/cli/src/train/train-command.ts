@@ -1,0 +1,146 @@
+import type { Unfold } from '@unfold/client';
+import type { JobResource } from '@unfold/contracts';
+import type { Command } from 'commander';
+import { CommandError } from '../command-error.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { interruption } from '../interruption.ts';
+import type { Picture } from '../live/curve.ts';
+import { drawRun } from '../live/draw-run.ts';
+import { followRun, titleOf } from '../live/follow-run.ts';
+import { createView, jsonView } from '../live/views.ts';
+import { labels, several } from '../options/parsers.ts';
+import { withExamples, withService } from '../options/shared.ts';
+import { formatDuration } from '../output/format.ts';
+import { print, printJson, tell } from '../output/print.ts';
+import { styleOf, styleStatus } from '../output/style.ts';
+import { uploadFile } from '../output/upload-file.ts';
+import { findService, type ServiceOptions } from '../service-address.ts';
+import { buildSpec, type SpecSources } from './build-spec.ts';
+import { withSpecOptions } from './spec-options.ts';
+
+interface TrainOptions extends ServiceOptions, Omit<SpecSources, keyof ServiceOptions> {
+  validation?: string;
+  detach?: boolean;
+}
+
+/** What the service thinks is probably not meant. */
+const tellWarnings = ({ warnings }: JobResource): void => {
+  const { yellow } = styleOf(process.stderr);
+  for (const warning of warnings) tell(`${yellow('!')} ${warning}`);
+};
+
+const reference = ({ id, name }: JobResource): string => name ?? id;
+
+/** How a run ended, on one line. */
+export const describeEnd = (job: JobResource, { losses, validationLosses }: Picture): string => {
+  const style = styleOf(process.stderr);
+  const { started_at: from, ended_at: to, status } = job;
+  const [loss, validation] = [losses.at(-1), validationLosses.at(-1)];
+  return [
+    styleStatus(style, status),
+    ...(from && to ? [`took ${formatDuration((Date.parse(to) - Date.parse(from)) / 1000)}`] : []),
+    ...(loss === undefined ? [] : [`loss ${loss.toFixed(3)}`]),
+    ...(validation === undefined ? [] : [`validation ${validation.toFixed(3)}`]),
+  ].join(' · ');
+};
+
+/** What became of a job, as the end of a command. @throws CommandError unless it succeeded */
+export const requireSuccess = (job: JobResource): void => {
+  if (job.status === 'succeeded') return;
+  const why = job.error === null ? '' : `: ${job.error.message}`;
+  throw new CommandError(
+    `${reference(job)} ${job.status === 'failed' ? 'failed' : 'was cancelled'}${why}`,
+    exitCodes.jobFailed,
+  );
+};
+
+const submit = async (
+  unfold: Unfold,
+  path: string | undefined,
+  options: TrainOptions,
+  signal: AbortSignal,
+): Promise<JobResource> => {
+  const draft = await buildSpec(options);
+  const source = path ?? draft.file;
+  if (source === undefined)
+    throw new CommandError('Expected a FILE to train on, or a spec that names one.', exitCodes.usage);
+  try {
+    const file = await uploadFile(unfold, source, 'training', signal);
+    const { validation } = options;
+    const held =
+      validation === undefined
+        ? {}
+        : { validation_file: await uploadFile(unfold, validation, 'validation', signal) };
+    return await unfold.jobs.create({ ...draft, file, ...held }, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new CommandError('Interrupted: no job was posted.', exitCodes.interrupted);
+  }
+};
+
+const follow = async (
+  unfold: Unfold,
+  job: JobResource,
+  json: boolean,
+  signal: AbortSignal,
+): Promise<void> => {
+  const view = json ? jsonView() : createView(process.stderr, drawRun);
+  const ended = await followRun(unfold, job, view, { title: titleOf(job), signal }).catch((error) => {
+    if (!signal.aborted) throw error;
+    const name = reference(job);
+    throw new CommandError(
+      `detached; ${name} goes on.\n  unfold watch ${name}    looks at it again\n  unfold cancel ${name}   ends it`,
+      exitCodes.interrupted,
+    );
+  });
+  requireSuccess(ended.job);
+  if (json) return printJson(ended.job);
+  tell(`\n${describeEnd(ended.job, ended.picture)}`);
+  if (process.stdout.isTTY && job.spec.task === 'language_model')
+    tell(`Let it write: unfold generate ${job.name ?? ended.job.model_id}`);
+  print(ended.job.model_id ?? '');
+};
+
+/** `unfold train`: uploads, posts, follows; the result is the model's id. */
+const train = async (path: string | undefined, options: TrainOptions): Promise<void> => {
+  const signal = interruption();
+  const unfold = await findService(options);
+  const job = await submit(unfold, path, options, signal);
+  tellWarnings(job);
+  const { json = false } = options;
+  if (!options.detach) return follow(unfold, job, json, signal);
+  if (json) return printJson(job);
+  tell(`Posted. \`unfold watch ${reference(job)}\` shows it.`);
+  print(job.id);
+};
+
+/** `unfold train` */
+export const addTrainCommand = (program: Command): void => {
+  const command = withSpecOptions(
+    program
+      .command('train')
+      .argument('[path]', 'the data, or the id of an uploaded file; may be left out where --spec names one')
+      .description('Trains a network on a file.'),
+  )
+    .option('--validation <path>', 'validate on this file instead of a part of the data')
+    .option('--label <key=value>', 'a label of your own; several times', labels)
+    .option('--set <field=value>', 'any field of the spec by its path; several times', several)
+    .option('--spec <path>', 'a JSON file with a spec to begin with')
+    .option('-d, --detach', "print the job's id and do not wait");
+  withExamples(
+    withService(command).action(train),
+    'unfold train moby-dick.txt --name moby-dick --hidden-size 512 --epochs 5',
+    'unfold train names.jsonl --task conditional_generation --cell gru --set model.length=bernoulli',
+    'unfold train series.csv --task forecasting --set series.columns=[1,2] --set training.clip.norm=1',
+    'JOB=$(unfold train moby-dick.txt --detach) && unfold watch $JOB',
+    'unfold train --spec job.json --seed 7',
+  );
+  command.addHelpText(
+    'after',
+    `
+Every field of the spec is reached by --set; the README of the project and the API page list them. Values are read
+as JSON where they are JSON. Ctrl-C detaches: the job goes on, and the command ends with 130. It ends with 3 if the
+job fails or is cancelled.
+`,
+  );
+};
