@@ -1,6 +1,9 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openWebgpu } from '../../packages/kernels/src/conformance/software-gpu.ts';
-import { type Program, startProgram } from '../support/process.ts';
+import { type Program, root, startProgram, waitFor } from '../support/process.ts';
 import { endless, type Lab, nonsense, openLab, smallSpec } from './lab.ts';
 
 const gpu = await openWebgpu();
@@ -61,6 +64,36 @@ describe.skipIf(!gpu)('a worker with a GPU', { timeout: 240_000 }, () => {
       status: 'queued',
       blocked: { code: 'no_worker', param: 'engine' },
     });
+  });
+
+  it('gives its job back when the GPU is taken away in the middle of it, and ends; another worker goes on with it', async () => {
+    await lab.clear();
+    expect(await lab.lastWorker().stop()).toBe(0);
+    const signal = join(lab.dataDir, 'lose-gpu');
+    const preload = pathToFileURL(join(root, 'test/worker/destroy-gpu.mjs')).href;
+    const doomed = await lab.startWorker({
+      ...{ UNFOLD_DEVICE: 'gpu', ...drivers },
+      ...{ NODE_OPTIONS: `--import ${preload}`, UNFOLD_TEST_LOSE_GPU: signal },
+    });
+    const spec = short();
+    const training = { ...spec.training, max_steps: endless, log_every: 1, checkpoint_every: 2 };
+    const { id } = await lab.submit({ ...spec, training });
+    await lab.reachesStep(id, 5, 120_000);
+    await writeFile(signal, '');
+    expect(await doomed.ended, doomed.output()).toBe(1);
+    expect(doomed.output()).toContain('The GPU was lost');
+    await lab.startWorker();
+    await waitFor('the next attempt', async () => (await lab.job(id)).attempt === 2);
+    const { progress } = await lab.endSoon(id);
+    const frames = await lab.frames(id);
+    const told = frames.flatMap((frame) => (frame.type === 'log' ? [frame.message] : []));
+    expect(told).toContain('Attempt 1 was ended: The GPU that trained this job was lost.');
+    expect(told).toContainEqual(expect.stringContaining('was written by engine webgpu-'));
+    const restart = frames.find((frame) => frame.type === 'restart');
+    expect(restart).toMatchObject({ attempt: 2, reason: 'resumed' });
+    expect(restart?.from_step).toBeGreaterThanOrEqual(4);
+    const { steps } = await lab.store.events.metrics(id);
+    expect(steps).toEqual(Array.from({ length: progress.step }, (_, index) => index + 1));
   });
 });
 

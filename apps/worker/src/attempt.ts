@@ -1,5 +1,6 @@
-import type { JobProgress, JobRequest } from '@unfold/contracts';
+import { type JobProgress, type JobRequest, UnfoldError } from '@unfold/contracts';
 import type { Queue } from '@unfold/queue';
+import { DeviceLostError } from '@unfold/rnn';
 import type { Claimed, Finished, Outcome, Store } from '@unfold/store';
 import type { Span, Tracing } from '@unfold/telemetry';
 import type { Logger } from 'pino';
@@ -34,6 +35,8 @@ export interface Attempt {
   readonly done: Promise<Finished | null>;
   /** Something was requested: look now rather than at the next heartbeat. */
   look(): void;
+  /** Whether it ended since the GPU was lost. */
+  lostDevice(): boolean;
   /** The worker is stopping: write a checkpoint and give the job back. */
   stop(): void;
 }
@@ -157,12 +160,17 @@ export const startAttempt = (services: AttemptServices, claimed: Claimed, parent
         });
   };
 
+  let lostDevice = false;
+
   const ofError = (error: unknown): Outcome | null => {
+    lostDevice = error instanceof UnfoldError && error.cause instanceof DeviceLostError;
     // A worker that stops while the disk is full gives the job back without its last steps.
     if (stopping && toUnfoldError(error).code === 'storage_full') return { type: 'requeued' };
     const outcome = outcomeOfError(error);
     const level = outcome.type === 'failed' || outcome.type === 'retry' ? 'error' : 'info';
     log[level]({ err: error, outcome }, 'The attempt was ended.');
+    if (outcome.type === 'retry')
+      journal.log('warning', `Attempt ${claim.attempt} was ended: ${outcome.error.message}`);
     return outcome.type === 'fenced' ? null : outcome;
   };
 
@@ -218,6 +226,7 @@ export const startAttempt = (services: AttemptServices, claimed: Claimed, parent
   return {
     job_id: claim.job_id,
     done: run(),
+    lostDevice: () => lostDevice,
     look: () => void journal.ask().catch(() => undefined),
     stop: () => {
       stopping = true;

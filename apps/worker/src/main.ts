@@ -61,7 +61,11 @@ const start = async () => {
   const tracing = await openTracing({ exporter: config.tracing, service: 'unfold-worker' });
   const metrics = createMetrics();
   const metricsServer = await openMetrics(metrics);
-  const worker = await startWorker({ config, store, queue, log, metrics, tracing, own });
+  const onDeviceLost = (): void => {
+    deviceLost = true;
+    if (!stopping) shutdown.close();
+  };
+  const worker = await startWorker({ config, store, queue, log, metrics, tracing, own, onDeviceLost });
   log.info(own, 'The worker is ready.');
   return { store, queue, worker, metricsServer, tracing };
 };
@@ -69,6 +73,8 @@ const start = async () => {
 const started = start();
 
 let stopping = false;
+/** Drivers seldom give a process its GPU back: a new one is started by whoever keeps this one running, and looks what is there. */
+let deviceLost = false;
 
 // A second signal ends the process at once, and so does the end of the grace period: the job then goes on from its
 // newest checkpoint when its lock has run out.
@@ -82,6 +88,7 @@ const shutdown = closeWithGrace(
     stopping = true;
     givenUp.abort();
     if (err) log.fatal({ err }, 'The worker met an unexpected error.');
+    else if (deviceLost) log.fatal('The GPU was lost: this worker ends, to be started anew.');
     else log.info({ signal }, 'The worker is stopping.');
     const services = await started.catch(() => null);
     if (!services || err) return;
@@ -91,6 +98,7 @@ const shutdown = closeWithGrace(
     await services.metricsServer?.close();
     await services.tracing.close();
     log.info('The worker has stopped.');
+    if (deviceLost) process.exit(1);
   },
 );
 

@@ -73,6 +73,8 @@ export interface ThreadFailure {
   message: string;
   param: string | null;
   stack: string | null;
+  /** The GPU was lost; this process will not get it back. */
+  device_lost: boolean;
 }
 
 export type ThreadMessage =

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { UnfoldError } from '@unfold/contracts';
-import type { TrainingOutcome } from '@unfold/rnn';
+import { DeviceLostError, type TrainingOutcome } from '@unfold/rnn';
 import { toUnfoldError } from './outcome-of-error.ts';
 import {
   cells,
@@ -18,7 +18,8 @@ import {
 const threadUrl = new URL('./training-thread.js', import.meta.url);
 
 const revive = (failure: Extract<ThreadMessage, { kind: 'failed' }>['failure']): UnfoldError => {
-  const error = new UnfoldError(failure.code, failure.message, { param: failure.param });
+  const cause = failure.device_lost ? new DeviceLostError(failure.message) : undefined;
+  const error = new UnfoldError(failure.code, failure.message, { param: failure.param, cause });
   if (failure.stack) error.stack = failure.stack;
   return error;
 };

@@ -5,6 +5,7 @@ import {
   type Backend,
   type ControlAnswer,
   createBackend,
+  DeviceLostError,
   EngineUnavailableError,
   precisionOf,
   type TrainingEvent,
@@ -156,7 +157,8 @@ const perform = async (order: ThreadOrder): Promise<void> => {
 const tellFailure = (error: unknown): void => {
   const { code, message, param, stack, cause } = toUnfoldError(error);
   const origin = cause instanceof Error ? cause.stack : stack;
-  send({ kind: 'failed', failure: { code, message, param, stack: origin ?? null } });
+  const device_lost = cause instanceof DeviceLostError;
+  send({ kind: 'failed', failure: { code, message, param, stack: origin ?? null, device_lost } });
 };
 
 try {

@@ -24,6 +24,8 @@ export interface WorkerServices {
   metrics: WorkerMetrics;
   tracing: Tracing;
   own: OwnDevice;
+  /** The GPU was lost, and the job that it trained is given back: this process has nothing more to compute on. */
+  onDeviceLost: () => void;
 }
 
 export interface WorkerHandle {
@@ -33,7 +35,7 @@ export interface WorkerHandle {
 
 /** Takes jobs from the queue, one at a time. */
 export const startWorker = async (services: WorkerServices): Promise<WorkerHandle> => {
-  const { config, store, queue, log, metrics, tracing, own } = services;
+  const { config, store, queue, log, metrics, tracing, own, onDeviceLost } = services;
   const stopped = new AbortController();
   const scratch = await openScratch(config.dataDir);
   const persist = createPersist(log);
@@ -108,10 +110,11 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
       kind: 'consumer',
       attributes: { ...attributes, 'unfold.attempt': claimed.claim.attempt },
     });
-    current = startAttempt(attemptServices, claimed, span.traceparent);
-    if (stopped.signal.aborted) current.stop();
+    const attempt = startAttempt(attemptServices, claimed, span.traceparent);
+    current = attempt;
+    if (stopped.signal.aborted) attempt.stop();
     try {
-      const finished = await current.done;
+      const finished = await attempt.done;
       outcome = finished?.status ?? outcome;
       if (finished) await conclude(delivery, finished, claimed.claim.attempt, context);
     } finally {
@@ -121,6 +124,7 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
       metrics.attempts.inc({ outcome });
       metrics.busy.set(0);
       current = null;
+      if (attempt.lostDevice()) onDeviceLost();
     }
   };
 
