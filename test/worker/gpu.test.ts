@@ -18,7 +18,11 @@ describe.skipIf(!gpu)('a worker with a GPU', { timeout: 240_000 }, () => {
   beforeAll(async () => {
     lab = await openLab('PostgreSQL');
     file = await lab.upload(nonsense(500));
-    worker = await lab.startWorker({ UNFOLD_DEVICE: 'gpu', ...drivers });
+    worker = await lab.startWorker({
+      UNFOLD_DEVICE: 'gpu',
+      UNFOLD_MAX_DEVICE_MEMORY_BYTES: String(64 * 2 ** 20),
+      ...drivers,
+    });
   });
   afterAll(async () => lab?.close());
 
@@ -44,6 +48,17 @@ describe.skipIf(!gpu)('a worker with a GPU', { timeout: 240_000 }, () => {
     const { id } = await lab.submit({ ...short(), training: { ...short().training, precision: 'bf16' } });
     expect(await lab.reaches(id, 'failed')).toMatchObject({
       error: { code: 'engine_unavailable', param: 'training.precision' },
+    });
+  });
+
+  it('refuses a job that needs more memory than it may take, and tells how much', async () => {
+    const { id } = await lab.submit({ ...short(), model: { hidden_size: 1024, num_layers: 1 } });
+    expect(await lab.reaches(id, 'failed')).toMatchObject({
+      error: {
+        code: 'out_of_memory',
+        param: 'model.hidden_size',
+        message: expect.stringMatching(/needs about 0\.\d+ GB.* may take 0\.07 GB/),
+      },
     });
   });
 

@@ -25,6 +25,7 @@ export interface AttemptServices {
   metrics: WorkerMetrics;
   tracing: Tracing;
   threads: number | null;
+  deviceMemory: number | null;
   storagePatienceMs: number;
 }
 
@@ -125,6 +126,7 @@ export const startAttempt = (services: AttemptServices, claimed: Claimed, parent
         start,
         engine: claimed.engine,
         threads: services.threads,
+        deviceMemory: services.deviceMemory,
       },
       {
         onFrame: ({ body }) => journal.frame(body),

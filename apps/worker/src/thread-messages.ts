@@ -34,6 +34,8 @@ export interface TrainOrder {
   engine: BackendName;
   /** Null: one per processor. */
   threads: number | null;
+  /** Bytes of a GPU that the job may take; null: as many as there are. */
+  deviceMemory: number | null;
   resume: Uint8Array | null;
   /** Weights to start from, where there is nothing to resume. */
   start: Uint8Array | null;

@@ -54,7 +54,7 @@ const toFrame = (event: LoggedEvent, attempt: number): FrameBody => {
 
 /** The order's engine; one that is not there fails the job, since the job or this worker's configuration asked for it by name. */
 const openBackend = async (
-  { engine, threads, spec }: TrainOrder,
+  { engine, threads, deviceMemory, spec }: TrainOrder,
   warn: (message: string) => void,
 ): Promise<Backend> => {
   const unavailable = (message: string, param: string): UnfoldError =>
@@ -63,7 +63,11 @@ const openBackend = async (
   if (precision !== 'float32' && fp32Engines.has(engine))
     throw unavailable(`The engine ${engine} computes in fp32 alone.`, 'training.precision');
   try {
-    const backend = await createBackend(engine, { precision, warn, ...(threads !== null && { threads }) });
+    const backend = await createBackend(engine, {
+      ...{ precision, warn },
+      ...(threads !== null && { threads }),
+      ...(deviceMemory !== null && { memoryBytes: deviceMemory }),
+    });
     const { device } = backend.describe();
     if (engine === 'tfjs' && spec.device !== null && spec.device !== device)
       throw unavailable(

@@ -17,7 +17,7 @@ const firstRetryMs = 1000;
 const longestRetryMs = 30_000;
 
 export interface WorkerServices {
-  config: Pick<Config, 'dataDir' | 'storagePatienceSeconds' | 'threads'>;
+  config: Pick<Config, 'dataDir' | 'deviceMemory' | 'storagePatienceSeconds' | 'threads'>;
   store: Store;
   queue: Queue;
   log: Logger;
@@ -51,6 +51,7 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
     metrics,
     tracing,
     threads: config.threads,
+    deviceMemory: config.deviceMemory,
     storagePatienceMs: config.storagePatienceSeconds * 1000,
   };
   let current: Attempt | null = null;

@@ -123,6 +123,11 @@ export const environment = z.object({
     .enum(['cpu', 'gpu'], { error: 'cpu or gpu' })
     .default('cpu')
     .meta({ description: 'The kind of device that a worker process owns.' }),
+  UNFOLD_MAX_DEVICE_MEMORY_BYTES: optionalInteger(
+    64 * MiB,
+    1024 * GiB,
+    "Memory of a worker's GPU that one job may take; a job that needs more is refused before it trains. Unset: what WebGPU's limits allow.",
+  ),
   OTEL_EXPORTER_OTLP_ENDPOINT: url(
     ['http:', 'https:'],
     'http://127.0.0.1:4318',

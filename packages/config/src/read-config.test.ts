@@ -31,6 +31,7 @@ describe('defaults', () => {
       engine: 'auto',
       device: 'cpu',
       threads: null,
+      deviceMemory: null,
       inferenceThreads: null,
     });
   });

@@ -62,6 +62,8 @@ export interface Config {
   device: Environment['UNFOLD_DEVICE'];
   /** Threads that a worker computes with; null: one per processor. */
   threads: number | null;
+  /** Bytes of a GPU that a job may take; null: as many as there are. */
+  deviceMemory: number | null;
   /** Where traces are sent; null: nowhere. */
   tracing: { endpoint: string; headers: Record<string, string> } | null;
   /** Where a worker serves its metrics; null: nowhere. */
@@ -172,6 +174,7 @@ const toConfig = (values: Environment): Config => ({
   engine: values.UNFOLD_ENGINE,
   device: values.UNFOLD_DEVICE,
   threads: values.UNFOLD_THREADS,
+  deviceMemory: values.UNFOLD_MAX_DEVICE_MEMORY_BYTES,
   tracing:
     values.OTEL_EXPORTER_OTLP_ENDPOINT === null
       ? null

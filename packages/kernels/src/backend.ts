@@ -186,8 +186,19 @@ export interface BackendDescription {
   readonly emulated: boolean;
 }
 
+/** Memory of a device of its own, so that what a job needs can be held beside it before the job begins. In bytes. */
+export interface DeviceMemory {
+  /** The most that one tensor may have, and all of a backend together; whether the device has that much free, nobody knows beforehand. */
+  readonly tensor: number;
+  readonly total: number;
+  /** What kernels take beside the caller's tensors where gradients of weights, `weights` numbers in the largest parameter, are summed over `rows`. */
+  workspace(rows: number, weights: number): number;
+}
+
 export interface Backend {
   describe(): BackendDescription;
+  /** Absent where tensors stand in the process's own memory. */
+  readonly memory?: DeviceMemory;
 
   /** A tensor of zeros. A dimension may be 0. */
   createTensor(shape: readonly number[], type?: TensorType): Tensor;

@@ -97,7 +97,7 @@ const slotsOf = ({ training: { optimizer } }: JobSpec): number => {
 };
 
 /** What a training step reads. */
-interface BatchSize {
+export interface BatchSize {
   lanes: number;
   /** Time steps that are kept for the gradients. */
   steps: number;
@@ -169,6 +169,19 @@ const activationCount = (
   return steps * lanes * perToken + outputs * output.size;
 };
 
+/** Bytes of a training: parameters with their gradients, what the optimizer keeps and statistics; and the activations of a step. */
+export const trainingBytes = (
+  spec: JobSpec,
+  batch: BatchSize,
+  shape: NetworkShape,
+): { parameters: number; activations: number } => {
+  const { model } = spec;
+  const buffers = bufferTable(model, shape).reduce((sum, entry) => sum + elementCount(entry.shape), 0);
+  const oneHots = mixesTokens(spec, shape) ? shape.input.size ** 2 : 0;
+  const kept = (2 + slotsOf(spec)) * countParameters(model, shape);
+  return { parameters: 4 * (kept + buffers + oneHots), activations: activationBytes(spec, batch, shape) };
+};
+
 /** What a job would need, whatever it is trained on. */
 export type TrainingNeeds = Omit<EstimateResource, 'seconds' | 'measured_on'>;
 
@@ -187,7 +200,7 @@ export const estimate = (spec: JobSpec, size: TextSize, data: DataSummary | null
   const parameters = countParameters(model, shape);
   const buffers = bufferTable(model, shape).reduce((sum, entry) => sum + elementCount(entry.shape), 0);
   const slots = slotsOf(spec);
-  const oneHots = mixesTokens(spec, shape) ? shape.input.size ** 2 : 0;
+  const bytes = trainingBytes(spec, plan, shape);
   const carries = endless && training.bptt.stateful;
   const perLane = outputWidth(model) * model.num_layers * (model.cell === 'lstm' ? 2 : 1);
   // Beside the tensors a checkpoint holds its header: names, spec and vocabulary.
@@ -202,7 +215,7 @@ export const estimate = (spec: JobSpec, size: TextSize, data: DataSummary | null
   return {
     object: 'training.estimate',
     parameters,
-    memory_bytes: 4 * ((2 + slots) * parameters + buffers + oneHots + activationCount(spec, plan, shape)),
+    memory_bytes: bytes.parameters + bytes.activations,
     checkpoint_bytes:
       4 * ((1 + slots) * parameters + buffers + (carries ? plan.lanes * perLane : 0)) + headerBytes,
     steps_per_epoch: plan.perEpoch,

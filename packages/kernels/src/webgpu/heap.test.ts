@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { openWebgpu } from '../conformance/software-gpu.ts';
 import { openDevice } from './device.ts';
 import { copy } from './elementwise.ts';
+import { DeviceMemoryError } from './errors.ts';
 import { createHeaps } from './heap.ts';
 import { createReadback } from './readback.ts';
 import { createRecorder } from './recorder.ts';
@@ -11,7 +12,7 @@ found?.close();
 
 describe.skipIf(!found)('heaps', () => {
   test('give what was freed again, joined with its neighbours', async () => {
-    const heaps = createHeaps(await openDevice(), 1024);
+    const heaps = createHeaps(await openDevice(), { first: 1024 });
     const places = Array.from({ length: 4 }, () => heaps.allocate(200).place);
     expect(places.map(({ heap, at }) => [heap, at])).toEqual([
       [0, 0],
@@ -26,9 +27,18 @@ describe.skipIf(!found)('heaps', () => {
     heaps.close();
   });
 
+  test('keep within a budget', async () => {
+    const heaps = createHeaps(await openDevice(), { first: 1024, budget: 8192 });
+    expect(heaps.limits).toEqual({ tensor: 8192, total: 8192 });
+    for (const size of [1024, 1024]) heaps.allocate(size);
+    expect(heaps.bytes).toBe(8192);
+    expect(() => heaps.allocate(1)).toThrow(DeviceMemoryError);
+    heaps.close();
+  });
+
   test('serve a kernel whose operands stand in different ones', async () => {
     const device = await openDevice();
-    const heaps = createHeaps(device, 64);
+    const heaps = createHeaps(device, { first: 64 });
     const recorder = createRecorder(device, heaps);
     const readback = createReadback(device, recorder);
     const [a, b, c] = [64, 64, 64].map((size) => heaps.allocate(size).place);

@@ -49,6 +49,8 @@ export interface Heaps {
   buffer(heap: number): GPUBuffer;
   /** Of all heaps, used or not. */
   readonly bytes: number;
+  /** Bytes that one place may have, and all heaps together. */
+  readonly limits: { readonly tensor: number; readonly total: number };
   close(): void;
 }
 
@@ -80,23 +82,30 @@ function giveBack(heap: Heap, at: number, size: number): void {
   } else heap.free.splice(index, 0, { at, size });
 }
 
-export function createHeaps(device: Device, first = firstHeap): Heaps {
+/** @param budget bytes that all heaps may have together */
+export function createHeaps(
+  device: Device,
+  { first = firstHeap, budget = Number.POSITIVE_INFINITY }: { first?: number; budget?: number } = {},
+): Heaps {
   const { limits } = device.gpu;
   const largest =
     Math.floor(Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize) / 4 / alignment) *
     alignment;
   // One binding is for integers.
   const most = Math.min(mostHeaps, limits.maxStorageBuffersPerShaderStage - 1);
+  const total = Math.min(4 * most * largest, budget);
   const heaps: Heap[] = [];
+  const taken = () => heaps.reduce((sum, { size }) => sum + 4 * size, 0);
   let isClosed = false;
 
   function grow(size: number): Heap {
     const wanted = Math.max(size, first * 4 ** heaps.length);
-    if (size > largest || heaps.length === most)
+    const left = Math.floor((total - taken()) / 4 / alignment) * alignment;
+    if (size > largest || size > left || heaps.length === most)
       throw new DeviceMemoryError(
-        `Expected at most ${most} times ${4 * largest} bytes of GPU memory, but ${4 * size} more are needed.`,
+        `Expected at most ${total} bytes of GPU memory, in ${most} pieces of ${4 * largest} at most, but ${4 * size} are needed beside ${taken()}.`,
       );
-    const length = Math.min(largest, wanted);
+    const length = Math.min(largest, wanted, left);
     const buffer = device.guarded(() =>
       device.gpu.createBuffer({
         size: 4 * length,
@@ -127,8 +136,9 @@ export function createHeaps(device: Device, first = firstHeap): Heaps {
     free: ({ heap, at, length }) => giveBack(heaps[heap]!, at, aligned(length)),
     buffer: (heap) => heaps[heap]!.buffer,
     get bytes() {
-      return heaps.reduce((sum, { size }) => sum + 4 * size, 0);
+      return taken();
     },
+    limits: { tensor: Math.min(4 * largest, total), total },
     close() {
       isClosed = true;
       for (const { buffer } of heaps) buffer.destroy();

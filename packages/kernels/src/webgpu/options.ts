@@ -8,6 +8,8 @@ export type Recurrence = 'auto' | 'separate' | 'step' | 'sequence';
 export interface WebgpuOptions {
   /** How layers go through time, for measurements; default `auto`. */
   readonly recurrence?: Recurrence | undefined;
+  /** The most bytes of the device that the backend may take; default: what WebGPU's limits leave. */
+  readonly memoryBytes?: number | undefined;
   /** Whether to time every kernel, for measurements: it makes them all slower. Default false. */
   readonly profile?: boolean | undefined;
 }

@@ -22,6 +22,11 @@ export function blockOf(rows: number): number {
   return Math.max(blockRows, Math.ceil(rows / mostBlocks));
 }
 
+/** How many blocks a sum over so many rows is cut into. */
+export function blocksOf(rows: number): number {
+  return Math.ceil(rows / blockOf(rows));
+}
+
 /** sum += Σ of `count` planes, first to last. */
 export function addPlanes(recorder: Recorder, planes: Place, count: number, plane: number, sum: Place): void {
   recorder.dispatch(
@@ -91,7 +96,7 @@ export function addColumnSums(
   if (rows === 0) return;
   const { count: columns, shiftFrom = columns, shift = 0 } = x;
   const block = blockOf(rows);
-  const blocks = Math.ceil(rows / block);
+  const blocks = blocksOf(rows);
   const planes = scratch('planes', blocks * columns);
   const numbers = {
     rows,

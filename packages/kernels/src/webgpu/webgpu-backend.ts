@@ -15,6 +15,7 @@ import { createSaved } from './recurrent-pass.ts';
 import { rowKernels } from './rows.ts';
 import { scalarKernels } from './scalars.ts';
 import { createScratch } from './scratch.ts';
+import { blocksOf } from './sums.ts';
 import { createTensors } from './tensors.ts';
 
 export interface WebgpuBackend extends Backend {
@@ -32,10 +33,11 @@ export interface WebgpuBackend extends Backend {
  */
 export async function createWebgpu({
   recurrence = 'auto',
+  memoryBytes,
   profile = false,
 }: WebgpuOptions = {}): Promise<WebgpuBackend> {
   const device = await openDevice();
-  const heaps = createHeaps(device);
+  const heaps = createHeaps(device, { budget: memoryBytes });
   const recorder = createRecorder(device, heaps, profile);
   const readback = createReadback(device, recorder);
   const tensors = createTensors({ heaps, recorder, readback, clear: (place) => fill(recorder, place, 0) });
@@ -53,6 +55,11 @@ export async function createWebgpu({
 
   return {
     isSoftware: device.isSoftware,
+    memory: {
+      ...heaps.limits,
+      // A plane of the gradient for each block of rows, and recurrent weights transposed.
+      workspace: (rows, weights) => 4 * weights * (blocksOf(rows) + 1),
+    },
     get deviceBytes() {
       return heaps.bytes;
     },

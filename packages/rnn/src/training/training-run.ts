@@ -26,6 +26,7 @@ import {
   rollbackPointOf,
   writeCheckpoint,
 } from './checkpoint.ts';
+import { expectMemory } from './device-memory.ts';
 import { type Diagnostic, diagnose } from './diagnostics/diagnose.ts';
 import { expectFinite, rollbackFactor } from './divergence.ts';
 import type { MetricContext } from './metrics.ts';
@@ -100,6 +101,8 @@ export class TrainingRun {
     const { batches, longest, sequences } = data.training;
     const shape = shapeOf(spec, data.encoding, longest);
     expectSize(spec, shape);
+    const steps = Math.min(training.bptt.window ?? longest, longest);
+    if (backend.memory) expectMemory(spec, backend.memory, { lanes: sequences, steps }, shape);
     this.spec = spec;
     this.data = data;
     this.totalSteps = Math.min(training.max_steps ?? Number.POSITIVE_INFINITY, training.epochs * batches);
