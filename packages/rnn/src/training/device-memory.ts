@@ -1,4 +1,5 @@
-import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import type { JobSpec } from '@unfold/contracts';
+import { UnfoldError } from '@unfold/contracts/values';
 import type { DeviceMemory } from '@unfold/kernels';
 import { type BatchSize, trainingBytes } from '../estimate.ts';
 import { outputSteps } from '../model/head.ts';
