@@ -1,0 +1,41 @@
+import type { EstimateResource } from '@unfold/contracts';
+import { bytes, count, duration, short } from '../../format.ts';
+
+const timeOf = ({ seconds, measured_on }: EstimateResource): { value: string; more: string } =>
+  seconds === null || measured_on === null
+    ? { value: 'unknown', more: 'nothing like it has been trained here' }
+    : {
+        value: `about ${duration(seconds)}`,
+        more: `by a run on ${measured_on.engine ?? 'an engine'} (${measured_on.device ?? 'a device'}), ${short(measured_on.tokens_per_second)} tokens/s`,
+      };
+
+/** What a run would take, before it is begun. @param stale whether something was changed since */
+export const EstimatePanel = ({ estimate, stale }: { estimate: EstimateResource | null; stale: boolean }) => {
+  if (estimate === null)
+    return <p className="quiet small">With a file, what the run would take is estimated here.</p>;
+  const time = timeOf(estimate);
+  return (
+    <dl className={`estimate ${stale ? 'stale' : ''}`} aria-busy={stale}>
+      <dt>Parameters</dt>
+      <dd>{count(estimate.parameters)}</dd>
+      <dt>Memory</dt>
+      <dd>{bytes(estimate.memory_bytes)}</dd>
+      <dt>A checkpoint</dt>
+      <dd>{bytes(estimate.checkpoint_bytes)}</dd>
+      <dt>Vocabulary</dt>
+      <dd>{count(estimate.vocabulary_size)} at most</dd>
+      <dt>Steps</dt>
+      <dd>
+        {count(estimate.total_steps)}
+        <span className="quiet small">{count(estimate.steps_per_epoch)} an epoch</span>
+      </dd>
+      <dt>Tokens</dt>
+      <dd>{short(estimate.tokens)}</dd>
+      <dt>Time</dt>
+      <dd>
+        {time.value}
+        <span className="quiet small">{time.more}</span>
+      </dd>
+    </dl>
+  );
+};
