@@ -19,6 +19,16 @@ const foremost: ReadonlySet<string> = new Set([
   'training.optimizer',
 ]);
 
+/** What a file of each task holds. */
+const formats: Record<string, string> = {
+  language_model: 'Reads text, and writes text like it.',
+  conditional_generation:
+    'Writes text under a condition. Each line: {"context": [numbers] or "label", "text": "…"}',
+  sequence_labeling: 'A tag or vector for each step. Each line: {"input": […], "output": […]}, equally long.',
+  classification: 'One label a sequence. Each line: {"input": "text" or [tokens] or [vectors], "label": "…"}',
+  forecasting: 'Goes on with a series. CSV, or JSON Lines of numbers.',
+};
+
 const isWithin = (param: string | null, options: readonly Named[]): boolean =>
   param !== null && options.some(({ path }) => param === path || param.startsWith(`${path}.`));
 
@@ -62,7 +72,7 @@ export const JobForm = ({ options, models, preview, onFile, ...form }: JobFormPr
     first: within(name).filter(({ path }) => foremost.has(path)),
     more: within(name).filter(({ path }) => !foremost.has(path)),
   });
-  const task = valueAt(form.draft, 'task') ?? 'language_model';
+  const task = String(valueAt(form.draft, 'task') ?? 'language_model');
   const file = form.draft.file as string | undefined;
   const [model, training] = [split('model'), split('training')];
   const error = form.problem?.param === 'file' ? form.problem.message : null;
@@ -71,7 +81,10 @@ export const JobForm = ({ options, models, preview, onFile, ...form }: JobFormPr
     <div className="stack">
       <Section id="data" title="Data">
         <DataSection file={file ?? null} error={error} onFile={onFile} />
-        <OptionFields options={at('task')} {...form} />
+        <OptionFields
+          options={at('task').map((named) => ({ ...named, description: formats[task] ?? '' }))}
+          {...form}
+        />
         {task !== 'forecasting' && (
           <More title="How text becomes tokens" options={within('text')} {...form} />
         )}

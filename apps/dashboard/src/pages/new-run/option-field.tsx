@@ -17,12 +17,6 @@ export interface FormProps {
 
 const shown = (value: unknown): string => (value === undefined || value === null ? '' : String(value));
 
-const rangeOf = (option: Extract<Option, { kind: 'number' }>): string => {
-  const { minimum, maximum } = option;
-  if (minimum === null || maximum === null) return '';
-  return ` From ${minimum.toLocaleString('en')} to ${maximum.toLocaleString('en')}.`;
-};
-
 const listItem = (item: string): string | number => (/^\d+$/.test(item) ? Number(item) : item);
 
 /** A list as it is written by hand: items between commas. */
@@ -91,7 +85,7 @@ const Control = ({ named, draft, set }: { named: Named } & Omit<FormProps, 'prob
           value={shown(value ?? standard)}
           onChange={({ target }) => choose(target.value === '' ? undefined : target.value)}
         >
-          {auto && <option value="">automatic</option>}
+          {auto && <option value="">default</option>}
           {option.values.map((each) => (
             <option key={each} value={each}>
               {each === '\t' ? 'tab' : each === ' ' ? 'space' : each.replaceAll('_', ' ')}
@@ -106,7 +100,7 @@ const Control = ({ named, draft, set }: { named: Named } & Omit<FormProps, 'prob
           value={shown(value ?? standard)}
           onChange={({ target }) => choose(target.value === '' ? undefined : target.value === 'true')}
         >
-          {option.nullable && <option value="">automatic</option>}
+          {option.nullable && <option value="">default</option>}
           {booleans.map((each) => (
             <option key={each} value={each}>
               {each === 'true' ? 'yes' : 'no'}
@@ -119,7 +113,9 @@ const Control = ({ named, draft, set }: { named: Named } & Omit<FormProps, 'prob
         <input
           type="number"
           step={option.whole ? 1 : 'any'}
-          placeholder={standard === null ? 'automatic' : shown(standard)}
+          min={option.minimum ?? undefined}
+          max={option.maximum ?? undefined}
+          placeholder={standard === null ? '' : shown(standard)}
           value={shown(value)}
           onChange={({ target }) => choose(target.value === '' ? undefined : Number(target.value))}
         />
@@ -143,11 +139,7 @@ const errorAt = (path: string, problem: Problem | null): string | null =>
 /** Names the control by its path, so that an error can be gone to. */
 const Row = ({ named, ...form }: { named: Named } & FormProps) => (
   <div data-option={named.path}>
-    <Field
-      label={named.title}
-      hint={`${named.description}${named.option.kind === 'number' ? rangeOf(named.option) : ''}`}
-      error={errorAt(named.path, form.problem)}
-    >
+    <Field label={named.title} hint={named.description} error={errorAt(named.path, form.problem)}>
       <Control named={named} {...form} />
     </Field>
   </div>
@@ -161,30 +153,34 @@ const Inner = ({ title, options, ...form }: { title: string; options: Named[] } 
   </fieldset>
 );
 
+/** Most runs set this of an optimizer and leave the others alone. */
+const foremost: ReadonlySet<string> = new Set(['learning_rate']);
+
 const Variants = ({
   named,
   option,
   ...form
 }: { named: Named; option: Extract<Option, { kind: 'variants' }> } & FormProps) => {
-  const chosen = shown(valueAt(form.draft, `${named.path}.${option.by}`)) || option.variants[0]!.value;
-  const variant = option.variants.find(({ value }) => value === chosen);
+  const usual = option.variants[0]!.value;
+  const chosen = shown(valueAt(form.draft, `${named.path}.${option.by}`)) || usual;
+  const options = option.variants.find(({ value }) => value === chosen)?.options ?? [];
+  const first = options.filter(({ name }) => foremost.has(name));
+  const others = first.length === 0 ? [] : options.filter(({ name }) => !foremost.has(name));
+  const wrong = others.some(({ path }) => path === form.problem?.param);
   return (
     <fieldset className="inner" data-option={named.path}>
       <legend className="field-label">{named.title}</legend>
       <div className="options">
         <Field
           label={option.by === 'type' ? 'Type' : 'Mode'}
-          error={errorAt(named.path, form.problem)}
           hint={named.description}
+          error={errorAt(named.path, form.problem)}
         >
           <select
             value={chosen}
             onChange={({ target }) =>
               // What another kind has no option for goes.
-              form.set(
-                named.path,
-                target.value === option.variants[0]!.value ? undefined : { [option.by]: target.value },
-              )
+              form.set(named.path, target.value === usual ? undefined : { [option.by]: target.value })
             }
           >
             {option.variants.map(({ value }) => (
@@ -194,8 +190,17 @@ const Variants = ({
             ))}
           </select>
         </Field>
+        {first.map((each) => (
+          <Row key={each.path} named={each} {...form} />
+        ))}
       </div>
-      {variant && variant.options.length > 0 && <OptionFields options={variant.options} {...form} />}
+      {first.length === 0 && options.length > 0 && <OptionFields options={options} {...form} />}
+      {others.length > 0 && (
+        <details className="more" key={String(wrong)} open={wrong}>
+          <summary>More of the {named.title.toLowerCase()}</summary>
+          <OptionFields options={others} {...form} />
+        </details>
+      )}
     </fieldset>
   );
 };

@@ -52,11 +52,27 @@ const resolve = (schema: Schema, schemas: Schemas): Schema => {
 
 const isNull = (schema: Schema): boolean => schema.type === 'null';
 
+/** Where a name says too little to who reads it for the first time. */
+const titles: Record<string, string> = {
+  num_layers: 'Layers',
+  init: 'Initial weights',
+  bptt: 'Backpropagation through time',
+  clip: 'Gradient clipping',
+  beta1: 'β₁',
+  beta2: 'β₂',
+  max_vocab: 'Largest vocabulary',
+};
+
 /** batch_size → Batch size */
 const titleOf = (name: string): string => {
+  if (titles[name] !== undefined) return titles[name];
   const words = name.replaceAll('_', ' ');
   return words[0]!.toUpperCase() + words.slice(1);
 };
+
+/** In a form nothing is written where JSON has null. */
+const hintOf = (description: string): string =>
+  description.replace(/\bnull: (.)/g, (_, first: string) => `Left empty: ${first}`);
 
 const named = (name: string, path: string, given: Schema, schemas: Schemas): Named => {
   const schema = resolve(given, schemas);
@@ -64,7 +80,7 @@ const named = (name: string, path: string, given: Schema, schemas: Schemas): Nam
     path,
     name,
     title: titleOf(name),
-    description: schema.description ?? '',
+    description: hintOf(schema.description ?? ''),
     default: schema.default,
     option: optionOf(schema, path, schemas),
   };

@@ -38,10 +38,13 @@ export const useOutlook = (draft: Draft): Outlook => {
       ]);
       if (signal.aborted) return;
       const refused = [estimate, preview].find((each) => each.status === 'rejected');
+      const problem = refused ? describeError(refused.reason) : null;
       setOutlook((before) => ({
         estimate: estimate.status === 'fulfilled' ? estimate.value : before.estimate,
-        preview: preview.status === 'fulfilled' ? preview.value : null,
-        problem: refused ? describeError(refused.reason) : null,
+        // Data that is refused is not what was shown before; another option's error leaves it as it was.
+        preview:
+          preview.status === 'fulfilled' ? preview.value : problem?.param === 'file' ? null : before.preview,
+        problem,
         stale: estimate.status === 'rejected',
       }));
     }, settleMs);
