@@ -11,8 +11,9 @@ export default defineConfig({
     include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
-    // Files share their two processes: loading the service anew for each would cost a second and a half of it. So a
+    // More than two processors have: files wait as well, for locks to run out, and for processes to start and to end.
+    maxWorkers: 3,
+    // Files share their three processes: loading the service anew for each would cost a second and a half of it. So a
     // module keeps its state from one file to the next, and hooks belong into functions that a file calls. Tests of contracts
     // enter by its door: zod keeps the names of schemas once a process, and a second copy of them would be in the way.
     isolate: false,

@@ -26,12 +26,16 @@ describe.skipIf(!gpu)('a worker with a GPU', { timeout: 240_000 }, () => {
   });
   afterAll(async () => lab?.close());
 
-  const short = () => smallSpec(file, { max_steps: 6, evaluate_every: 3, sequence_length: 4 });
+  // A sample is hundreds of steps of generation, each of which waits for the device: one job of them all shows it.
+  const brief = { max_steps: 6, evaluate_every: 3, sequence_length: 4 };
+  const short = () => smallSpec(file, { ...brief, sample_every: endless });
 
   it('trains on it jobs that name no engine, and those that name it', async () => {
-    const jobs = [await lab.submit(short()), await lab.submit({ ...short(), engine: 'webgpu' })];
+    const sampled = smallSpec(file, { ...brief, sample_every: 6 });
+    const jobs = [await lab.submit(sampled), await lab.submit({ ...short(), engine: 'webgpu' })];
     for (const { id } of jobs)
       expect(await lab.reaches(id, 'succeeded', 120_000)).toMatchObject({ engine: 'webgpu', error: null });
+    expect((await lab.frames(jobs[0]!.id)).filter(({ type }) => type === 'sample')).toHaveLength(1);
   });
 
   it('survives the end of a job in the middle of a step, and trains the next', async () => {

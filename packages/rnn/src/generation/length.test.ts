@@ -82,11 +82,15 @@ describe.skipIf(nativeEngines().length === 0)('the lengths of what a trained mod
     const run = await record({ spec, data: textFile(lines(6000)), backend });
     const model = await LanguageModel.load(exportWeights(checkpointsOf(run).at(-1)!.data), backend);
     const found: number[] = Array(50).fill(0);
-    for (let seed = 0; seed < samples; seed++) {
+    const write = async (seed: number): Promise<void> => {
       let tokens = 0;
       for await (const { text } of model.generate({ seed, max_tokens: 49 })) tokens += text.length;
       found[tokens]!++;
-    }
+    };
+    // Side by side they advance together: each has the bits that it has alone, in a fraction of the time.
+    const together = 250;
+    for (let first = 0; first < samples; first += together)
+      await Promise.all(Array.from({ length: together }, (_, k) => write(first + k)));
     expect(totalVariation(found)).toBeLessThan(0.05);
     if (length === 'countdown') expect(found.slice(longest + 1).some((count) => count > 0)).toBe(false);
     model.close();
