@@ -52,6 +52,22 @@ it('says which models are held: none that failed to load, and none that went', a
   expect([...held.keys()]).toEqual([sources[1]!.sha256]);
 });
 
+it('gives a call its model where the same weights of another one were deleted while it waited for them', async () => {
+  const { held, models } = listen();
+  const source = sources[0]!;
+  const deleted = { ...source, path: join(folder, 'none') };
+  const [first, second, third] = await Promise.allSettled([
+    models.with(deleted, async () => 'first'),
+    models.with(source, async () => 'second'),
+    models.with(deleted, async () => 'third'),
+  ]);
+  for (const failed of [first, third])
+    expect(failed).toMatchObject({ status: 'rejected', reason: { code: 'not_found' } });
+  expect(second).toEqual({ status: 'fulfilled', value: 'second' });
+  await settled();
+  expect([...held.keys()]).toEqual([source.sha256]);
+});
+
 it('keeps a model that was told to go until its last call is over', async () => {
   const { held, models } = listen();
   const source = sources[0]!;

@@ -8,6 +8,8 @@ export type ServedModel = LanguageModel | Predictor;
 
 interface Entry {
   sha256: string;
+  /** Whose file is read: other models may have the same weights. */
+  path: string;
   loading: Promise<ServedModel>;
   users: number;
   /** What was told of its memory last; null: nothing yet. */
@@ -83,26 +85,33 @@ export const createLoadedModels = (
   const open = (source: ModelSource): Entry => {
     const existing = entries.get(source.sha256);
     if (existing) return existing;
-    const { sha256 } = source;
-    const entry = { sha256, told: null, users: 0, leaving: false } as Omit<Entry, 'loading'> as Entry;
+    const { sha256, path } = source;
+    const entry = { sha256, path, told: null, users: 0, leaving: false } as Omit<Entry, 'loading'> as Entry;
     entries.set(sha256, entry);
     entry.loading = load(source, entry);
     entry.loading.catch(() => leave(entry));
     return entry;
   };
 
+  /** null: another model's file could not be read, which says nothing of this one's. */
+  const loaded = (entry: Entry, { path }: ModelSource): Promise<ServedModel | null> =>
+    entry.path === path ? entry.loading : entry.loading.catch(() => null);
+
   return {
     async with(source, use) {
-      const entry = open(source);
-      entry.users += 1;
-      try {
-        const model = await entry.loading;
-        const result = await use(model);
-        tell(entry, model.bytes);
-        return result;
-      } finally {
-        entry.users -= 1;
-        if (entry.leaving && entry.users === 0) void close(entry);
+      for (;;) {
+        const entry = open(source);
+        entry.users += 1;
+        try {
+          const model = await loaded(entry, source);
+          if (model === null) continue;
+          const result = await use(model);
+          tell(entry, model.bytes);
+          return result;
+        } finally {
+          entry.users -= 1;
+          if (entry.leaving && entry.users === 0) void close(entry);
+        }
       }
     },
     unload(sha256) {
