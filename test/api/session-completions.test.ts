@@ -215,6 +215,8 @@ describe('completions in a session', () => {
     expect((await get(session)).model).toBe(gone.id);
     expect((await api.request.get(`/v1/sessions?model=${gone.id}`)).body.data).toHaveLength(1);
     expect((await api.request.delete(`/v1/sessions/${session}`)).status).toBe(200);
+    const { message } = expectError(await complete({ session, model: 'gone' }), 404, 'not_found', 'session');
+    expect(message).toContain(session);
   });
 
   it('of a hundred sessions at once are those of each alone', async () => {

@@ -34,7 +34,7 @@ const standsFor = async (
 /**
  * The model that a session goes on with, which the request must name by its id or its name. A newer model of that name does
  * not take over.
- * @throws UnfoldError `not_found` for the session, `wrong_state` if its model was deleted, `invalid_value` if another one is named
+ * @throws UnfoldError `not_found` for the session, also where its model is gone as well, `wrong_state` if only that was deleted, `invalid_value` if another one is named
  */
 export const findSessionModel = async (
   { store, models, sessionLeases }: Pick<ApiContext, 'store' | 'models' | 'sessionLeases'>,
@@ -46,10 +46,14 @@ export const findSessionModel = async (
   const id = known ? await sessionLeases.modelOf(owner, session).catch(orNull) : null;
   if (id === null) throw unknown('session', session, 'session');
   const model = await models.find(owner.project, id, 'session').catch(orNull);
-  if (model === null)
+  if (model === null) {
+    // The session's model may have been remembered from a time before the session itself was deleted.
+    if ((await store.sessions.get(owner, session).catch(orNull)) === null)
+      throw unknown('session', session, 'session');
     throw new UnfoldError('wrong_state', `session: ${session} goes on with ${id}, which was deleted.`, {
       param: 'session',
     });
+  }
   if (reference === id || (await standsFor({ store, models }, owner.project, reference, id))) return model;
   throw new UnfoldError(
     'invalid_value',
