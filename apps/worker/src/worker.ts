@@ -81,6 +81,16 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
       store.jobs.claim(job_id, { ...identity, takeover_ms: takeoverMs, retried }),
     );
 
+  /** What kept a job from being claimed may have ended it: whoever follows it is told. */
+  const announceHead = async (job_id: string): Promise<void> => {
+    try {
+      const head = (await store.events.heads([job_id])).get(job_id)?.head;
+      if (head !== undefined) await queue.announce({ job_id, seq: head });
+    } catch (error) {
+      log.warn({ err: error, job_id }, 'Followers will notice within a second.');
+    }
+  };
+
   const conclude = async (
     { job_id, enqueue_count, traceparent }: Delivery,
     { head, enqueue: ticket }: Finished,
@@ -101,7 +111,10 @@ export const startWorker = async (services: WorkerServices): Promise<WorkerHandl
     const claimed = await tracing.traced('claim', { parent, kind: 'consumer', attributes }, () =>
       claimJob(job_id),
     );
-    if (claimed === null) return log.info({ job_id }, 'A delivery with nothing to do.');
+    if (claimed === null) {
+      void announceHead(job_id);
+      return log.info({ job_id }, 'A delivery with nothing to do.');
+    }
     if (claimed.waited_seconds !== null) metrics.pickUpSeconds.observe(claimed.waited_seconds);
     const over = metrics.attemptSeconds.startTimer();
     let outcome = 'fenced';
