@@ -261,6 +261,24 @@ describe.each(queueKinds)('jobs, with the queue on %s', (queue) => {
     await api.queue.remove(ticket);
     await waitFor('the reconciler to enqueue it', () => isHeld(job.id));
   });
+
+  it('enqueues them within the trace that they were posted in', async () => {
+    const job = await submit(api);
+    const span = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    await api.store.jobs.keepTrace(job.id, span);
+    // The first time the reconciler may have read the table before the trace was kept.
+    for (let time = 1; time <= 2; time += 1) {
+      await api.queue.remove((await ticketOf(job.id))!);
+      await waitFor('the reconciler to enqueue it', () => isHeld(job.id));
+    }
+    const traces = new Map<string, string | null>();
+    const consumer = await api.queue.consume('cpu', async ({ job_id, traceparent }) => {
+      traces.set(job_id, traceparent);
+    });
+    await waitFor('its delivery', () => traces.has(job.id));
+    await consumer.close();
+    expect(traces.get(job.id)).toBe(span);
+  });
 });
 
 it('answers 429 queue_full when the queue is as deep as allowed', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { withDatabase } from '../support/postgres.ts';
+import { type TestDatabase, withDatabase } from '../support/postgres.ts';
 import { startProgram } from '../support/process.ts';
 import { post, reaches, type Service, startDistributedService, upload } from '../support/service.ts';
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from './otlp-receiver.ts';
@@ -10,11 +10,10 @@ const callersSpan = '00f067aa0ba902b7';
 describe('a traced service', () => {
   let receiver: OtlpReceiver;
   let service: Service;
-  let drop: () => Promise<void>;
+  let database: TestDatabase;
   beforeAll(async () => {
     receiver = await startOtlpReceiver();
-    const database = await withDatabase();
-    drop = database.drop;
+    database = await withDatabase();
     service = await startDistributedService({
       databaseUrl: database.databaseUrl,
       redisUrl: null,
@@ -27,7 +26,7 @@ describe('a traced service', () => {
   });
   afterAll(async () => {
     await receiver.close();
-    await drop();
+    await database.drop();
   });
 
   it('tells of a job from the request through the queue to the worker, below the span of its caller', async () => {
@@ -63,6 +62,8 @@ describe('a traced service', () => {
     });
     const enqueue = named('enqueue');
     expect(enqueue.parentSpanId).toBe(request.spanId);
+    const kept = await database.query('SELECT traceparent FROM jobs WHERE id = $1', [id]);
+    expect(kept).toEqual([{ traceparent: `00-${traceId}-${enqueue.spanId}-01` }]);
     for (const name of ['claim', 'attempt'])
       expect(named(name)).toMatchObject({ service: 'unfold-worker', parentSpanId: enqueue.spanId });
     const attempt = named('attempt');

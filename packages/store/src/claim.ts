@@ -54,4 +54,6 @@ export interface EnqueueTicket {
   priority: number;
   /** The class of device that the job needs; null: any. */
   device: DeviceClass | null;
+  /** Of a ticket that is made again: the span that was kept of the job's last enqueueing. */
+  traceparent?: string | null;
 }

@@ -152,6 +152,8 @@ export interface JobRepository {
   queued(): Promise<EnqueueTicket[]>;
   /** Running jobs whose worker has been silent for so long. The reconciler treats them like queued ones. */
   abandoned(silent_ms: number): Promise<EnqueueTicket[]>;
+  /** Remembers the span that a job is enqueued in, for tickets that are made again. */
+  keepTrace(id: string, traceparent: string): Promise<void>;
   /** Jobs by status over all projects, for `/metrics` of the API. */
   counts(): Promise<Record<JobStatus, number>>;
   /** Seconds that the longest queued job has waited; 0 if none is queued. */

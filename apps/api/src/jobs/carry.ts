@@ -6,7 +6,7 @@ import type { JobIntake } from './job-intake.ts';
 
 interface Parts {
   jobIntake: Pick<JobIntake, 'enqueue'>;
-  store: Pick<Store, 'events'>;
+  store: Pick<Store, 'events' | 'jobs'>;
   queue: Queue;
   log: Pick<FastifyBaseLogger, 'warn'>;
   tracing: Tracing;
@@ -17,21 +17,30 @@ interface Parts {
  * the reconciler enqueues the job later.
  */
 export const enqueueSoon = async (
-  { jobIntake, log, tracing }: Parts,
+  { jobIntake, store, log, tracing }: Parts,
   ticket: EnqueueTicket | null,
 ): Promise<void> => {
   if (ticket === null) return;
+  const { job_id } = ticket;
+  const keepTrace = (traceparent: string): Promise<void> =>
+    store.jobs
+      .keepTrace(job_id, traceparent)
+      .catch((error: unknown) => log.warn({ err: error, job_id }, 'the trace of this job may break off'));
   try {
     await tracing.traced(
       'enqueue',
-      { kind: 'producer', attributes: { 'unfold.job.id': ticket.job_id } },
-      ({ traceparent }) => jobIntake.enqueue({ ...ticket, traceparent }),
+      { kind: 'producer', attributes: { 'unfold.job.id': job_id } },
+      async ({ traceparent }) => {
+        const kept = traceparent === null ? null : keepTrace(traceparent);
+        try {
+          await jobIntake.enqueue({ ...ticket, traceparent });
+        } finally {
+          await kept;
+        }
+      },
     );
   } catch (error) {
-    log.warn(
-      { err: error, job_id: ticket.job_id },
-      'the queue is away; the reconciler will enqueue this job',
-    );
+    log.warn({ err: error, job_id }, 'the queue is away; the reconciler will enqueue this job');
   }
 };
 

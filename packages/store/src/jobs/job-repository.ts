@@ -46,7 +46,7 @@ const ticketsOf = async (database: Database, condition: Prisma.Sql) => {
   const rows = await database.run(
     (queries) =>
       queries.$queryRaw<TicketRow[]>`
-      SELECT j.id, h.enqueue_count, j.priority,
+      SELECT j.id, h.enqueue_count, j.priority, j.traceparent,
              json_build_object('engine', j.spec->'engine', 'device', j.spec->'device') AS spec
       FROM jobs j JOIN job_heads h ON h.job_id = j.id
       WHERE ${condition} ORDER BY j.priority DESC, j.queued_at, j.id`,
@@ -145,6 +145,11 @@ export const createJobRepository = (
       Prisma.sql`j.status = 'running'
         AND h.heartbeat_at < clock_timestamp() - make_interval(secs => ${silent_ms / 1000}::float8)`,
     ),
+
+  keepTrace: (id, traceparent) =>
+    database.run(async (queries) => {
+      await queries.$executeRaw`UPDATE jobs SET traceparent = ${traceparent} WHERE id = ${id}`;
+    }),
 
   async counts() {
     const rows = await database.run((queries) =>

@@ -129,11 +129,13 @@ export const toJobResource = (row: JobRow): JobResource => ({
 /** What a ticket is made of. */
 export interface TicketRow extends Pick<JobRow, 'id' | 'enqueue_count' | 'priority'> {
   spec: Demand;
+  traceparent?: string | null;
 }
 
-export const toTicket = ({ id, enqueue_count, priority, spec }: TicketRow): EnqueueTicket => ({
+export const toTicket = ({ id, enqueue_count, priority, spec, traceparent }: TicketRow): EnqueueTicket => ({
   job_id: id,
   enqueue_count,
   priority,
   device: demandedDevice(spec),
+  ...(traceparent && { traceparent }),
 });
