@@ -52,3 +52,24 @@ export const pruned = (spec: Draft, options: readonly Named[]): Draft => {
   }
   return left;
 };
+
+/**
+ * The defaults that depend on other options, taken out of a completed spec, so that another task brings its own; `packages/contracts` fills them
+ * in (job-spec.ts).
+ */
+export const withoutDerived = (spec: Draft): Draft => {
+  const { task } = spec;
+  const derived: [path: string, standard: unknown][] = [
+    ['text.sequences', task === 'language_model' || task === 'forecasting' ? 'whole' : 'json_lines'],
+    [
+      'series.normalization',
+      task === 'forecasting' && valueAt(spec, 'training.loss') === 'squared_error' ? 'standard' : 'none',
+    ],
+    ['model.context', task === 'conditional_generation' ? { inject: 'every_step' } : null],
+  ];
+  return derived.reduce(
+    (left, [path, standard]) =>
+      same(valueAt(left, path), standard) ? withValue(left, path, undefined) : left,
+    spec,
+  );
+};

@@ -7,7 +7,7 @@ import { Button } from '../../ui/button.tsx';
 import { Failure, Loading, Note } from '../../ui/states.tsx';
 import { Tabs } from '../../ui/tabs.tsx';
 import { useLoaded } from '../../use-loaded.ts';
-import { type Draft, pruned, withValue } from './draft.ts';
+import { type Draft, pruned, withoutDerived, withValue } from './draft.ts';
 import { EstimatePanel } from './estimate-panel.tsx';
 import { JobForm } from './form.tsx';
 import { guessTask } from './guess-task.ts';
@@ -124,11 +124,11 @@ const readInitial = async (
 ): Promise<Draft> => {
   if (from !== null) {
     const { spec } = await client.jobs.get(from, { signal });
-    return pruned(spec as unknown as Draft, options);
+    return pruned(withoutDerived(spec as unknown as Draft), options);
   }
   if (model === null) return {};
   const { id, spec } = await client.models.get(model, { signal });
-  const known = spec === null ? {} : pruned(spec as unknown as Draft, options);
+  const known = spec === null ? {} : pruned(withoutDerived(spec as unknown as Draft), options);
   const { task, text, model: network } = known;
   const like = Object.fromEntries(
     Object.entries({ task, text, model: network }).filter(([, value]) => value !== undefined),

@@ -1,0 +1,271 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { JobResource, ModelResource } from '@unfold/contracts';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type Api, sampleText, smallSpec, startApi, upload } from '../api/support.ts';
+import { publish, type Trained, trainModel, trainWeights, writeDirectly } from '../api/trained-model.ts';
+import { missing, openBrowser, openWindow } from './browser.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const labeled = ['aab', 'aba', 'bb', 'bba']
+  .map((input, k) => JSON.stringify({ input, label: k % 2 === 0 ? 'even' : 'odd' }))
+  .join('\n');
+
+interface AxeResult {
+  violations: { id: string; nodes: { html: string }[] }[];
+}
+
+describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', () => {
+  let api: Api;
+  let browser: Browser;
+  let trained: Trained;
+  let writer: ModelResource;
+  let labeler: ModelResource;
+  let page: Page;
+  let close: () => Promise<void>;
+
+  beforeAll(async () => {
+    [api, browser, trained] = await Promise.all([startApi(), openBrowser(), trainModel()]);
+    writer = await publish(api, trained, 'cats');
+    labeler = await publish(api, await trainWeights(labeled, { task: 'classification' }), 'labels');
+  }, 60_000);
+  afterAll(async () => {
+    await browser?.close();
+    await api?.stop();
+  });
+  afterEach(() => close());
+
+  const open = async (path: string, look: Parameters<typeof openWindow>[1] = {}): Promise<void> => {
+    const opened = await openWindow(browser, look);
+    page = opened.page;
+    close = async () => {
+      expect(opened.errors).toEqual([]);
+      await opened.context.close();
+    };
+    await page.goto(api.url + path);
+    await page.locator('main h1').waitFor();
+  };
+
+  const button = (name: string | RegExp) => page.getByRole('button', { name, exact: true });
+  const shownText = () => page.locator('.text-view').innerText();
+
+  /** Has a text written, and waits for its end. */
+  const write = async (given: string, tokens: number, seed: number): Promise<void> => {
+    await page.getByLabel('Most tokens').fill(String(tokens));
+    await page.getByLabel('Seed').fill(String(seed));
+    await page.getByLabel(/Begin with|Add to the text/).fill(given);
+    await button(/^(Write|Go on)$/).click();
+    await page.getByText('As long as asked for').waitFor();
+  };
+
+  const chooseFile = async (): Promise<void> => {
+    const file = { name: 'cats.txt', mimeType: 'text/plain', buffer: Buffer.from(sampleText) };
+    await page.getByLabel('File to upload').setInputFiles(file);
+    await page.getByText(`${sampleText.length.toLocaleString('en')} tokens`).waitFor();
+  };
+
+  describe('New run', () => {
+    it('uploads, shows what the data becomes, names what is wrong beside its field, and posts the run', async () => {
+      await open('/new');
+      await chooseFile();
+      await page.getByText('Parameters').waitFor();
+
+      const hidden = page.getByLabel('Hidden size');
+      await hidden.fill('0');
+      await page.getByText('model.hidden_size: expected at least 1, but received 0.').first().waitFor();
+      await button('Start training').click();
+      await expect
+        .poll(() =>
+          hidden.evaluate<boolean, { matches(selector: string): boolean }>((field) =>
+            field.matches(':focus'),
+          ),
+        )
+        .toBe(true);
+
+      await hidden.fill('8');
+      await page.getByLabel('Batch size').fill('2');
+      await page.getByLabel('Name', { exact: true }).fill('from-the-page');
+      await button('Start training').click();
+      await page.waitForURL('**/runs/job-*');
+      const id = page.url().split('/').at(-1)!;
+      const job: JobResource = (await api.request.get(`/v1/jobs/${id}`)).body;
+      expect(job.name).toBe('from-the-page');
+      expect(job.spec.model.hidden_size).toBe(8);
+      expect(job.spec.training.batch_size).toBe(2);
+      await api.request.post(`/v1/jobs/${id}/cancel`);
+    });
+
+    it('begins with another run’s options, shows those of its cell alone, and as JSON', async () => {
+      const posted = await api.request
+        .post('/v1/jobs')
+        .send(
+          smallSpec(await upload(api), { training: { max_steps: 7, batch_size: 2, sequence_length: 16 } }),
+        );
+      await open(`/new?from=${posted.body.id}`);
+      await page.getByText('More of the network').click();
+      await page.getByRole('combobox', { name: 'Reset', exact: true }).waitFor();
+      expect(await page.getByLabel('Peephole').count()).toBe(0);
+      await page.getByLabel('Cell').selectOption('lstm');
+      await page.getByLabel('Peephole').waitFor();
+      expect(await page.getByRole('combobox', { name: 'Reset', exact: true }).count()).toBe(0);
+      await page.getByRole('tab', { name: 'JSON' }).click();
+      expect(JSON.parse(await page.getByLabel('Spec').inputValue())).toEqual({
+        file: posted.body.spec.file,
+        model: { hidden_size: 8, num_layers: 1 },
+        training: { max_steps: 7, batch_size: 2, sequence_length: 16 },
+      });
+      await api.request.post(`/v1/jobs/${posted.body.id}/cancel`);
+    });
+
+    it('tells the task from the file', async () => {
+      await open('/new');
+      const file = { name: 'labels.jsonl', mimeType: 'text/plain', buffer: Buffer.from(labeled) };
+      await page.getByLabel('File to upload').setInputFiles(file);
+      await expect.poll(() => page.getByLabel('Task').inputValue()).toBe('classification');
+      await page.getByText('4 sequences of 2 to 3 tokens').waitFor();
+    });
+  });
+
+  describe('Playground', () => {
+    it('writes what the model itself writes, shows what else was likely, forks, marks and goes back', async () => {
+      await open(`/playground?model=${writer.id}`);
+      await write('the cat', 30, 7);
+      const expected = await writeDirectly(trained.model, {
+        prompt: 'the cat',
+        max_tokens: 30,
+        seed: 7,
+        temperature: 0.8,
+      });
+      expect(await shownText()).toBe(`the cat${expected}`);
+
+      await page.locator('.text-view').focus();
+      await page.keyboard.press('End');
+      expect(await page.locator('.token-panel li').count()).toBeGreaterThanOrEqual(5);
+      expect(await page.locator('.token').innerText()).toBe(
+        expected.at(-1)!.replace(' ', '␣').replace('\n', '⏎'),
+      );
+
+      await button('Mark this point').click();
+      await button(/^Back to token/).waitFor();
+      await button('Fork').click();
+      await button('Text 2').waitFor();
+      await write('', 10, 1);
+      const forked = await shownText();
+      expect(forked.startsWith(`the cat${expected}`)).toBe(true);
+      expect(forked).toHaveLength(`the cat${expected}`.length + 10);
+      await button('Text 1').click();
+      expect(await shownText()).toBe(`the cat${expected}`);
+      await write(' and', 5, 1);
+      expect(await shownText()).not.toBe(`the cat${expected}`);
+      await button(/^Back to token/).click();
+      await expect.poll(shownText).toBe(`the cat${expected}`);
+    });
+
+    it('stops, and goes on from what is shown', async () => {
+      await open(`/playground?model=${writer.id}`);
+      await page.getByLabel('Most tokens').fill('100000');
+      await page.getByLabel('Begin with').fill('the');
+      await button('Write').click();
+      await expect.poll(async () => (await shownText()).length).toBeGreaterThan(10);
+      await button('Stop').click();
+      await page.getByText('Stopped').waitFor();
+      const stopped = await shownText();
+      await page.getByLabel(/^Temperature/).fill('0');
+      await write('', 5, 1);
+      const next = await writeDirectly(trained.model, { prompt: stopped, max_tokens: 5, temperature: 0 });
+      expect(await shownText()).toBe(stopped + next);
+    });
+
+    it('draws the hidden units over the text, and tints the text by one of them', async () => {
+      await open(`/playground?model=${writer.id}`);
+      await write('the cat', 20, 3);
+      await button('Show').click();
+      const canvas = page.locator('canvas');
+      await canvas.waitFor();
+      const size = () =>
+        canvas.evaluate<number[], { width: number; height: number }>(({ width, height }) => [width, height]);
+      await expect.poll(size).toEqual([27, 12]);
+      const { units } = await trained.model.activations(await shownText());
+      const [first] = units;
+      await button(first!.name).click();
+      const low = first!.values.findIndex((value) => value < -0.4);
+      const high = first!.values.findIndex((value) => value > 0.4);
+      for (const [place, tint] of [
+        [low, /unit-low/],
+        [high, /unit-high/],
+      ] as const)
+        if (place >= 0)
+          await expect
+            .poll(() => page.locator(`[data-piece="${place}"]`).getAttribute('class'))
+            .toMatch(tint);
+      expect(Math.max(low, high)).toBeGreaterThanOrEqual(0);
+    });
+
+    it('asks other models for what they answer', async () => {
+      await open(`/playground?model=${labeler.id}`);
+      await page.getByRole('textbox', { name: 'Input', exact: true }).fill('aab');
+      await button('Predict').click();
+      await page
+        .getByText(/^(even|odd)$/)
+        .first()
+        .waitFor();
+      await page.getByLabel('The input is').selectOption('numbers');
+      await page.getByRole('textbox', { name: 'Input', exact: true }).fill('1');
+      await button('Predict').click();
+      await page.getByText(/input: expected a text/).waitFor();
+    });
+  });
+
+  it('System tells what is kept, and makes and revokes keys', async () => {
+    await open('/system');
+    await page.getByText('The database and the queue answer.').waitFor();
+    await page.getByText('No worker is running').waitFor();
+    const models = page.locator('.figure', { hasText: 'Models' });
+    await expect.poll(() => models.innerText()).toContain('2 kept');
+    await button('New key').click();
+    await page.getByText('it must have the scope admin').waitFor();
+    await page.keyboard.press('Escape');
+  });
+
+  it('axe finds nothing in them while they are used, in either theme, and a phone is wide enough', async () => {
+    const found: string[] = [];
+    const look = async (what: string, options: object): Promise<void> => {
+      const { violations } = await page.evaluate<AxeResult>(`axe.run(${JSON.stringify(options)})`);
+      for (const { id, nodes } of violations) found.push(`${what}: ${id}: ${nodes[0]?.html.slice(0, 160)}`);
+    };
+    const uses: [path: string, use: () => Promise<unknown>][] = [
+      ['/new', () => chooseFile()],
+      [
+        `/playground?model=${writer.id}`,
+        async () => {
+          await write('the', 10, 1);
+          await button('Show').click();
+          await page.locator('.unit-names button').first().click();
+        },
+      ],
+      [`/playground?model=${labeler.id}`, () => button('Predict').waitFor()],
+      ['/system', () => page.getByText('Storage').waitFor()],
+    ];
+    await open('/');
+    // A colour on its way to another has the contrast of neither.
+    await page.emulateMedia({ reducedMotion: 'reduce' });
+    for (const [path, use] of uses) {
+      await page.emulateMedia({ colorScheme: 'light' });
+      await page.setViewportSize({ width: 1280, height: 800 });
+      await page.goto(api.url + path);
+      await use();
+      await page.evaluate(axe);
+      await look(path, { resultTypes: ['violations'] });
+      // Nothing but colours is another in the other theme.
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await look(`${path}, dark`, { resultTypes: ['violations'], runOnly: ['color-contrast'] });
+      await page.setViewportSize({ width: 360, height: 740 });
+      const beyond = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+      const pixels = await page.evaluate<number>(beyond);
+      if (pixels > 0) found.push(`${path}: ${pixels} pixels beyond a phone`);
+    }
+    expect(found).toEqual([]);
+  });
+});

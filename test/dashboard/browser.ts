@@ -1,0 +1,90 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Browser, type BrowserContext, chromium, type Download, type Page } from 'playwright-core';
+import { root } from '../support/process.ts';
+
+const executable =
+  process.env.UNFOLD_TEST_CHROMIUM ??
+  ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
+    existsSync(path),
+  );
+
+const built = existsSync(join(root, 'apps/dashboard/dist/page/index.html'));
+
+/** Why the page cannot be looked at on this machine, or null. */
+export const missing: string | null =
+  executable === undefined
+    ? 'Chromium is not installed (apt-get install chromium, or name one in UNFOLD_TEST_CHROMIUM)'
+    : built
+      ? null
+      : 'the page is not built (npm run build)';
+
+/** A Chromium that asks nobody for anything but what a page asks for. */
+export const openBrowser = (): Promise<Browser> =>
+  chromium.launch({
+    executablePath: executable as string,
+    args: [
+      '--no-sandbox',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--no-first-run',
+    ],
+  });
+
+export type Theme = 'light' | 'dark';
+
+interface Look {
+  theme?: Theme;
+  width?: number;
+  height?: number;
+}
+
+/** A window of its own: no storage in common with others. */
+export const openWindow = async (
+  browser: Browser,
+  { theme = 'light', width = 1280, height = 800 }: Look = {},
+): Promise<{ context: BrowserContext; page: Page; addresses: string[]; errors: string[] }> => {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  const addresses: string[] = [];
+  const errors: string[] = [];
+  context.on('request', (request) => addresses.push(request.url()));
+  page.on('websocket', (socket) => addresses.push(socket.url()));
+  page.on('pageerror', (error) => errors.push(error.message));
+  // What the browser itself says of a connection that the test has cut is no error of the page.
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !/ERR_|Failed to load resource|WebSocket/.test(message.text()))
+      errors.push(message.text());
+  });
+  return { context, page, addresses, errors };
+};
+
+/** The text of a file that the page gave. */
+export const textOf = async (download: Download): Promise<string> => {
+  const parts: Buffer[] = [];
+  for await (const part of await download.createReadStream()) parts.push(part as Buffer);
+  return Buffer.concat(parts).toString('utf8');
+};
+
+/** What a chart has, point by point, as its own button saves it: the columns by their heads, without the empty places. */
+export const pointsOf = async (page: Page, chart: string): Promise<Record<string, [number, number][]>> => {
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: `${chart}: save as CSV` }).click(),
+  ]);
+  const [head = '', ...rows] = (await textOf(download)).split('\n');
+  const cells = rows.map((row) => row.split(','));
+  return Object.fromEntries(
+    head
+      .split(',')
+      .slice(1)
+      .map((name, place) => [
+        name,
+        cells
+          .filter((row) => row[place + 1] !== '')
+          .map((row): [number, number] => [Number(row[0]), Number(row[place + 1])]),
+      ]),
+  );
+};
