@@ -1,5 +1,4 @@
 import { UnfoldError, UnreachableError } from '@unfold/client';
-import { ConfigError } from '@unfold/config';
 import { CommanderError } from 'commander';
 import { CommandError } from './command-error.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
@@ -16,7 +15,9 @@ const exitCodeOf = (error: unknown): ExitCode => {
 };
 
 const isExpected = (error: unknown): error is Error =>
-  [CommandError, ConfigError, UnfoldError, UnreachableError].some((kind) => error instanceof kind);
+  [CommandError, UnfoldError, UnreachableError].some((kind) => error instanceof kind) ||
+  // By name, so that the environment is not read where nobody asks for it.
+  (error instanceof Error && error.name === 'ConfigError');
 
 const textOf = (error: Error): string => {
   if (!(error instanceof UnfoldError)) return error.message;

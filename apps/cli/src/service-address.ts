@@ -1,7 +1,6 @@
 import { Unfold } from '@unfold/client';
 import { CommandError } from './command-error.ts';
 import { exitCodes } from './exit-codes.ts';
-import { configFor } from './options/config-for.ts';
 
 export interface ServiceOptions {
   url?: string;
@@ -19,6 +18,7 @@ export const findService = async (
   options: ServiceOptions,
   { maxRetries }: { maxRetries?: number } = {},
 ): Promise<Unfold> => {
+  const { configFor } = await import('./options/config-for.ts');
   const config = configFor(options);
   if (options.url !== undefined && !/^https?:\/\//.test(options.url))
     throw new CommandError(

@@ -22,7 +22,7 @@ export type { ModelOptions } from './spec/model-options.ts';
 export type { OptimizerOptions, ScheduleOptions } from './spec/optimizer-options.ts';
 export type { SeriesOptions } from './spec/series-options.ts';
 export type { ParameterGroup, StartFromOptions } from './spec/start-from.ts';
-export { type Task, tasks } from './spec/tasks.ts';
+export type { Task } from './spec/tasks.ts';
 export type { TeacherForcingOptions } from './spec/teacher-forcing.ts';
 export type { TextOptions } from './spec/text-options.ts';
 export type { TrainingOptions } from './spec/training-options.ts';

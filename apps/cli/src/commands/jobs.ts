@@ -1,6 +1,6 @@
 import type { JobListOptions } from '@unfold/client';
-import { jobStatuses } from '@unfold/contracts';
 import { type Command, Option } from 'commander';
+import { jobStatuses } from '../options/choices.ts';
 import { integer, labels } from '../options/parsers.ts';
 import { withExamples, withService } from '../options/shared.ts';
 import { print, printJson, printList } from '../output/print.ts';

@@ -1,5 +1,6 @@
-import { type KeyResource, type KeyScope, keyScopes } from '@unfold/contracts';
+import type { KeyResource, KeyScope } from '@unfold/contracts';
 import { type Command, Option } from 'commander';
+import { keyScopes } from '../options/choices.ts';
 import { integer } from '../options/parsers.ts';
 import { withExamples, withService } from '../options/shared.ts';
 import { formatAge } from '../output/format.ts';

@@ -1,5 +1,5 @@
 import { type Unfold, UnfoldError } from '@unfold/client';
-import { isFinal, type JobResource } from '@unfold/contracts';
+import type { JobResource } from '@unfold/contracts';
 import type { Command } from 'commander';
 import { createLogUpdate } from 'log-update';
 import { CommandError } from '../command-error.ts';
@@ -58,7 +58,7 @@ const createRows = (unfold: Unfold, only: readonly string[], signal: AbortSignal
       );
     },
     all: () => [...rows.values()].sort((a, b) => (a.id < b.id ? 1 : -1)),
-    areOver: () => only.length > 0 && only.every((id) => isFinal(rows.get(id)?.status ?? 'cancelled')),
+    areOver: () => only.length > 0 && only.every((id) => (rows.get(id)?.ended_at ?? null) !== null),
   };
 };
 

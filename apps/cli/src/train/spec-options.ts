@@ -1,5 +1,5 @@
-import { deviceClasses, engineNames, tasks } from '@unfold/contracts';
 import { type Command, Option } from 'commander';
+import { deviceClasses, engineNames, tasks } from '../options/choices.ts';
 
 /** The common options of a job's spec, each with the field that it sets. All others are reached by `--set`. */
 interface SpecOption {

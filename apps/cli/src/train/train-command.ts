@@ -15,7 +15,7 @@ import { print, printJson, tell } from '../output/print.ts';
 import { styleOf, styleStatus } from '../output/style.ts';
 import { uploadFile } from '../output/upload-file.ts';
 import { findService, type ServiceOptions } from '../service-address.ts';
-import { buildSpec, type SpecSources } from './build-spec.ts';
+import type { SpecSources } from './build-spec.ts';
 import { withSpecOptions } from './spec-options.ts';
 
 interface TrainOptions extends ServiceOptions, Omit<SpecSources, keyof ServiceOptions> {
@@ -60,6 +60,7 @@ const submit = async (
   options: TrainOptions,
   signal: AbortSignal,
 ): Promise<JobResource> => {
+  const { buildSpec } = await import('./build-spec.ts');
   const draft = await buildSpec(options);
   const source = path ?? draft.file;
   if (source === undefined)

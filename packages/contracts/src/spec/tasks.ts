@@ -1,16 +1,7 @@
 import { z } from 'zod';
 
-/** What a network can be trained for. */
-export const tasks = [
-  'language_model',
-  'conditional_generation',
-  'sequence_labeling',
-  'classification',
-  'forecasting',
-] as const;
-
 export const task = z
-  .enum(tasks)
+  .enum(['language_model', 'conditional_generation', 'sequence_labeling', 'classification', 'forecasting'])
   .default('language_model')
   .meta({
     description:
