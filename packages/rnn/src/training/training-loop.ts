@@ -130,6 +130,9 @@ export class TrainingLoop {
       every === null ? otherwise : step % every === 0;
     const evaluates = due(training.evaluate_every, state.window === 0) || over;
     const samples = due(training.sample_every, evaluates);
+    const logs = step % training.log_every === 0;
+    // What is told of a run is told of steps that are known to be good.
+    if (evaluates || samples || logs) await this.#settle();
 
     const evaluated = evaluates ? await this.#run.evaluate(this.#interrupted) : null;
     const validationLoss = evaluated?.validation_loss ?? null;
@@ -141,8 +144,7 @@ export class TrainingLoop {
     const ends = over || stopsEarly;
     state.pending = false;
     const values: Record<string, number> = {};
-    if ((step % training.log_every === 0 || ends) && state.sums.steps > 0)
-      Object.assign(values, this.#takeMetrics());
+    if ((logs || ends) && state.sums.steps > 0) Object.assign(values, this.#takeMetrics());
     Object.assign(values, evaluated);
     if (Object.keys(values).length > 0) {
       yield { type: 'metric', step, values };
@@ -167,6 +169,13 @@ export class TrainingLoop {
     state.early_stopping = observed.state;
     state.stopped_early = observed.stop;
     return observed.stop;
+  }
+
+  /** Waits for the losses of all steps so far, which is part of their time. */
+  async #settle(): Promise<void> {
+    const startedAt = performance.now();
+    await this.#run.settle();
+    this.#window.seconds += (performance.now() - startedAt) / 1000;
   }
 
   #takeMetrics(): Record<string, number> {
@@ -238,6 +247,7 @@ export class TrainingLoop {
   }
 
   async #checkpoint(reason: CheckpointReason, isRollbackPoint: boolean): Promise<TrainingEvent> {
+    await this.#settle();
     const { state, parameters, shape } = this.#run;
     state.seconds = this.#seconds();
     const data = await this.#run.checkpoint(isRollbackPoint);

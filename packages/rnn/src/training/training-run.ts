@@ -28,12 +28,13 @@ import {
 } from './checkpoint.ts';
 import { expectMemory } from './device-memory.ts';
 import { type Diagnostic, diagnose } from './diagnostics/diagnose.ts';
-import { expectFinite, rollbackFactor } from './divergence.ts';
+import { rollbackFactor } from './divergence.ts';
 import type { MetricContext } from './metrics.ts';
 import { createOptimizer, type Optimizer } from './optimizer.ts';
 import { RollbackPoint } from './rollback-point.ts';
 import type { RunData } from './run-data.ts';
 import { learningRateAt } from './schedule.ts';
+import { StepLosses } from './step-losses.ts';
 import { mixesTokens, TeacherForcing } from './teacher-forcing.ts';
 import { initialState, type TrainingState } from './training-state.ts';
 import { type TransferSource, transferWeights } from './transfer.ts';
@@ -91,6 +92,7 @@ export class TrainingRun {
   readonly #nonFinite: Tensor;
   readonly #checkpointMemory: FileMemory | undefined;
   readonly #rollbackPoint: RollbackPoint;
+  readonly #losses: StepLosses;
   #lastBatch: HostBatch | null = null;
   /** Gradient norms of the last step, if it is one that is diagnosed. */
   #lastNorms: Record<string, number | null> | null = null;
@@ -128,6 +130,7 @@ export class TrainingRun {
     this.#pass = this.#forcing.pass;
     this.#carried = createState(this.#network, sequences);
     this.#batch = new BatchTensors(this.#network, data.training);
+    this.#losses = new StepLosses(backend);
     this.#norm = backend.createTensor([1], 'double');
     this.#nonFinite = backend.createTensor([1], 'double');
     this.#validation = Validation.over(this.#network, spec, data);
@@ -170,13 +173,15 @@ export class TrainingRun {
   /** Goes back to the last rollback point, at half the learning rate. */
   async rollBack(): Promise<void> {
     const { rollbacks, seconds } = this.state;
+    this.#losses.forget();
     const point = readCheckpoint(await this.#rollbackPoint.load());
     restoreTensors(this.#network, this.#tensors(), point);
     this.state = { ...point.record.state, rollbacks: rollbacks + 1, seconds };
   }
 
   /**
-   * One optimizer step: forward, backward, clipping, update.
+   * One optimizer step: forward, backward, clipping, update. On a device of its own it is only enqueued, some steps ahead of what is known of their losses:
+   * see `settle`.
    * @returns time steps of the batch that are no padding
    * @throws UnfoldError `diverged` if the loss or the gradients are no numbers any more
    */
@@ -206,14 +211,12 @@ export class TrainingRun {
     const learningRate = this.#rateAt(step);
     this.#optimizer.apply(learningRate, step);
 
-    const [loss, correct, lengthLoss, norm] = await Promise.all(
-      [this.#pass.loss, this.#pass.correct, this.#pass.lengthLoss, this.#norm].map(
-        async (t) => (await backend.download(t))[0]!,
-      ),
+    const { loss, correct, lengthLoss } = this.#pass;
+    this.#losses.add(
+      step,
+      { loss, correct, lengthLoss, norm: this.#norm },
+      { targets: batch.count, weight: batch.count / targets, lengthWeight: batch.tokens / endings },
     );
-    expectFinite(loss!, 'loss', step);
-    expectFinite(lengthLoss!, 'length loss', step);
-    expectFinite(norm!, 'gradient norm', step);
     state.step = step;
     state.learning_rate = learningRate;
     state.tokens += batch.tokens;
@@ -222,17 +225,18 @@ export class TrainingRun {
       state.window = 0;
       state.epoch += 1;
     }
-    state.sums.loss += loss!;
-    state.sums.correct += correct!;
-    state.sums.length_loss += lengthLoss!;
-    state.sums.weight += batch.count / targets;
-    state.sums.length_weight += batch.tokens / endings;
-    state.sums.targets += batch.count;
-    state.sums.gradient_norm += norm!;
-    state.sums.steps += 1;
     state.pending = true;
     this.#lastNorms = byParameter;
+    await this.#losses.keepUp(state.sums);
     return batch.tokens;
+  }
+
+  /**
+   * Waits for the losses of all steps so far: `state.sums` then counts them.
+   * @throws UnfoldError `diverged`
+   */
+  async settle(): Promise<void> {
+    await this.#losses.settle(this.state.sums);
   }
 
   /** Whether the state of one batch is the first of the next. */
@@ -263,6 +267,7 @@ export class TrainingRun {
   /** What `diagnostics_every` asks for after the step that was just done: nothing after most. */
   async diagnose(): Promise<Diagnostic[]> {
     if (this.#lastNorms === null) return [];
+    await this.settle();
     return [
       ...(await diagnose(this.#network, this.#lastBatch!, this.data.training.sequences)),
       { name: 'gradient_norms', data: { parameters: this.#lastNorms } },
