@@ -38,18 +38,47 @@ describe('a store whose tables change while it runs', () => {
     expect(await list()).toBe(1);
     expect(await onAll(list)).toEqual(ones);
   });
+});
 
-  it('goes on where a connection has lost what it prepared, as behind a pooler', async () => {
+describe('a store behind a pooler that hands its connections on after each transaction', () => {
+  let fixture: StoreFixture;
+  beforeAll(async () => {
+    fixture = await openFixture();
+  });
+  afterAll(() => fixture?.remove());
+
+  /** What another client of the pooler leaves to the next one on the same connection. */
+  const others = {
+    'has lost what was prepared on it': (queries: Statements) => queries.$executeRaw`DEALLOCATE ALL`,
+    'has statements of the same names that others prepared': (queries: Statements) =>
+      queries.$executeRaw`
+        DO $$ DECLARE k int; BEGIN
+          FOR k IN 0..299 LOOP
+            IF NOT EXISTS (SELECT 1 FROM pg_prepared_statements WHERE name = 'unfold_' || k)
+            THEN EXECUTE 'PREPARE unfold_' || k || ' AS SELECT 8 AS n'; END IF;
+          END LOOP;
+        END $$`,
+  };
+  type Way = 'run' | 'transaction';
+
+  it.each(
+    Object.entries(others).flatMap(([what, meddle]) =>
+      (['run', 'transaction'] as Way[]).map((way) => ({ what, meddle, way })),
+    ),
+  )('goes on without preparing where a connection $what: $way', async ({ meddle, way }) => {
     const { databaseUrl } = fixture.database;
-    const database = openDatabase({ databaseUrl, connections: 1, log: () => undefined });
-    const select = (queries: Statements) => queries.$queryRaw<{ n: number }[]>`SELECT 7 AS n`;
-    const forget = () => database.run((queries) => queries.$executeRaw`DEALLOCATE ALL`);
+    const said: string[] = [];
+    const database = openDatabase({ databaseUrl, connections: 1, log: (message) => said.push(message) });
+    const before = (queries: Statements) => queries.$queryRaw`SELECT 7 AS n`;
+    const after = (queries: Statements) => queries.$queryRaw`SELECT 9 AS n`;
     try {
-      for (const run of [database.run, database.transaction]) {
-        expect(await run(select)).toEqual([{ n: 7 }]);
-        await forget();
-        expect(await run(select)).toEqual([{ n: 7 }]);
+      expect(await database[way](before)).toEqual([{ n: 7 }]);
+      await database.run(meddle);
+      for (let time = 1; time <= 2; time += 1) {
+        expect(await database[way](after)).toEqual([{ n: 9 }]);
+        expect(await database[way](before)).toEqual([{ n: 7 }]);
       }
+      expect(said.filter((message) => message.includes('pooler'))).toHaveLength(1);
     } finally {
       await database.close();
     }

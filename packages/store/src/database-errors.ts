@@ -79,15 +79,18 @@ export const isConflict = (error: unknown): boolean =>
   );
 
 /**
- * A statement that this connection prepared is of no use on it any more: its table has changed since so that its result has other types,
- * or it is gone, as behind a pooler. Another connection prepares it anew. The routine says it in every language of the server.
+ * A statement that this connection prepared is of no use on it any more: its table has changed since so that its result has other types.
+ * Another connection prepares it anew. The routine says it in every language of the server.
  */
 export const isStaleStatement = (error: unknown): boolean =>
-  some(error, (layer) =>
-    codesOf(layer).some(
-      (code) => code === '26000' || (code === '0A000' && layer.routine === 'RevalidateCachedQuery'),
-    ),
-  );
+  some(error, (layer) => codesOf(layer).includes('0A000') && layer.routine === 'RevalidateCachedQuery');
+
+/**
+ * A prepared statement is gone, or there is one already that this connection did not prepare: between here and PostgreSQL stands a pooler
+ * that hands its connections from one transaction to the next.
+ */
+export const isPooled = (error: unknown): boolean =>
+  some(error, (layer) => codesOf(layer).some((code) => code === '26000' || code === '42P05'));
 
 /** A lost database becomes `unavailable`, a full one `storage_full`; every other error stays what it is. */
 export const translateError = (error: unknown): unknown => {

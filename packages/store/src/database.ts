@@ -1,6 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
-import { isConflict, isStaleStatement, translateError } from './database-errors.ts';
+import { isConflict, isPooled, isStaleStatement, translateError } from './database-errors.ts';
 import { Prisma, PrismaClient } from './generated/client.ts';
 import { createStatements, type Statements } from './statements.ts';
 
@@ -34,6 +34,7 @@ const conflictRetries = 5;
 /** Runs work in a transaction on a connection of its own. */
 const inTransaction = async <T>(
   pool: pg.Pool,
+  prepares: () => boolean,
   work: (statements: Statements) => Promise<T>,
   timeout_ms: number,
 ): Promise<T> => {
@@ -52,7 +53,7 @@ const inTransaction = async <T>(
   });
   const whole = async (): Promise<T> => {
     await client.query('BEGIN');
-    const result = await work(createStatements((statement) => client.query(statement)));
+    const result = await work(createStatements((statement) => client.query(statement), prepares));
     await client.query('COMMIT');
     return result;
   };
@@ -88,9 +89,19 @@ export const openDatabase = ({ databaseUrl, connections, log }: DatabaseOptions)
     onConnectionError: (error) => log(`A database connection broke: ${error.message}`),
   });
   const prisma = new PrismaClient({ adapter });
+  let isPreparing = true;
+  const prepares = (): boolean => isPreparing;
+  const stopPreparing = (): void => {
+    if (isPreparing)
+      log(
+        'Prepared statements do not last on the connections to the database, as behind a pooler: going on without, which is slower.',
+      );
+    isPreparing = false;
+  };
   const repeated = async <T>(once: () => Promise<T>): Promise<T> => {
     let conflicts = 0;
     let stale = 0;
+    let pooled = false;
     for (;;) {
       try {
         return await once();
@@ -98,13 +109,21 @@ export const openDatabase = ({ databaseUrl, connections, log }: DatabaseOptions)
         if (isConflict(error) && conflicts < conflictRetries) conflicts += 1;
         // Each try costs a connection that prepared too early, and there are no more of them than this.
         else if (isStaleStatement(error) && stale < connections) stale += 1;
-        else throw error;
+        else if (isPooled(error) && !pooled) {
+          pooled = true;
+          stopPreparing();
+        } else throw error;
       }
     }
   };
 
   // The pool itself closes a connection whose statement failed.
-  const { $queryRaw, $executeRaw } = createStatements((statement) => repeated(() => pool.query(statement)));
+  const sendPrepared = createStatements((statement) => pool.query(statement), prepares);
+  // A statement that is sent again may have to go unprepared.
+  const $queryRaw = (...asked: Parameters<typeof sendPrepared.$queryRaw>) =>
+    repeated(() => sendPrepared.$queryRaw(...asked));
+  const $executeRaw = (...asked: Parameters<typeof sendPrepared.$executeRaw>) =>
+    repeated(() => sendPrepared.$executeRaw(...asked));
   // Defined and not assigned, which the client would take for itself, its transactions included.
   const pooled: Queries = Object.create(prisma, {
     $queryRaw: { value: $queryRaw },
@@ -122,7 +141,7 @@ export const openDatabase = ({ databaseUrl, connections, log }: DatabaseOptions)
   return {
     run: (work) => translated(() => work(pooled)),
     transaction: (work, timeout_ms = defaultTimeout_ms) =>
-      translated(() => repeated(() => inTransaction(pool, work, timeout_ms))),
+      translated(() => repeated(() => inTransaction(pool, prepares, work, timeout_ms))),
     prismaTransaction: (work) =>
       translated(() => repeated(() => prisma.$transaction(work, { maxWait, timeout: defaultTimeout_ms }))),
     async close() {

@@ -35,12 +35,16 @@ const types = {
  * Sends statements straight to node-postgres, prepared: PostgreSQL plans each once a connection, and the work of Prisma's client, which
  * takes longer than most statements do, is saved. They take and give the same values as through Prisma.
  * @param query sends one statement
+ * @param prepares asked before each: false where connections do not keep what is prepared
  */
-export const createStatements = (query: (config: pg.QueryConfig) => Promise<pg.QueryResult>): Statements => {
+export const createStatements = (
+  query: (config: pg.QueryConfig) => Promise<pg.QueryResult>,
+  prepares: () => boolean,
+): Statements => {
   const send = (source: TemplateStringsArray | Prisma.Sql, values: readonly unknown[]) => {
     const sql = source instanceof Prisma.Sql ? source : Prisma.sql(source, ...values);
     const { text } = sql;
-    const name = nameOf(text);
+    const name = prepares() ? nameOf(text) : undefined;
     return query({ text, values: sql.values, types, ...(name === undefined ? {} : { name }) });
   };
   return {
