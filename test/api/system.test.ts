@@ -1,5 +1,10 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { estimateResource, systemResource } from '@unfold/contracts';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { root } from '../support/process.ts';
+import { programsOf, runSession, runTypeScript, sessionsOf } from '../support/sessions.ts';
 import {
   type Api,
   append,
@@ -11,6 +16,7 @@ import {
   submit,
   upload,
 } from './support.ts';
+import { publish, trainModel } from './trained-model.ts';
 
 let api: Api;
 beforeAll(async () => {
@@ -86,4 +92,30 @@ it('an estimate tells the time from the closest of the jobs that were trained, o
     'invalid_value',
     'training.batch_size',
   );
+});
+
+describe('apps/api/OUTLOOK.md', () => {
+  const read = () => readFile(join(root, 'apps/api/OUTLOOK.md'), 'utf8');
+  beforeAll(async () => {
+    await publish(api, await trainModel(), 'cats');
+  });
+
+  it('says what curl does', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'unfold-outlook-'));
+    try {
+      const output = await runSession([...sessionsOf(await read()).values()].join('\n'), api.url, folder);
+      const kinds = [...output.matchAll(/^{"object":"([a-z.]+)"/gm)].map(([, kind]) => kind);
+      expect(kinds).toEqual(['training.preview', 'training.estimate', 'activations', 'system']);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('says what TypeScript does', async () => {
+    const printed = await runTypeScript([...programsOf(await read()).values()].join('\n'), api.url);
+    expect(printed).toMatch(/^640 words, 15 different ones: \[ 'the', ' cat',/m);
+    expect(printed).toMatch(/^\d+ parameters, /m);
+    expect(printed).toMatch(/^0\.\d+ t -?\d\.\d h -?\d\.\d/m);
+    expect(printed).toMatch(/^\d+ files, \d+ jobs waiting$/m);
+  });
 });

@@ -146,4 +146,5 @@ const optionOf = (given: Schema, path: string, schemas: Schemas): Option => {
 };
 
 /** The options of a job, as the API's own document has them. */
-export const jobOptions = (schemas: Schemas): Named[] => optionsOf(schemas.JobSpecInput ?? {}, '', schemas);
+export const jobOptions = (schemas: Schemas): Named[] =>
+  optionsOf(resolve(schemas.JobSpecInput ?? {}, schemas), '', schemas);

@@ -62,6 +62,7 @@ export interface Writing {
   fork(): Promise<void>;
   mark(): Promise<void>;
   restore(mark: Mark): Promise<void>;
+  /** Lets go of every session; the texts stay. */
   end(): void;
 }
 
@@ -99,7 +100,6 @@ export const createWriting = (client: Unfold, model: string, context: string | n
   let lastId = 1;
   let stopper: AbortController | null = null;
   let wanted: Sampling | null = null;
-  let ended = false;
 
   const current = (): Draft => {
     const { drafts, current: id } = state.get();
@@ -171,7 +171,7 @@ export const createWriting = (client: Unfold, model: string, context: string | n
   };
 
   const run = async (work: () => Promise<void>): Promise<void> => {
-    if (state.get().busy || ended) return;
+    if (state.get().busy) return;
     state.set({ ...state.get(), busy: true, error: null });
     try {
       await work();
@@ -201,7 +201,7 @@ export const createWriting = (client: Unfold, model: string, context: string | n
         // Another temperature: the rest is written with it.
         const written = pieces.slice(before).filter((piece) => piece.written).length;
         const rest = left.max_tokens - written;
-        if (wanted === null || ended || rest < 1) {
+        if (wanted === null || rest < 1) {
           update(id, { finish: 'stopped' });
           return;
         }
@@ -263,12 +263,18 @@ export const createWriting = (client: Unfold, model: string, context: string | n
         update(id, { pieces: pieces.slice(0, mark.pieces), length: mark.pieces, finish: null });
       }),
     end() {
-      ended = true;
       wanted = null;
       stopper?.abort();
-      for (const { session, marks } of state.get().drafts)
-        for (const each of new Set([session, ...marks.map((mark) => mark.session)]))
-          if (each !== null) forget(each);
+      const { drafts } = state.get();
+      const sessions = drafts.flatMap(({ session, marks }) => [
+        session,
+        ...marks.map((mark) => mark.session),
+      ]);
+      for (const session of new Set(sessions)) if (session !== null) forget(session);
+      state.set({
+        ...state.get(),
+        drafts: drafts.map((draft) => ({ ...draft, session: null, marks: [] })),
+      });
     },
   };
 };
