@@ -26,7 +26,7 @@ const specs: [string, Draft][] = [
         clip: { value: 1 },
         optimizer: { type: 'rmsprop', alpha: 0.5 },
         schedule: { type: 'cosine', warmup_steps: 5 },
-        teacher_forcing: { mode: 'scheduled' },
+        teacher_forcing: { mode: 'scheduled', schedule: 'exponential', k: 0.5 },
         early_stopping: { patience: 2 },
       },
       metadata: { team: 'whales' },
