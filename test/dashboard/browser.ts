@@ -1,19 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Download, type Page } from 'playwright-core';
+import { chromiumArguments, chromiumPath } from '../support/chromium.mjs';
 import { root } from '../support/process.ts';
-
-const executable =
-  process.env.UNFOLD_TEST_CHROMIUM ??
-  ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
-    existsSync(path),
-  );
 
 const built = existsSync(join(root, 'apps/dashboard/dist/page/index.html'));
 
 /** Why the page cannot be looked at on this machine, or null. */
 export const missing: string | null =
-  executable === undefined
+  chromiumPath === undefined
     ? 'Chromium is not installed (apt-get install chromium, or name one in UNFOLD_TEST_CHROMIUM)'
     : built
       ? null
@@ -21,16 +16,7 @@ export const missing: string | null =
 
 /** A Chromium that asks nobody for anything but what a page asks for. */
 export const openBrowser = (): Promise<Browser> =>
-  chromium.launch({
-    executablePath: executable as string,
-    args: [
-      '--no-sandbox',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--no-first-run',
-    ],
-  });
+  chromium.launch({ executablePath: chromiumPath as string, args: chromiumArguments });
 
 export type Theme = 'light' | 'dark';
 
@@ -45,7 +31,11 @@ export const openWindow = async (
   browser: Browser,
   { theme = 'light', width = 1280, height = 800 }: Look = {},
 ): Promise<{ context: BrowserContext; page: Page; addresses: string[]; errors: string[] }> => {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme });
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: theme,
+    reducedMotion: 'reduce',
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
   const addresses: string[] = [];

@@ -32,8 +32,8 @@ export const downloadPng = (canvas: HTMLCanvasElement, title: string, curves: re
   context.fillText(title, 16 * scale, 26 * scale);
   context.font = `${12 * scale}px system-ui, sans-serif`;
   let left = 16 * scale;
-  for (const { label, color, faint } of curves) {
-    if (faint) continue;
+  for (const { label, color, measures } of curves) {
+    if (measures !== undefined) continue;
     const line = canvas.height + head + foot / 2;
     context.fillStyle = ink[color]!;
     context.fillRect(left, line - 2 * scale, 14 * scale, 3 * scale);
@@ -46,8 +46,10 @@ export const downloadPng = (canvas: HTMLCanvasElement, title: string, curves: re
 
 const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
-/** Every point of the curves, none left out: a row each, over the union of their x. */
-export const csvOf = (axis: string, curves: readonly Curve[]): string => {
+/** Every point as it was measured, none left out and none smoothed: a row each, over the union of their x. */
+export const csvOf = (axis: string, all: readonly Curve[]): string => {
+  const measured = new Set(all.flatMap(({ measures }) => measures ?? []));
+  const curves = all.filter(({ label, measures }) => measures !== undefined || !measured.has(label));
   const rows = new Map<number, (number | undefined)[]>();
   for (const [place, { x, y }] of curves.entries())
     for (let point = 0; point < x.length; point++) {
@@ -56,7 +58,7 @@ export const csvOf = (axis: string, curves: readonly Curve[]): string => {
       rows.set(x[point]!, row);
     }
   const sorted = [...rows].sort(([a], [b]) => a - b);
-  const head = [axis, ...curves.map(({ label }) => label)].map(quoted);
+  const head = [axis, ...curves.map(({ label, measures }) => measures ?? label)].map(quoted);
   return [head, ...sorted.map(([x, row]) => [x, ...row.map((value) => value ?? '')])]
     .map((row) => row.join(','))
     .join('\n');

@@ -48,11 +48,11 @@ export const LineChart = ({
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const colors = useExternal(paint);
   const heading = useId();
-  const named = useMemo(() => curves.filter(({ faint }) => !faint), [curves]);
+  const named = useMemo(() => curves.filter(({ measures }) => measures === undefined), [curves]);
   const latest = useRef({ curves, named, hidden, extent });
   latest.current = { curves, named, hidden, extent };
   // Another set of curves, other colours or another scale make another chart; new points of the same ones do not.
-  const shape = `${curves.map(({ label, color, faint }) => `${label} ${color} ${faint}`).join()} ${log} ${colors}`;
+  const shape = `${curves.map(({ label, color }) => `${label} ${color}`).join()} ${log} ${colors}`;
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: `shape` says all of the curves that a new chart is made for.
   useEffect(() => {
@@ -154,7 +154,7 @@ export const LineChart = ({
             kind="bare"
             label={`${title}: save as CSV`}
             onClick={() =>
-              download(new Blob([csvOf(axis, named)], { type: 'text/csv' }), fileNameOf(title, 'csv'))
+              download(new Blob([csvOf(axis, curves)], { type: 'text/csv' }), fileNameOf(title, 'csv'))
             }
           >
             <Icon name="download" size={14} />

@@ -10,8 +10,8 @@ export interface Curve extends Line {
   label: string;
   /** A token's name, without its dashes. */
   color: string;
-  /** Drawn faintly behind its smoothed self. */
-  faint?: boolean;
+  /** Drawn faintly behind the smoothed curve of this label, of which it is what was measured. */
+  measures?: string;
 }
 
 export interface Picture {
@@ -69,11 +69,11 @@ const optionsOf = (picture: Picture, size: { width: number; height: number }): u
     ],
     series: [
       {},
-      ...picture.curves.map(({ label, color, faint }) => ({
+      ...picture.curves.map(({ label, color, measures }) => ({
         label,
         stroke: colors[color]!,
-        width: faint ? 1 : 1.75,
-        alpha: faint ? 0.28 : 1,
+        width: measures ? 1 : 1.75,
+        alpha: measures ? 0.28 : 1,
         points: { show: (u: uPlot, place: number) => pointsAreFew(u, place), size: 5, fill: colors[color]! },
       })),
     ],

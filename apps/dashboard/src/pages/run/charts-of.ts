@@ -63,11 +63,33 @@ const tokensAt = ({ epoch, step }: MetricPoints, { progress }: JobResource): Flo
   return (byEpoch ? epoch : step).values.map((value) => value * each);
 };
 
+/** A worker appends what it has to tell at least so often. */
+const mostBetweenAppendsMs = 1000;
+
+/**
+ * Seconds since the run began at each point. Points that were appended together have the same time, which is when the last of them was made: the
+ * others are spread over the time since the append before.
+ */
+const secondsAt = ({ time: { values } }: MetricPoints, begun: number): Float64Array => {
+  const seconds = new Float64Array(values.length);
+  let before = begun;
+  for (let first = 0; first < values.length; ) {
+    const time = values[first]!;
+    let next = first + 1;
+    while (next < values.length && values[next] === time) next += 1;
+    const since = Math.min(mostBetweenAppendsMs, Math.max(0, time - before));
+    for (let place = first; place < next; place++)
+      seconds[place] = (time - begun - (since * (next - 1 - place)) / (next - first)) / 1000;
+    before = time;
+    first = next;
+  }
+  return seconds;
+};
+
 const axisOf = (points: MetricPoints, { job }: RunOnChart, axis: Axis): Float64Array => {
   if (axis === 'step') return points.step.values;
   if (axis === 'tokens') return tokensAt(points, job);
-  const begun = Date.parse(job.started_at ?? job.created_at);
-  return points.time.values.map((time) => (time - begun) / 1000);
+  return secondsAt(points, Date.parse(job.started_at ?? job.created_at));
 };
 
 const curvesOf = (
@@ -84,7 +106,7 @@ const curvesOf = (
   // A few evaluations are no noise.
   if (settings.smoothing === 0 || neverSmoothed.has(name) || y.length < 100) return [{ label, color, x, y }];
   return [
-    { label: `${label}, as measured`, color, x, y, faint: true },
+    { label: `${label}, as measured`, color, x, y, measures: label },
     { label, color, x, y: smooth(y, settings.smoothing) },
   ];
 };
