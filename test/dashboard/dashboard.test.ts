@@ -117,10 +117,16 @@ describe.skipIf(missing !== null)(missing ?? 'The page', () => {
   ];
 
   it('lets a curve grow, says that the connection is lost, and has no hole when the API is back', async () => {
-    const { id } = await submit(
-      service,
-      spec(file, 'live', 'gru', { max_steps: 1_000_000, epochs: 100_000, checkpoint_every: 1000 }),
-    );
+    // Large enough that it tells dozens of steps a second, not thousands.
+    const long = spec(file, 'live', 'gru', {
+      batch_size: 8,
+      sequence_length: 32,
+      max_steps: 1_000_000,
+      epochs: 100_000,
+      evaluate_every: 100,
+      checkpoint_every: 1000,
+    });
+    const { id } = await submit(service, { ...long, model: { ...long.model, hidden_size: 48 } });
     const { page, close } = await open(`/runs/${id}`);
     const plot = page.getByRole('group', { name: /^Loss:/ });
     const points = async () =>
