@@ -1,4 +1,4 @@
-const width = 96;
+const width = 80;
 const height = 24;
 
 /** A curve of a few dozen points without axes. What it shows is said beside it in numbers. */

@@ -131,7 +131,9 @@ const ComparePage = () => {
             ))}
           </tbody>
         </Table>
-        <CurvesPanel runs={runs} version={version} compare />
+        <div>
+          <CurvesPanel runs={runs} version={version} compare />
+        </div>
       </div>
     </>
   );
