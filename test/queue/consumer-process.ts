@@ -44,3 +44,5 @@ export const startConsumerProcess = async ({ redisUrl, databaseUrl }: QueueAddre
     },
   };
 };
+
+export type ConsumerProcess = Awaited<ReturnType<typeof startConsumerProcess>>;
