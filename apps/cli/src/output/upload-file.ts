@@ -28,6 +28,7 @@ const openFile = async (path: string): Promise<Blob> => {
 /** Less than this is there before one could read a bar. */
 const smallBytes = 1_000_000;
 const barWidth = 30;
+const redrawMs = 50;
 
 /** Uploads a file with a bar on stderr; answers its id. One that is named by its id is there already. */
 export const uploadFile = async (
@@ -42,10 +43,14 @@ export const uploadFile = async (
   const shown = process.stderr.isTTY && content.size >= smallBytes;
   const update = createLogUpdate(process.stderr);
   const { cyan } = styleOf(process.stderr);
-  const onProgress = (sent: number, total: number): void =>
+  let drawnAt = Number.NEGATIVE_INFINITY;
+  const onProgress = (sent: number, total: number): void => {
+    if (sent < total && performance.now() - drawnAt < redrawMs) return;
+    drawnAt = performance.now();
     update(
       `Uploading ${filename}  ${cyan(progressBar(sent / total, barWidth))} ${formatBytes(sent)} of ${formatBytes(total)}`,
     );
+  };
   try {
     const file = await unfold.files.upload(content, {
       filename,
