@@ -92,16 +92,25 @@ const record = `(() => {
 const quantile = (values, share) =>
   values.toSorted((a, b) => a - b)[Math.floor(share * (values.length - 1))] ?? 0;
 
+/** Processor time of the page's main thread so far, in milliseconds: what it took, whoever else was busy. */
+async function mainThreadMs(session) {
+  const { metrics } = await session.send('Performance.getMetrics');
+  return 1000 * metrics.find(({ name }) => name === 'TaskDuration').value;
+}
+
 /** Frames while something goes on. */
-async function measure(page, what, work) {
+async function measure(page, session, what, work) {
   await page.evaluate(record);
+  const before = await mainThreadMs(session);
   const end = performance.now() + 1000 * options.seconds;
   while (performance.now() < end) await work();
   const { frames, long } = await page.evaluate('stopRecording()');
+  const busy = (await mainThreadMs(session)) - before;
   const gaps = frames.slice(1).map((time, place) => time - frames[place]);
   return {
     what,
     frames: gaps.length,
+    main_thread_ms: busy / gaps.length,
     median_ms: median(gaps),
     p95_ms: quantile(gaps, 0.95),
     worst_ms: Math.max(...gaps),
@@ -119,6 +128,8 @@ const browser = await chromium.launch({ executablePath: chromiumPath, args: chro
 try {
   const job = await fillRun(service);
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
   const begun = performance.now();
   await page.goto(`${service.url}/runs/${job}`);
   const plot = page.getByRole('group', { name: /^Loss:/ });
@@ -134,7 +145,7 @@ try {
   let direction = 3;
   await page.mouse.move(place, middle);
   await page.mouse.down();
-  const panning = await measure(page, 'panning', async () => {
+  const panning = await measure(page, session, 'panning', async () => {
     if (place > x + width - 20 || place < x + 80) direction = -direction;
     place += direction;
     await page.mouse.move(place, middle);
@@ -143,7 +154,7 @@ try {
   await plot.focus();
   await page.mouse.move(across.x, across.y);
   let turn = 0;
-  const zooming = await measure(page, 'zooming', async () => {
+  const zooming = await measure(page, session, 'zooming', async () => {
     turn += 1;
     await page.mouse.wheel(0, Math.floor(turn / 20) % 2 ? 40 : -40);
   });
@@ -159,10 +170,20 @@ try {
     const ms = (value) => value.toFixed(1);
     console.log(
       table([
-        ['', 'frames', 'median ms', '95 % ms', 'worst ms', 'tasks > 50 ms', 'longest ms'],
+        [
+          '',
+          'frames',
+          'main thread ms a frame',
+          'median ms',
+          '95 % ms',
+          'worst ms',
+          'tasks > 50 ms',
+          'longest ms',
+        ],
         ...result.measured.map((row) => [
           row.what,
           String(row.frames),
+          ms(row.main_thread_ms),
           ms(row.median_ms),
           ms(row.p95_ms),
           ms(row.worst_ms),

@@ -52,11 +52,26 @@ export const downsample = ({ x, y }: Line, from: number, to: number, columns: nu
   return drawn;
 };
 
+/** Numbers that are in one of two ascending lists or in both, ascending. */
+const union = (a: readonly number[], b: readonly number[]): readonly number[] => {
+  if (a.length === 0) return b;
+  const merged: number[] = [];
+  let left = 0;
+  let right = 0;
+  while (left < a.length || right < b.length) {
+    const next = Math.min(a[left] ?? Number.POSITIVE_INFINITY, b[right] ?? Number.POSITIVE_INFINITY);
+    merged.push(next);
+    if (a[left] === next) left += 1;
+    if (b[right] === next) right += 1;
+  }
+  return merged;
+};
+
 /** Several lines over the union of their x, as uPlot takes them: undefined where a line has no point, which it is drawn across. */
 export const align = (lines: readonly Drawn[]): [number[], ...(number | undefined)[][]] => {
   const [only] = lines;
   if (lines.length === 1 && only) return [only.x, only.y];
-  const xs = [...new Set(lines.flatMap(({ x }) => x))].sort((a, b) => a - b);
+  const xs = lines.reduce<readonly number[]>((merged, { x }) => union(merged, x), []) as number[];
   const columns = lines.map(({ x, y }) => {
     const column: (number | undefined)[] = new Array(xs.length).fill(undefined);
     let at = 0;
