@@ -19,10 +19,9 @@ const zoneout = { hidden: 0.3, cell: 0.4 };
 
 /** T, N, C, H: more rows than a tile has and fewer, more units than a workgroup has threads, more rows than a device has workgroups for. */
 const cases: readonly (readonly [name: string, cell: OptionCell, sizes: Sizes, isRagged: boolean])[] = [
-  ['elman', plain({ cell: 'elman' }), [3, 5, 2, 40], false],
   ['gru', plain({ cell: 'gru' }), [3, 17, 2, 33], false],
   ['lstm', plain({ cell: 'lstm' }), [3, 17, 2, 33], false],
-  ['gru of many units', plain({ cell: 'gru' }), [2, 2, 1, 260], false],
+  ['elman of many units', plain({ cell: 'elman' }), [2, 2, 1, 260], false],
   ['gru of many rows', plain({ cell: 'gru' }), [3, 300, 1, 3], true],
   ['elman of unequal lengths', plain({ cell: 'elman', activation: 'relu' }), [4, 7, 2, 5], true],
   [
