@@ -178,6 +178,25 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       expect(await shownText()).toBe(stopped + next);
     });
 
+    it('writes on with another temperature as soon as that is chosen', async () => {
+      await open(`/playground?model=${writer.id}`);
+      await page.getByLabel('Most tokens').fill('100000');
+      await page.getByLabel('Begin with').fill('the');
+      await button('Write').click();
+      await expect.poll(async () => (await shownText()).length).toBeGreaterThan(10);
+      await page.getByLabel(/^Temperature/).fill('0');
+      const endsGreedily = async (): Promise<boolean> => {
+        const text = await shownText();
+        const before = text.slice(0, -20);
+        const last = await writeDirectly(trained.model, { prompt: before, max_tokens: 20, temperature: 0 });
+        return text === before + last;
+      };
+      await expect.poll(endsGreedily, { timeout: 20_000 }).toBe(true);
+      await page.getByText('Writing').waitFor();
+      await button('Stop').click();
+      await page.getByText('Stopped').waitFor();
+    });
+
     it('draws the hidden units over the text, and tints the text by one of them', async () => {
       await open(`/playground?model=${writer.id}`);
       await write('the cat', 20, 3);
@@ -218,7 +237,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
     });
   });
 
-  it('System tells what is kept, and makes and revokes keys', async () => {
+  it('System tells what is kept, and warns of what a first key closes', async () => {
     await open('/system');
     await page.getByText('The database and the queue answer.').waitFor();
     await page.getByText('No worker is running').waitFor();

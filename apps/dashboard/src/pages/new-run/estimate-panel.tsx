@@ -5,7 +5,7 @@ const timeOf = ({ seconds, measured_on }: EstimateResource): { value: string; mo
   seconds === null || measured_on === null
     ? { value: 'unknown', more: 'nothing like it has been trained here' }
     : {
-        value: `about ${duration(seconds)}`,
+        value: seconds < 1 ? 'under a second' : `about ${duration(seconds)}`,
         more: `by a run on ${measured_on.engine ?? 'an engine'} (${measured_on.device ?? 'a device'}), ${short(measured_on.tokens_per_second)} tokens/s`,
       };
 
@@ -22,7 +22,7 @@ export const EstimatePanel = ({ estimate, stale }: { estimate: EstimateResource 
       <dd>{bytes(estimate.memory_bytes)}</dd>
       <dt>A checkpoint</dt>
       <dd>{bytes(estimate.checkpoint_bytes)}</dd>
-      <dt>Vocabulary</dt>
+      <dt>Outputs</dt>
       <dd>{count(estimate.vocabulary_size)} at most</dd>
       <dt>Steps</dt>
       <dd>
