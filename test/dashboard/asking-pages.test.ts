@@ -13,6 +13,9 @@ const labeled = ['aab', 'aba', 'bb', 'bba']
   .map((input, k) => JSON.stringify({ input, label: k % 2 === 0 ? 'even' : 'odd' }))
   .join('\n');
 
+/** A machine that does other things besides takes its time. */
+const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 20_000 });
+
 interface AxeResult {
   violations: { id: string; nodes: { html: string }[] }[];
 }
@@ -76,13 +79,9 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       await hidden.fill('0');
       await page.getByText('model.hidden_size: expected at least 1, but received 0.').first().waitFor();
       await button('Start training').click();
-      await expect
-        .poll(() =>
-          hidden.evaluate<boolean, { matches(selector: string): boolean }>((field) =>
-            field.matches(':focus'),
-          ),
-        )
-        .toBe(true);
+      await eventually(() =>
+        hidden.evaluate<boolean, { matches(selector: string): boolean }>((field) => field.matches(':focus')),
+      ).toBe(true);
 
       await hidden.fill('8');
       await page.getByLabel('Batch size').fill('2');
@@ -123,7 +122,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       await open('/new');
       const file = { name: 'labels.jsonl', mimeType: 'text/plain', buffer: Buffer.from(labeled) };
       await page.getByLabel('File to upload').setInputFiles(file);
-      await expect.poll(() => page.getByLabel('Task').inputValue()).toBe('classification');
+      await eventually(() => page.getByLabel('Task').inputValue()).toBe('classification');
       await page.getByText('4 sequences of 2 to 3 tokens').waitFor();
     });
   });
@@ -160,7 +159,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       await write(' and', 5, 1);
       expect(await shownText()).not.toBe(`the cat${expected}`);
       await button(/^Back to token/).click();
-      await expect.poll(shownText).toBe(`the cat${expected}`);
+      await eventually(shownText).toBe(`the cat${expected}`);
     });
 
     it('stops, and goes on from what is shown', async () => {
@@ -168,7 +167,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       await page.getByLabel('Most tokens').fill('100000');
       await page.getByLabel('Begin with').fill('the');
       await button('Write').click();
-      await expect.poll(async () => (await shownText()).length).toBeGreaterThan(10);
+      await eventually(async () => (await shownText()).length).toBeGreaterThan(10);
       await button('Stop').click();
       await page.getByText('Stopped').waitFor();
       const stopped = await shownText();
@@ -183,7 +182,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       await page.getByLabel('Most tokens').fill('100000');
       await page.getByLabel('Begin with').fill('the');
       await button('Write').click();
-      await expect.poll(async () => (await shownText()).length).toBeGreaterThan(10);
+      await eventually(async () => (await shownText()).length).toBeGreaterThan(10);
       await page.getByLabel(/^Temperature/).fill('0');
       const endsGreedily = async (): Promise<boolean> => {
         const text = await shownText();
@@ -191,7 +190,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
         const last = await writeDirectly(trained.model, { prompt: before, max_tokens: 20, temperature: 0 });
         return text === before + last;
       };
-      await expect.poll(endsGreedily, { timeout: 20_000 }).toBe(true);
+      await eventually(endsGreedily).toBe(true);
       await page.getByText('Writing').waitFor();
       await button('Stop').click();
       await page.getByText('Stopped').waitFor();
@@ -205,7 +204,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       await canvas.waitFor();
       const size = () =>
         canvas.evaluate<number[], { width: number; height: number }>(({ width, height }) => [width, height]);
-      await expect.poll(size).toEqual([27, 12]);
+      await eventually(size).toEqual([27, 12]);
       const { units } = await trained.model.activations(await shownText());
       const [first] = units;
       await button(first!.name).click();
@@ -216,9 +215,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
         [high, /unit-high/],
       ] as const)
         if (place >= 0)
-          await expect
-            .poll(() => page.locator(`[data-piece="${place}"]`).getAttribute('class'))
-            .toMatch(tint);
+          await eventually(() => page.locator(`[data-piece="${place}"]`).getAttribute('class')).toMatch(tint);
       expect(Math.max(low, high)).toBeGreaterThanOrEqual(0);
     });
 
@@ -242,7 +239,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
     await page.getByText('The database and the queue answer.').waitFor();
     await page.getByText('No worker is running').waitFor();
     const models = page.locator('.figure', { hasText: 'Models' });
-    await expect.poll(() => models.innerText()).toContain('2 kept');
+    await eventually(() => models.innerText()).toContain('2 kept');
     await button('New key').click();
     await page.getByText('it must have the scope admin').waitFor();
     await page.keyboard.press('Escape');
