@@ -48,10 +48,17 @@ describe('unfold quickstart without a terminal', { timeout: 180_000 }, () => {
     );
     const { data } = (await (await fetch(`${url}/v1/jobs`)).json()) as { data: { status: string }[] };
     expect(data.map(({ status }) => status)).toEqual(['cancelled', 'succeeded']);
-    const program = quickstart();
+    const program = quickstart('--json');
     expect(await program.ended, program.output()).toBe(0);
     expect(program.output()).toContain(`Using the service that runs at ${url}`);
-    expectWhole(program.output());
+    const lines = program
+      .output()
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as { type?: string; object?: string; choices?: { text: string }[] });
+    expect(lines.filter(({ type }) => type === 'metric')).not.toHaveLength(0);
+    expect(lines.at(-1)).toMatchObject({ object: 'text_completion' });
+    expect(lines.at(-1)?.choices?.[0]?.text).toMatch(/[\s\S]{400,}/);
     expect((await fetch(`${url}/ready`)).ok).toBe(true);
     expect(await service.stop(45_000)).toBe(0);
   });

@@ -62,6 +62,7 @@ const addQuickstart = (program: Command): void => {
           .conflicts('steps'),
       )
       .option('--seed <number>', 'another seed, another network', integer(0, 4_294_967_295), 1)
+      .option('--json', 'print each frame of the run, then what the network wrote, as JSON Lines')
       .addHelpText(
         'after',
         `

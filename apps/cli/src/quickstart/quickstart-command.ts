@@ -9,9 +9,10 @@ import { exitCodes } from '../exit-codes.ts';
 import { findEngine } from '../find-engine.ts';
 import { drawChart } from '../live/draw-chart.ts';
 import { followRun } from '../live/follow-run.ts';
-import { createView } from '../live/views.ts';
+import { createView, jsonView } from '../live/views.ts';
 import { configFor, type PlaceOptions } from '../options/config-for.ts';
 import { harmless } from '../output/format.ts';
+import { printJson, tell } from '../output/print.ts';
 import { requirePort, tryPort } from '../ports.ts';
 import { createService, type Service } from '../service.ts';
 import { startOrStop, stopOnSignals } from '../up-command.ts';
@@ -19,6 +20,7 @@ import { findUp } from '../up-file.ts';
 
 export interface QuickstartOptions extends PlaceOptions {
   exit?: boolean;
+  json?: boolean;
   steps?: number;
   epochs?: number;
   seed: number;
@@ -108,8 +110,9 @@ const findOrStart = async (
   return { url: service.url, service };
 };
 
-const train = async (unfold: Unfold, job: JobResource, title: string): Promise<void> => {
-  const ended = await followRun(unfold, job, createView(process.stdout, drawChart), { title });
+const train = async (unfold: Unfold, job: JobResource, title: string, json: boolean): Promise<void> => {
+  const view = json ? jsonView() : createView(process.stdout, drawChart);
+  const ended = await followRun(unfold, job, view, { title });
   const { status, error } = ended.job;
   if (status === 'succeeded') return;
   throw new CommandError(
@@ -118,9 +121,10 @@ const train = async (unfold: Unfold, job: JobResource, title: string): Promise<v
   );
 };
 
-const write = async (unfold: Unfold): Promise<void> => {
-  process.stdout.write(`\nIts own words, after "${prompt.trim()}":\n\n${prompt}`);
+const write = async (unfold: Unfold, json: boolean): Promise<void> => {
   const request = { model: modelName, prompt, max_tokens: 500, temperature: 0.5, seed: 1 };
+  if (json) return printJson(await unfold.completions.create(request));
+  process.stdout.write(`\nIts own words, after "${prompt.trim()}":\n\n${prompt}`);
   for await (const { choices } of unfold.completions.stream(request))
     process.stdout.write(harmless(choices[0]?.text ?? ''));
   process.stdout.write('\n');
@@ -139,7 +143,8 @@ The page: ${url}/ · API page: ${url}/docs`;
 /** `unfold quickstart`: from nothing to a network that writes, in a minute or two. */
 export const quickstart = async (options: QuickstartOptions): Promise<void> => {
   const config = configFor(options);
-  const say = (message: string): void => console.log(message);
+  const { json = false } = options;
+  const say = (message: string): void => (json ? tell(message) : console.log(message));
   const stays = options.exit !== true && process.stdin.isTTY && process.stdout.isTTY;
   const { url, service } = await findOrStart(config, options, say);
   const unfold = new Unfold({ baseUrl: url, apiKey: config.adminKey });
@@ -173,10 +178,10 @@ export const quickstart = async (options: QuickstartOptions): Promise<void> => {
     job = await unfold.jobs.create(specFor(file.id, size, options));
     const { hidden_size, num_layers } = job.spec.model;
     const title = `Moby Dick, ${file.characters?.toLocaleString('en-US')} characters · LSTM ${num_layers} × ${hidden_size} · ${job.id}`;
-    await train(unfold, job, title);
+    await train(unfold, job, title, json);
     const trained = job.id;
     job = null;
-    await write(unfold);
+    await write(unfold, json);
     say(examples(url, trained));
   } catch (error) {
     // The signal's handler stops everything and ends the process; what failed because of it is no error.
