@@ -65,7 +65,7 @@ const RunPage = () => {
   );
   return (
     <>
-      <RunHead job={job} record={record} version={version} onDelete={() => goTo('/')} />
+      <RunHead job={job} record={record} onDelete={() => goTo('/')} />
       <Tabs label="Parts of the run" tabs={counted} selected={tab} onSelect={select}>
         {tab === 'curves' && <CurvesPanel runs={runs} version={version} />}
         {tab === 'samples' && <SamplesPanel samples={record.frames('sample')} />}

@@ -38,8 +38,6 @@ export const RunHead = ({
 }: {
   job: JobResource;
   record: RunRecord;
-  /** Changes when the record does. */
-  version: number;
   onDelete: () => void;
 }) => {
   const steps = record.curves.byName.get('loss')?.step;
