@@ -164,7 +164,7 @@ export const environment = z.object({
   UNFOLD_INFERENCE_THREADS: optionalInteger(
     1,
     256,
-    'Threads that answer inference calls, per API process; each computes by itself. Unset: one per processor, at most 4.',
+    'Most threads that answer inference calls, per API process; each computes by itself. Unset: one per processor, at most 4.',
   ),
   UNFOLD_WEBHOOK_ATTEMPTS: integer(
     1,

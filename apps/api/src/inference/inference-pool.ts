@@ -1,4 +1,3 @@
-import { Worker } from 'node:worker_threads';
 import { type JobSpec, UnfoldError } from '@unfold/contracts';
 import type { Activations, DataPreview, DataSummary, Prediction } from '@unfold/rnn';
 import type { Tracing } from '@unfold/telemetry';
@@ -7,7 +6,8 @@ import { endOf, RestartingError } from '../http/restarting.ts';
 import type { ApiMetrics } from '../metrics.ts';
 import { type ChunkQueue, createChunkQueue } from './chunk-queue.ts';
 import type { DataCheckTask } from './data-checks.ts';
-import { createModelMemory, type ThreadModels } from './model-memory.ts';
+import { type Call, createInferenceThreads, type Thread } from './inference-threads.ts';
+import { createModelMemory } from './model-memory.ts';
 import type {
   Chunks,
   ChunksMessage,
@@ -53,21 +53,8 @@ export interface InferencePool {
   close(): Promise<void>;
 }
 
-interface Call {
-  settle(result: unknown): void;
-  fail(error: UnfoldError): void;
-  chunks: ChunkQueue;
-}
-
-interface Thread {
-  worker: Worker;
-  /** Tells it, together with all else of this turn: a message alone costs more than what is in it. */
-  post(message: ToThread): void;
-  calls: Map<number, Call>;
-  models: ThreadModels;
-}
-
 interface Options {
+  /** Most of them: but the first, each begins with the first call that goes to it. */
   threads: number;
   /** Calls at once, over all threads. */
   limit: number;
@@ -82,16 +69,12 @@ interface Options {
   tracing: Tracing;
 }
 
-const restartMs = 100;
-/** Calls that a thread may have more than the idlest before that one loads its model as well: few streams gain nothing from being parted. */
-const spreadsFrom = 8;
-
 /** The file that a task loads and that stays loaded. */
 const loadedModel = (task: Task): ModelSource | null =>
   'model' in task && task.type !== 'export' ? task.model : null;
 
 export const createInferencePool = ({
-  threads: size,
+  threads: count,
   limit,
   memoryBytes,
   data,
@@ -99,15 +82,12 @@ export const createInferencePool = ({
   log,
   tracing,
 }: Options): InferencePool => {
-  const threads: Thread[] = [];
   const memory = createModelMemory(memoryBytes, ({ models, bytes }) => {
     metrics.modelsLoaded.set(models);
     metrics.modelMemoryBytes.set(bytes);
   });
   let closing = false;
   let nextId = 1;
-
-  const running = (): number => threads.reduce((total, thread) => total + thread.calls.size, 0);
 
   const receiveChunks = ({ calls }: Thread, message: ChunksMessage): void => {
     const { ids, indices, texts, reasons, logprobs } = message;
@@ -145,78 +125,23 @@ export const createInferencePool = ({
     }
   };
 
-  const poster = (worker: Worker): Thread['post'] => {
-    let messages: ToThread[] = [];
-    const flush = (): void => {
-      const due = messages;
-      messages = [];
-      worker.postMessage(due);
-    };
-    return (message) => {
-      if (messages.length === 0) setImmediate(flush);
-      messages.push(message);
-    };
-  };
-
-  const spawn = (): void => {
-    const worker = new Worker(new URL('./thread.js', import.meta.url), {
-      workerData: data,
-      name: 'inference',
-    });
-    const post = poster(worker);
-    const models = memory.thread((model) => post({ type: 'unload', model }));
-    const thread: Thread = { worker, post, calls: new Map(), models };
-    worker.on('message', (messages: FromThread[]) => {
-      for (const message of messages) receive(thread, message);
-    });
-    worker.on('error', (error) => log.error({ err: error }, 'an inference thread died'));
-    worker.on('exit', () => replace(thread));
-    // The server decides when the process may end, not an idle thread.
-    worker.unref();
-    threads.push(thread);
-  };
-
-  const replace = (thread: Thread): void => {
-    threads.splice(threads.indexOf(thread), 1);
-    const error = closing
-      ? new RestartingError()
-      : new UnfoldError('unavailable', 'The inference thread stopped in the middle of this call. Try again.');
-    for (const call of [...thread.calls.values()]) call.fail(error);
-    thread.models.end();
-    if (closing) return;
-    metrics.inferenceRestarts.inc();
-    setTimeout(() => {
-      if (!closing) spawn();
-    }, restartMs).unref();
-  };
-
-  /**
-   * The least busy thread that has the model, unless another one is far less busy and there is memory for a second copy: then that one loads it
-   * too, and two cores write.
-   */
-  const choose = (model: ModelSource | null): Thread => {
-    const [idlest, ...others] = [...threads].sort((a, b) => a.calls.size - b.calls.size);
-    if (idlest === undefined)
-      throw new UnfoldError('unavailable', 'Inference is restarting. Try again shortly.');
-    if (model === null || idlest.models.has(model.sha256)) return idlest;
-    const having = others.find(({ models }) => models.has(model.sha256));
-    if (having === undefined) return idlest;
-    return having.calls.size < idlest.calls.size + spreadsFrom || !memory.fits(model.bytes) ? having : idlest;
-  };
+  const threads = createInferenceThreads({ count, data, memory, receive, metrics, log });
 
   const start = (
     task: Task,
     signal: AbortSignal,
   ): { chunks: ChunkQueue; result: Promise<unknown>; cancel(): void } => {
     if (closing) throw new RestartingError();
-    if (running() >= limit)
+    if (threads.calls() >= limit)
       throw new UnfoldError(
         'overloaded',
         `expected at most ${limit} inference calls at once; try again in a moment.`,
       );
     const model = loadedModel(task);
-    const thread = choose(model);
+    const thread = threads.choose(model);
     const used = model && thread.models.use(model);
+    // Only now, since a model for which there is no memory needs no thread either.
+    thread.start();
     const id = nextId++;
     // What is waited for is the same for all messages of a call, so that they keep their order.
     const post = used?.room
@@ -266,8 +191,6 @@ export const createInferencePool = ({
     return { chunks, result, cancel };
   };
 
-  for (let index = 0; index < size; index += 1) spawn();
-
   return {
     complete(model, options, signal) {
       let call: ReturnType<typeof start> | null = null;
@@ -311,7 +234,7 @@ export const createInferencePool = ({
     },
     async close() {
       closing = true;
-      await Promise.all(threads.map(({ worker }) => worker.terminate()));
+      await threads.close();
     },
   };
 };
