@@ -141,7 +141,11 @@ describe.skipIf(missing !== null)(missing ?? 'The page', () => {
     const restarted = service.restartApi();
     await waitFor('the loss to be shown', async () => (await indicator.textContent())?.includes('lost'));
     await restarted;
-    await waitFor('the page to be live again', async () => (await indicator.textContent()) === 'Live');
+    await waitFor(
+      'the page to be live again',
+      async () => (await indicator.textContent()) === 'Live',
+      60_000,
+    );
     await grown(await points());
     await page.getByRole('button', { name: 'Cancel' }).click();
     await reaches(service, id, ['cancelled']);
@@ -153,7 +157,7 @@ describe.skipIf(missing !== null)(missing ?? 'The page', () => {
     expect(shown.validation).toEqual(await curve(service, id, 'validation_loss'));
     await page.getByText('cancelled', { exact: true }).first().waitFor();
     await close();
-  });
+  }, 180_000);
 
   it('compares two runs that were selected in the list, and says where their specs differ', async () => {
     const { page, close } = await open('/');
