@@ -70,10 +70,10 @@ describe('apps/api/SESSIONS.md, with a worker at work', () => {
     const options = ['--session', id, '--max-tokens', '7', '--temperature', '0'];
     expect(await unfold('generate', 'cats', 'the cat', ...options)).toBe(' sat on\n');
     const fork = (await unfold('sessions', 'fork', id)).trim();
-    const listed = await unfold('sessions', 'list', '--model', 'cats');
-    expect(listed.split('\n').slice(0, 2)).toEqual([
-      expect.stringMatching(new RegExp(`^${fork}\t.*\t14 tokens\t`)),
-      expect.stringMatching(new RegExp(`^${id}\t.*\t14 tokens\t`)),
+    const listed = JSON.parse(await unfold('sessions', 'list', '--model', 'cats', '--json'));
+    expect(listed.data.slice(0, 2)).toMatchObject([
+      { id: fork, tokens: 14 },
+      { id, tokens: 14 },
     ]);
     await unfold('sessions', 'delete', fork);
     expect((await fetch(`${service.url}/v1/sessions/${fork}`)).status).toBe(404);

@@ -94,9 +94,9 @@ describe('a service', () => {
     const sentence = await unfold('generate', 'sentences', '--context', 'question', '--seed', '1');
     expect(sentence).toEqual({ code: 0, output: expect.stringMatching(/^is it a \w{3}\?\n$/) });
     const tags = await unfold('predict', 'tagger', '[["the", "fish", "sleeps"], ["they", "fish"]]');
-    expect(tags.output).toBe('{"tags":["DET","NOUN","VERB"]}\n{"tags":["PRON","VERB"]}\n');
-    const label = await unfold('predict', 'classifier', 'is it a cat');
-    expect(JSON.parse(label.output)).toMatchObject({ label: 'question' });
+    expect(tags.output).toBe('DET NOUN VERB\nPRON VERB\n');
+    const label = await unfold('predict', 'classifier', 'is it a cat', '--json');
+    expect(JSON.parse(label.output).data).toMatchObject([{ label: 'question' }]);
     const wrong = await unfold('generate', 'sentences', '--context', 'shout');
     expect(wrong.code).toBe(1);
     expect(wrong.output).toMatch(/^unfold: context: expected a label .*"answer", "question".*"shout"/);
