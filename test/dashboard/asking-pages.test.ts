@@ -40,14 +40,18 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
   });
   afterEach(() => close());
 
-  const open = async (path: string, look: Parameters<typeof openWindow>[1] = {}): Promise<void> => {
+  const open = async (
+    path: string,
+    look: Parameters<typeof openWindow>[1] = {},
+    url = api.url,
+  ): Promise<void> => {
     const opened = await openWindow(browser, look);
     page = opened.page;
     close = async () => {
       expect(opened.errors).toEqual([]);
       await opened.context.close();
     };
-    await page.goto(api.url + path);
+    await page.goto(url + path);
     await page.locator('main h1').waitFor();
   };
 
@@ -243,6 +247,85 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
     await button('New key').click();
     await page.getByText('it must have the scope admin').waitFor();
     await page.keyboard.press('Escape');
+  });
+
+  describe('Keys', () => {
+    let closed: Api;
+    let admin: string;
+    beforeAll(async () => {
+      closed = await startApi();
+    });
+    afterAll(async () => closed?.stop());
+
+    const asksForKey = () => page.getByRole('dialog', { name: 'An API key is needed' });
+    const enter = async (key: string, { remember = false } = {}): Promise<void> => {
+      const dialog = page.getByRole('dialog');
+      await dialog.getByLabel('API key').fill(key);
+      await dialog.getByLabel(/^Remember it/).setChecked(remember);
+      await dialog.getByRole('button', { name: 'Continue' }).click();
+      await dialog.waitFor({ state: 'hidden' });
+    };
+    const makeKey = async (scopes: string[]): Promise<string> => {
+      const answer = await closed.request
+        .post('/v1/keys')
+        .set('authorization', `Bearer ${admin}`)
+        .send({ name: scopes.join(), scopes });
+      return answer.body.key;
+    };
+
+    it('shows the first one until it is noted, and goes on with it', async () => {
+      await open('/system', {}, closed.url);
+      await button('New key').click();
+      await page.getByLabel('Name').fill('mine');
+      await button('Create key').click();
+      const secret = page.getByRole('dialog', { name: 'Your new key' });
+      admin = await secret.locator('code').innerText();
+      // What the page asks for meanwhile is answered, since it has the key.
+      await page.waitForResponse((answer) => answer.url().endsWith('/v1/system') && answer.ok());
+      await page.keyboard.press('Escape');
+      expect(await page.getByRole('dialog').count()).toBe(1);
+      expect(await secret.locator('code').innerText()).toBe(admin);
+      await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+      await button('Copy').click();
+      await page.getByText('Copied the key').waitFor();
+      expect(await page.evaluate('navigator.clipboard.readText()')).toBe(admin);
+      await button('Done').click();
+      await page.getByRole('table', { name: 'API keys' }).getByText('mine').waitFor();
+      await page.reload();
+      await page.getByRole('table', { name: 'API keys' }).getByText('mine').waitFor();
+      expect(await page.getByRole('dialog').count()).toBe(0);
+    });
+
+    it('of too few scopes says so, and leaves a way to another, which is remembered if that is wished', async () => {
+      const [narrow, wide] = await Promise.all([makeKey(['infer']), makeKey(['read'])]);
+      const opened = await openWindow(browser);
+      ({ page } = opened);
+      close = () => opened.context.close();
+      await page.goto(closed.url);
+      await asksForKey().waitFor();
+      await enter(narrow);
+      const indicator = () => page.getByRole('status', { name: 'Connection' });
+      await eventually(() => indicator().innerText()).toBe('Not live: not allowed');
+      await button('Use another key').click();
+      await page.keyboard.press('Escape');
+      await button('Use another key').click();
+      await enter(wide, { remember: true });
+      await eventually(() => indicator().innerText()).toBe('Live');
+
+      page = await opened.context.newPage();
+      await page.goto(closed.url);
+      await eventually(() => indicator().innerText()).toBe('Live');
+      expect(await page.getByRole('dialog').count()).toBe(0);
+      await button('Change the API key').click();
+      await button('Forget the key in use').click();
+      await asksForKey().waitFor();
+      await enter(wide);
+
+      page = await opened.context.newPage();
+      await page.goto(closed.url);
+      await asksForKey().waitFor();
+      expect(opened.errors).toEqual([]);
+    });
   });
 
   it('axe finds nothing in them while they are used, in either theme, and a phone is wide enough', async () => {

@@ -11,7 +11,7 @@ interface Told {
 /** An error as people read it. The message of the API names the field, what was expected and what came. */
 export const describeError = (
   error: unknown,
-): { title: string; message: string; param: string | null; requestId: string | null } => {
+): { title: string; message: string; param: string | null; requestId: string | null; forbidden: boolean } => {
   const { name, message, status, param, requestId } = (error ?? {}) as Told;
   const titleOf = (): string => {
     if (name === 'UnreachableError') return 'The server cannot be reached';
@@ -26,5 +26,6 @@ export const describeError = (
     message: message ?? String(error),
     param: param ?? null,
     requestId: requestId ?? null,
+    forbidden: status === 403,
   };
 };

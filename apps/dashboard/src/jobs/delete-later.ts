@@ -1,5 +1,5 @@
 import type { JobResource } from '@unfold/contracts';
-import { currentAccess } from '../api.ts';
+import { currentAccess, deleteOnLeaving } from '../api.ts';
 import { describeError } from '../describe-error.ts';
 import { createExternal } from '../external.ts';
 import { removeJob } from '../live/jobs.ts';
@@ -33,14 +33,8 @@ export const deleteLater = (job: JobResource): void => {
   tell(`Deleted ${titleOf(job)}`, { undo: () => drop(job.id), over: () => void deleteNow(job) });
 };
 
-// Whoever leaves the page has not undone it. The client's requests would end with the page.
+// Whoever leaves the page has not undone it.
 addEventListener('pagehide', () => {
-  const { apiKey } = currentAccess();
-  for (const id of deleting.get())
-    void fetch(`/v1/jobs/${id}`, {
-      method: 'DELETE',
-      keepalive: true,
-      headers: apiKey === null ? {} : { authorization: `Bearer ${apiKey}` },
-    });
+  for (const id of deleting.get()) deleteOnLeaving(`/v1/jobs/${id}`);
   deleting.set(new Set());
 });

@@ -64,8 +64,8 @@ const run = async (): Promise<void> => {
   try {
     for await (const message of opened) tellMessage(message);
   } catch {
-    // Refused: the key's dialog is open by now, and another key begins another watch.
-    if (!signal.aborted) connection.set('lost');
+    // A watch that can heal does not end: another key begins another one.
+    if (!signal.aborted) connection.set('refused');
   }
 };
 

@@ -1,6 +1,8 @@
 import { type ReactNode, useEffect, useRef } from 'react';
 import { Link, useLocation } from 'wouter';
+import { keyWanted, useUnfold } from '../api.ts';
 import { pages } from '../pages.tsx';
+import { Button } from '../ui/button.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { ConnectionIndicator } from './connection-indicator.tsx';
 import { ThemeToggle } from './theme-toggle.tsx';
@@ -15,6 +17,7 @@ const isCurrent = (path: string, page: string): boolean =>
 /** What frames every page: navigation at the side, on a phone below; the state of the connection; the theme. */
 export const Shell = ({ children }: { children: ReactNode }) => {
   const [path] = useLocation();
+  const { apiKey } = useUnfold();
   const main = useRef<HTMLElement>(null);
   const first = useRef(true);
   useEffect(() => {
@@ -50,6 +53,11 @@ export const Shell = ({ children }: { children: ReactNode }) => {
           <a href="/docs" className="quiet small docs-link">
             API
           </a>
+          {apiKey !== null && (
+            <Button kind="bare" label="Change the API key" onClick={() => keyWanted.set('another')}>
+              <Icon name="key" />
+            </Button>
+          )}
           <ThemeToggle />
         </div>
       </header>

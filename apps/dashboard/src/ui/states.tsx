@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react';
+import { keyWanted } from '../api.ts';
 import { describeError } from '../describe-error.ts';
 import { Button } from './button.tsx';
 import './states.css';
@@ -19,17 +20,18 @@ export const Empty = ({ title, children }: { title: string; children?: ReactNode
   </div>
 );
 
-/** What went wrong, in the API's own words, with a way to try again. */
+/** What went wrong, in the API's own words, with a way to try again, and to another key where this one may not do it. */
 export const Failure = ({ error, retry }: { error: unknown; retry?: () => void }) => {
-  const { title, message, requestId } = describeError(error);
+  const { title, message, requestId, forbidden } = describeError(error);
   return (
     <div className="state failure" role="alert">
       <h2>{title}</h2>
       <p>{message}</p>
       {requestId !== null && <p className="quiet small">Request {requestId}</p>}
-      {retry !== undefined && (
-        <div>
-          <Button onClick={retry}>Try again</Button>
+      {(retry !== undefined || forbidden) && (
+        <div className="row">
+          {retry !== undefined && <Button onClick={retry}>Try again</Button>}
+          {forbidden && <Button onClick={() => keyWanted.set('another')}>Use another key</Button>}
         </div>
       )}
     </div>

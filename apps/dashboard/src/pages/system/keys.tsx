@@ -1,6 +1,6 @@
 import type { KeyResource, KeyScope } from '@unfold/contracts';
 import { type FormEvent, useState } from 'react';
-import { useUnfold } from '../../api.ts';
+import { adoptKey, useUnfold } from '../../api.ts';
 import { describeError } from '../../describe-error.ts';
 import { ago } from '../../format.ts';
 import { Button } from '../../ui/button.tsx';
@@ -71,12 +71,38 @@ const NewKey = ({ first, onMade }: { first: boolean; onMade: (key: KeyResource) 
   );
 };
 
+/** The secret of a new key, until it was noted: nothing but its own button closes it. */
+const Secret = ({ secret, adopted, onDone }: { secret: string; adopted: boolean; onDone: () => void }) => {
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(secret);
+      tell('Copied the key');
+    } catch {
+      // Browsers let pages copy only at an address of this machine or by https.
+      tell('The browser does not let this page copy: select the key, and copy it.', { kind: 'error' });
+    }
+  };
+  return (
+    <div className="stack">
+      <p>It is shown once. Keep it where secrets are kept.</p>
+      <code className="secret">{secret}</code>
+      {adopted && <p className="quiet">This tab uses it from now on, and forgets it when it is closed.</p>}
+      <div className="row">
+        <Button onClick={() => void copy()}>Copy</Button>
+        <Button kind="primary" onClick={onDone}>
+          Done
+        </Button>
+      </div>
+    </div>
+  );
+};
+
 /** Keys of the API, for whoever may manage them. */
 export const Keys = () => {
-  const { client } = useUnfold();
+  const { client, apiKey } = useUnfold();
   const keys = useLoaded((signal) => client.keys.list({ limit: 100, signal }), [client]);
   const [open, setOpen] = useState(false);
-  const [made, setMade] = useState<KeyResource | null>(null);
+  const [made, setMade] = useState<{ secret: string; adopted: boolean } | null>(null);
   const [revoking, setRevoking] = useState<KeyResource | null>(null);
   const revoke = async (key: KeyResource): Promise<void> => {
     setRevoking(null);
@@ -139,17 +165,21 @@ export const Keys = () => {
           </tbody>
         </Table>
       )}
-      <Dialog open={open} title={made ? 'Your new key' : 'New API key'} onClose={() => setOpen(false)}>
+      <Dialog
+        open={open}
+        title={made ? 'Your new key' : 'New API key'}
+        {...(made === null && { onClose: () => setOpen(false) })}
+      >
         {made ? (
-          <div className="stack">
-            <p>It is shown once. Keep it where secrets are kept.</p>
-            <code className="secret">{made.key}</code>
-          </div>
+          <Secret {...made} onDone={() => setOpen(false)} />
         ) : (
           <NewKey
             first={keys.value?.data.length === 0}
-            onMade={(key) => {
-              setMade(key);
+            onMade={({ key }) => {
+              // From the first key on nothing is answered without one.
+              const adopted = apiKey === null;
+              if (adopted) adoptKey(key!);
+              setMade({ secret: key!, adopted });
               keys.reload();
             }}
           />
