@@ -66,6 +66,9 @@ describe('the commands that ask a service', () => {
       ['unfold train nothing.txt', 1, 'There is no file nothing.txt.'],
       ['unfold watch nobody', 1, 'No job is named "nobody".'],
       [`unfold jobs --url ${away}`, 4, `${away} cannot be reached`],
+      [`unfold watch --json --url ${away}`, 4, `${away} cannot be reached`],
+      ['unfold weights nobody --json -o -', 2, 'would both write to stdout'],
+      ['unfold weights nobody -o nowhere/x', 1, 'There is no folder nowhere.'],
       ['UNFOLD_URL= unfold jobs --data-dir .', 4, 'Start one with `unfold up`'],
     ];
     const ended = await Promise.all(cases.map(([script]) => shell(script)));
@@ -76,6 +79,14 @@ describe('the commands that ask a service', () => {
     const { code, stderr } = await shell('unfold generate nobody --json');
     expect(code).toBe(1);
     expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'not_found', status: 404 } });
+    const over = await shell(
+      `for name in one two; do unfold train cats.txt --name $name --hidden-size 8 --layers 1 --epochs 100000 --detach; unfold cancel $name; unfold watch $name || true; done > jobs.txt
+      unfold watch one two`,
+    );
+    expect(over).toMatchObject({
+      code: 3,
+      stdout: expect.stringMatching(/(^.*Z {2}job-\w+ {2}cancelled\n){2}/m),
+    });
   }, 120_000);
 
   it('print JSON for programs, and let a reader leave', async () => {

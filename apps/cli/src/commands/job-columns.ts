@@ -1,6 +1,6 @@
 import type { JobResource } from '@unfold/contracts';
 import { describeSteps, fractionOf } from '../live/draw.ts';
-import { formatAge, formatDuration } from '../output/format.ts';
+import { formatAge, formatDuration, oneLine } from '../output/format.ts';
 import { type Style, styleStatus } from '../output/style.ts';
 import type { Column } from '../output/table.ts';
 
@@ -32,8 +32,12 @@ const networkOf = ({ spec: { model } }: JobResource): string =>
 
 /** How jobs are listed. @param now in milliseconds */
 export const jobColumns = (style: Style, now: number): Column<JobResource>[] => [
-  { name: 'job', cell: ({ id }) => id },
-  { name: 'name', cell: ({ name }) => name ?? style.dim('–') },
+  { name: 'job', cell: ({ id }) => id, shorten: { least: 12, keep: 'ends' } },
+  {
+    name: 'name',
+    cell: ({ name }) => (name === null ? style.dim('–') : oneLine(name, 100)),
+    shorten: { least: 12, keep: 'beginning' },
+  },
   { name: 'status', cell: (job) => statusOf(job, style) },
   { name: 'done', right: true, cell: progressOf },
   { name: 'time', cell: timeOf },

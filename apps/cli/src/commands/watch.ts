@@ -1,15 +1,16 @@
-import { type Unfold, UnfoldError } from '@unfold/client';
+import { type ConnectionState, type Unfold, UnfoldError } from '@unfold/client';
 import type { JobResource } from '@unfold/contracts';
 import type { Command } from 'commander';
-import { createLogUpdate } from 'log-update';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { interruption } from '../interruption.ts';
+import { connectionLost } from '../live/curve.ts';
 import { drawRun } from '../live/draw-run.ts';
 import { followRun, titleOf } from '../live/follow-run.ts';
+import { createPictureInPlace } from '../live/picture-in-place.ts';
 import { createView, jsonView } from '../live/views.ts';
 import { withExamples, withService } from '../options/shared.ts';
-import { print, printJson } from '../output/print.ts';
+import { print, printJson, tell } from '../output/print.ts';
 import { styleOf } from '../output/style.ts';
 import { drawTable } from '../output/table.ts';
 import { findService, type ServiceOptions } from '../service-address.ts';
@@ -62,6 +63,9 @@ const createRows = (unfold: Unfold, only: readonly string[], signal: AbortSignal
   };
 };
 
+const printStatus = (at: string | null, job: string, status: string): void =>
+  print(`${at}  ${job}  ${status}`);
+
 /** Every status frame, until those that were named have ended, or Ctrl-C. */
 const watchMany = async (
   unfold: Unfold,
@@ -70,6 +74,8 @@ const watchMany = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const named = await resolveJobs(unfold, references);
+  // A socket is tried again and again; a service that was never there is told of here.
+  if (named.length === 0) await unfold.jobs.list({ limit: 1, signal });
   const rows = createRows(
     unfold,
     named.map(({ id }) => id),
@@ -78,24 +84,30 @@ const watchMany = async (
   rows.take(named);
   const { stdout } = process;
   const live = stdout.isTTY && !json;
-  const update = createLogUpdate(stdout);
+  const place = createPictureInPlace(stdout);
   const style = styleOf(stdout);
   let lost = false;
   const draw = (): void => {
-    const shown = rows.all().slice(0, Math.max(1, (stdout.rows ?? 24) - 3));
+    const shown = rows.all().slice(0, Math.max(1, (stdout.rows ?? 24) - (lost ? 3 : 2)));
     const table = drawTable(shown, jobColumns(style, Date.now()), { style, columns: stdout.columns });
-    update([...table, ...(lost ? [style.yellow('The connection is lost; trying again.')] : [])].join('\n'));
+    place.draw([...table, ...(lost ? [style.yellow(connectionLost)] : [])].join('\n'));
+  };
+  const onConnection = (state: ConnectionState): void => {
+    if (state === 'lost' && !lost && !live) tell(connectionLost);
+    if (state !== 'connecting') lost = state === 'lost';
   };
   const timers = live ? [setInterval(draw, redrawMs), setInterval(rows.refreshUnfinished, refreshMs)] : [];
   try {
-    if (rows.areOver()) return;
-    const watch = unfold.watch({ signal, onConnection: (state) => (lost = state === 'lost') });
-    for await (const message of watch) {
+    if (rows.areOver() && json) printJson({ type: 'snapshot', jobs: rows.all() });
+    else if (rows.areOver() && !live)
+      for (const job of rows.all()) printStatus(job.ended_at, job.id, job.status);
+    const messages = rows.areOver() ? [] : unfold.watch({ signal, onConnection });
+    for await (const message of messages) {
       if (message.type === 'snapshot') rows.take(message.jobs);
       else if ('seq' in message && rows.isWanted(message.job_id)) {
         await rows.refresh(message.job_id);
         if (message.type === 'status' && !live && !json)
-          print(`${message.at}  ${message.job_id}  ${message.status}`);
+          printStatus(message.at, message.job_id, message.status);
       } else continue;
       if (json) printJson(message);
       if (live) draw();
@@ -105,7 +117,7 @@ const watchMany = async (
     timers.forEach(clearInterval);
     if (live) {
       draw();
-      update.done();
+      place.done();
     }
   }
   for (const job of rows.all()) requireSuccess(job);

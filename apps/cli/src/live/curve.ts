@@ -18,6 +18,8 @@ export interface Picture {
   trouble: string | null;
 }
 
+export const connectionLost = 'The connection is lost; trying again.';
+
 export interface Curve {
   add(frame: FrameBody): void;
   /** What only the job's resource tells. */
@@ -65,7 +67,7 @@ export const createCurve = (title: string, knownSteps: number | null): Curve => 
       etaSeconds: newest('eta_seconds'),
       sample,
       status,
-      trouble: lost ? 'The connection is lost; trying again.' : status === 'queued' ? blocked : null,
+      trouble: lost ? connectionLost : status === 'queued' ? blocked : null,
     }),
   };
 };

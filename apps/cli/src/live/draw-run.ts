@@ -6,6 +6,9 @@ import { describeSteps, fractionOf, progressBar, sparkline } from './draw.ts';
 const labelWidth = 12;
 const valueWidth = 8;
 const sampleLines = 4;
+/** Below this the view is cut. */
+const narrowest = 20;
+const shortestBar = 6;
 
 const labelled = (label: string, value: string, style: Style): string =>
   style.dim(label.padEnd(labelWidth)) + value;
@@ -43,16 +46,17 @@ const drawSpeed = ({ tokensPerSecond, epoch }: Picture, style: Style): string[] 
 
 /** A run in a few lines of at most `columns`: bar, losses with their sparklines, speed, what the network writes. */
 export const drawRun = (picture: Picture, columns: number, style: Style): string => {
-  const width = Math.max(40, Math.min(100, columns - 1));
+  const width = Math.max(narrowest, Math.min(100, columns - 1));
   const { status, etaSeconds, title, trouble } = picture;
   const fraction = fractionOf(picture);
   const left = status === 'running' && etaSeconds !== null ? `${formatDuration(etaSeconds)} left` : '';
   const numbers = `${String(Math.floor(fraction * 100)).padStart(3)}%  ${describeSteps(picture)}${left && `  ${left}`}`;
-  const barWidth = Math.max(6, width - numbers.length - 1);
+  const barWidth = width - numbers.length - 1;
+  const bar = barWidth < shortestBar ? '' : `${style.cyan(progressBar(fraction, barWidth))} `;
   const head = oneLine(title, Math.max(10, width - status.length - 2));
   return [
     `${style.bold(head)}${' '.repeat(Math.max(2, width - [...head].length - status.length))}${styleStatus(style, status)}`,
-    `${style.cyan(progressBar(fraction, barWidth))} ${numbers}`,
+    bar + numbers,
     '',
     ...drawSeries('loss', picture.losses, width, style),
     ...drawSeries('validation', picture.validationLosses, width, style),

@@ -6,6 +6,7 @@ import { createCurve } from './curve.ts';
 import { progressBar, sparkline, thinOut } from './draw.ts';
 import { drawChart } from './draw-chart.ts';
 import { drawRun } from './draw-run.ts';
+import { createView } from './views.ts';
 
 const metric = (step: number, values: Record<string, number>) =>
   ({ type: 'metric', step, attempt: 1, values }) as const;
@@ -47,6 +48,45 @@ describe.each([
     const curve = createCurve('t', null);
     curve.connection(true);
     expect(draw(curve.picture(), 80, plain)).toContain('The connection is lost; trying again.');
+  });
+});
+
+describe('the view of a run', () => {
+  it('has no line that wraps, in windows as narrow as they may be', () => {
+    const curve = createCurve('Moby Dick', 1_000_000);
+    curve.add(metric(123_456, { loss: 1, tokens_per_second: 9876, eta_seconds: 3661 }));
+    curve.add({ type: 'status', status: 'running', attempt: 1 });
+    for (let columns = 50; columns >= 40; columns -= 1)
+      for (const line of drawRun(curve.picture(), columns, plain).split('\n'))
+        expect([...stripVTControlCharacters(line)].length).toBeLessThan(Math.max(columns, 46));
+  });
+});
+
+describe('a run without a terminal', () => {
+  it('prints a line each twentieth, once a minute at least, and what is wrong', () => {
+    const written: string[] = [];
+    const stream = { write: (text: string) => written.push(text) } as unknown as NodeJS.WriteStream;
+    let now = 0;
+    const view = createView(stream, drawRun, () => now);
+    const curve = createCurve('t', 1000);
+    const show = (step: number, at: number): void => {
+      now = at;
+      curve.add(metric(step, { loss: 2 }));
+      view.show(curve.picture());
+    };
+    show(1, 1000);
+    show(2, 2000);
+    show(3, 61_500);
+    show(50, 62_000);
+    curve.connection(true);
+    view.show(curve.picture());
+    view.show(curve.picture());
+    expect(written.map((line) => line.trim())).toEqual([
+      'step 1 of 1,000 · loss 2.000',
+      'step 3 of 1,000 · loss 2.000',
+      'step 50 of 1,000 · loss 2.000',
+      'The connection is lost; trying again.',
+    ]);
   });
 });
 

@@ -1,8 +1,9 @@
 import type { Frame } from '@unfold/contracts';
-import { createLogUpdate } from 'log-update';
+import { tell } from '../output/print.ts';
 import { type Style, styleOf } from '../output/style.ts';
 import type { Picture } from './curve.ts';
 import { describeState, describeSteps, fractionOf } from './draw.ts';
+import { createPictureInPlace } from './picture-in-place.ts';
 
 /** How a run is shown: redrawn in place on a terminal, line by line elsewhere, or frame by frame for programs. */
 export interface View {
@@ -16,27 +17,41 @@ export type Draw = (picture: Picture, columns: number, style: Style) => string;
 
 /** Lines that a run prints where there is no terminal: enough to see that it goes on, few enough to read. */
 const plainLines = 20;
+/** A longer run prints a line about so often. */
+const mostSilenceMs = 60_000;
+
+/** Says once what is wrong, when it begins. */
+const createTroubleTeller = (say: (trouble: string) => void) => {
+  let told: string | null = null;
+  return ({ trouble }: Picture): void => {
+    if (trouble !== told && trouble !== null) say(trouble);
+    told = trouble;
+  };
+};
 
 const terminalView = (stream: NodeJS.WriteStream, drawPicture: Draw): View => {
-  const update = createLogUpdate(stream);
+  const place = createPictureInPlace(stream);
   const style = styleOf(stream);
-  const draw = (picture: Picture): void => update(drawPicture(picture, stream.columns ?? 80, style));
+  const draw = (picture: Picture): void => place.draw(drawPicture(picture, stream.columns ?? 80, style));
   return {
     frame: () => {},
     show: draw,
     end: (picture) => {
       draw(picture);
-      update.done();
+      place.done();
     },
   };
 };
 
-const plainView = (stream: NodeJS.WriteStream): View => {
+const plainView = (stream: NodeJS.WriteStream, now: () => number): View => {
+  const tellTrouble = createTroubleTeller((trouble) => stream.write(`${trouble}\n`));
   let shown = -1;
   let printed = -1;
+  let printedAt = now();
   const print = (picture: Picture): void => {
     if (picture.step === printed || picture.losses.length === 0) return;
     printed = picture.step;
+    printedAt = now();
     stream.write(`${describeSteps(picture)} · ${describeState(picture)}\n`);
   };
   return {
@@ -45,8 +60,10 @@ const plainView = (stream: NodeJS.WriteStream): View => {
       if (frame.type === 'log' && frame.level !== 'info') stream.write(`${frame.level}: ${frame.message}\n`);
     },
     show: (picture) => {
+      tellTrouble(picture);
       const part = Math.floor(fractionOf(picture) * plainLines);
-      if (picture.losses.length === 0 || part <= shown) return;
+      if (picture.losses.length === 0) return;
+      if (part <= shown && now() - printedAt < mostSilenceMs) return;
       shown = part;
       print(picture);
     },
@@ -54,13 +71,13 @@ const plainView = (stream: NodeJS.WriteStream): View => {
   };
 };
 
-/** A run on a stream, drawn by `draw` where that is a terminal. */
-export const createView = (stream: NodeJS.WriteStream, draw: Draw): View =>
-  stream.isTTY ? terminalView(stream, draw) : plainView(stream);
+/** A run on a stream, drawn by `draw` where that is a terminal. @param now in milliseconds */
+export const createView = (stream: NodeJS.WriteStream, draw: Draw, now = () => performance.now()): View =>
+  stream.isTTY ? terminalView(stream, draw) : plainView(stream, now);
 
-/** A run for programs: each frame a line of JSON on stdout. */
+/** A run for programs: each frame a line of JSON on stdout; what is wrong, in words on stderr. */
 export const jsonView = (): View => ({
   frame: (frame) => void process.stdout.write(`${JSON.stringify(frame)}\n`),
-  show: () => {},
+  show: createTroubleTeller(tell),
   end: () => {},
 });

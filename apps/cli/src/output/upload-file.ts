@@ -2,9 +2,9 @@ import { openAsBlob } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Unfold, UploadOptions } from '@unfold/client';
-import { createLogUpdate } from 'log-update';
 import { CommandError } from '../command-error.ts';
 import { progressBar } from '../live/draw.ts';
+import { createPictureInPlace } from '../live/picture-in-place.ts';
 import { formatBytes } from './format.ts';
 import { styleOf } from './style.ts';
 
@@ -41,13 +41,13 @@ export const uploadFile = async (
   const content = await openFile(reference);
   const filename = basename(reference);
   const shown = process.stderr.isTTY && content.size >= smallBytes;
-  const update = createLogUpdate(process.stderr);
+  const place = createPictureInPlace(process.stderr);
   const { cyan } = styleOf(process.stderr);
   let drawnAt = Number.NEGATIVE_INFINITY;
   const onProgress = (sent: number, total: number): void => {
     if (sent < total && performance.now() - drawnAt < redrawMs) return;
     drawnAt = performance.now();
-    update(
+    place.draw(
       `Uploading ${filename}  ${cyan(progressBar(sent / total, barWidth))} ${formatBytes(sent)} of ${formatBytes(total)}`,
     );
   };
@@ -60,6 +60,6 @@ export const uploadFile = async (
     });
     return file.id;
   } finally {
-    if (shown) update.clear();
+    if (shown) place.clear();
   }
 };
