@@ -334,6 +334,14 @@ describe('POST /v1/models/:id/activations', () => {
     const names = [units[1]!.name, units[0]!.name];
     const named = await watch({ input: 'the cat sat', units: names });
     expect(named.body.units).toEqual([units[1], units[0]]);
+    const twice = expectError(
+      await watch({ input: 'x', units: ['0.1', '0.1'] }),
+      400,
+      'invalid_value',
+      'units',
+    );
+    expect(twice.message).toContain('expected each unit once');
+    expectError(await watch({ input: 'x', units: ['0.1', '0.01'] }), 400, 'invalid_value', 'units[1]');
   });
 
   it('needs the context of a model that has one, and refuses what there is none of', async () => {

@@ -17,11 +17,18 @@ export const activationsRequest = z
       description: 'Only units of this layer, 0 being the lowest. Default: of all layers.',
     }),
     units: z
-      .array(z.string().regex(/^\d{1,9}\.\d{1,9}$/, 'expected a unit as layer.unit, such as "0.17"'))
+      .array(
+        z
+          .string()
+          .regex(/^(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})$/, 'expected a unit as layer.unit, such as "0.17"'),
+      )
       .min(1)
       .max(maxActivationUnits)
+      .refine((units) => new Set(units).size === units.length, 'expected each unit once')
       .nullish()
-      .meta({ description: 'Which units, as `layer.unit`. Default: those that vary most over the text.' }),
+      .meta({
+        description: 'Which units, as `layer.unit`, each once. Default: those that vary most over the text.',
+      }),
     limit: z
       .int()
       .min(1)
