@@ -99,7 +99,9 @@ describe.each(queueKinds)('jobs, with the queue on %s', (queue) => {
       const short = await upload(api, 'ten chars.');
       expectError(await post(smallSpec(empty)), 422, 'empty_file', 'file');
       const utf8 = expectError(await post(smallSpec(binary)), 422, 'invalid_utf8', 'file');
-      expect(utf8.message).toContain('offset 500');
+      expect(utf8.message).toContain(
+        `file: expected UTF-8, but "text.txt" (${binary}) has an invalid byte at offset 500`,
+      );
       expect((await post(smallSpec(binary, { text: { level: 'byte' } }))).status).toBe(201);
       expectError(await post(smallSpec(short)), 422, 'text_too_short', 'file');
       expectError(

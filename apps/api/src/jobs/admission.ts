@@ -1,5 +1,6 @@
 import type { Config } from '@unfold/config';
 import { type ErrorCode, type JobSpec, UnfoldError } from '@unfold/contracts';
+import { describeValue } from '@unfold/contracts/values';
 import type { LocatedFile, LocatedModel } from '@unfold/store';
 import type { ApiContext } from '../context.ts';
 import type { CheckedFile, DataSummary } from '../inference/data-checks.ts';
@@ -16,15 +17,18 @@ const isEndlessText = ({ task, text }: JobSpec): boolean =>
 const mostTokens = (file: LocatedFile, spec: JobSpec): number =>
   spec.text.level === 'byte' ? file.bytes : (file.characters ?? 0);
 
+/** A file as whoever uploaded it knows it, beside the id that they may never have seen. */
+const nameOf = ({ filename, id }: LocatedFile): string => `${describeValue(filename)} (${id})`;
+
 /** @throws UnfoldError if the upload recorded that the file cannot be read as this task reads it */
 export const requireText = (file: LocatedFile, spec: JobSpec, param: Param): void => {
   if (file.bytes === 0)
-    throw new UnfoldError('empty_file', `${param}: expected text, but ${file.id} is empty.`, { param });
+    throw new UnfoldError('empty_file', `${param}: expected text, but ${nameOf(file)} is empty.`, { param });
   const bytesWillDo = isEndlessText(spec) && spec.text.level === 'byte';
   if (!bytesWillDo && file.invalid_utf8_offset !== null)
     throw new UnfoldError(
       'invalid_utf8',
-      `${param}: expected UTF-8, but ${file.id} has an invalid byte at offset ${file.invalid_utf8_offset}. ${isEndlessText(spec) ? 'Convert it, or use text.level "byte"' : 'Convert it'}.`,
+      `${param}: expected UTF-8, but ${nameOf(file)} has an invalid byte at offset ${file.invalid_utf8_offset}. ${isEndlessText(spec) ? 'Convert it, or use text.level "byte"' : 'Convert it'}.`,
       { param },
     );
 };
@@ -36,7 +40,7 @@ const requireLength = (file: LocatedFile, spec: JobSpec): void => {
   if (available < window + 1)
     throw new UnfoldError(
       'text_too_short',
-      `file: expected at least ${window + 1} tokens to train on (training.sequence_length ${window} and a target), but ${file.id} has at most ${available}` +
+      `file: expected at least ${window + 1} tokens to train on (training.sequence_length ${window} and a target), but ${nameOf(file)} has at most ${available}` +
         `${share < 1 ? ` beside the ${fraction * 100} % held out for validation` : ''}.`,
       { param: 'file' },
     );
@@ -47,7 +51,7 @@ const requireValidation = (file: LocatedFile, spec: JobSpec): void => {
   if (isEndlessText(spec) && mostTokens(file, spec) < 2)
     throw new UnfoldError(
       'text_too_short',
-      `validation_file: expected at least 2 tokens, but ${file.id} has fewer.`,
+      `validation_file: expected at least 2 tokens, but ${nameOf(file)} has fewer.`,
       {
         param: 'validation_file',
       },

@@ -8,7 +8,7 @@ import { createRecordCheck } from './record-check.ts';
 import { readRecords, readsRecords } from './record-reader.ts';
 import { requireRecords } from './records-source.ts';
 import { type SeriesLayout, seriesLayout } from './series.ts';
-import { checkedSteps, requireSteps, type SeriesLike, trainingSteps } from './series-source.ts';
+import { checkedSteps, requireTrainable, requireValidatable, type SeriesLike } from './series-source.ts';
 
 /** What records have at a place of the network: names, so many distinct ones, or vectors of so many numbers. A text's tokens are not counted. */
 export type PlaceSummary =
@@ -120,7 +120,6 @@ const checkSeries = async (
   files: { file: DataFile; reader: PartReader }[],
   layout: Exclude<SeriesLayout, 'records'>,
 ): Promise<DataSummary> => {
-  const window = spec.training.sequence_length;
   const fraction = files.length > 1 ? 0 : spec.training.validation_fraction;
   let total = 0;
   let like: SeriesLike | null = null;
@@ -131,17 +130,10 @@ const checkSeries = async (
       steps++;
     }
     if (reader.interrupted) break;
-    if (file.param === 'validation_file') requireSteps(steps, 2, file.param, 'to validate on');
+    if (file.param === 'validation_file') requireValidatable(steps, like?.columns ?? null);
     else {
       total = steps;
-      const training = trainingSteps(steps, fraction);
-      requireSteps(
-        training,
-        window + 1,
-        'file',
-        `to train on (training.sequence_length ${window} and a target)`,
-      );
-      if (fraction > 0) requireSteps(steps - training, 2, 'file', 'held out for validation');
+      requireTrainable(steps, fraction, spec, like?.columns ?? null);
     }
   }
   return {

@@ -9,6 +9,8 @@ export interface CsvColumns {
   places: readonly number[];
   /** What the first line calls them; null: it has numbers already. */
   names: readonly string[] | null;
+  /** Those that are not read, since no number is where the first one should be, with what is there. */
+  left: readonly { column: string | number; cell: string }[];
 }
 
 /** Decimal numbers as CSV has them; the empty cell, `NaN`, `Infinity` and hexadecimal numbers are none. */
@@ -59,7 +61,24 @@ const ownColumns = (
     );
   if (places.length > dataLimits.width)
     throw problem(`at most ${dataLimits.width} columns`, `${places.length}`);
-  return { places, names: named ? places.map((k) => first[k]!) : null };
+  const nameAt = (k: number): string | number => (named ? first[k]! : k);
+  const left = asked
+    ? []
+    : first
+        .map((_, k) => ({ column: nameAt(k), cell: data?.[k] ?? '' }))
+        .filter((_, k) => !places.includes(k));
+  return { places, names: named ? places.map((k) => first[k]!) : null, left };
+};
+
+/** What was decided about a file without being asked for, where there is anything to tell. */
+export const describeChoice = ({ names, left }: CsvColumns): string | null => {
+  const header = names && 'the first line was taken for the names of the columns (series.header)';
+  const [first] = left;
+  const columns =
+    first &&
+    `column ${describeValue(first.column)} was left out, since ${describeValue(first.cell)} is not a number` +
+      (left.length > 1 ? `, and so were ${left.length - 1} more` : '');
+  return [header, columns].filter(Boolean).join('; ') || null;
 };
 
 /** The columns of the names that another file has, in its order. */
@@ -70,7 +89,7 @@ const namedColumns = (first: readonly string[], names: readonly string[]): CsvCo
     if (at < 0) throw problem(`the columns ${someOf(names)} of the file`, `a line with ${someOf(first)}`);
     taken.add(at);
   }
-  return { places: [...taken], names };
+  return { places: [...taken], names, left: [] };
 };
 
 /**

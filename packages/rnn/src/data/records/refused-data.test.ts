@@ -216,6 +216,14 @@ const rows: Row[] = [
     'at least 65 time steps to train on (training.sequence_length 64 and a target), but received 6',
   ],
   [
+    'fewer steps than were meant, since the first line has no numbers',
+    { task: 'forecasting' },
+    'a,b\n1,x\n',
+    null,
+    'received 0: the first line was taken for the names of the columns (series.header); ' +
+      'column "b" was left out, since "x" is not a number',
+  ],
+  [
     'steps of two widths',
     forecasting,
     `${'[1, 2]\n'.repeat(7)}[1]\n`,

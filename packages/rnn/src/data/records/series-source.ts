@@ -2,7 +2,7 @@ import type { JobSpec } from '@unfold/contracts';
 import { UnfoldError } from '@unfold/contracts/values';
 import type { PartReader } from '../data-part.ts';
 import type { DataSource } from '../prepared-file.ts';
-import type { CsvColumns } from './csv-columns.ts';
+import { type CsvColumns, describeChoice } from './csv-columns.ts';
 import { atLine, type DataFile, invalidData, problem } from './data-problem.ts';
 import { NormalizationBuilder, normalizeInto } from './normalization.ts';
 import { requireBinary } from './record-check.ts';
@@ -16,11 +16,47 @@ const fingerprint = (reader: PartReader) => ({ bytes: reader.bytes, sha256: read
 /** Steps of the training part of a series: all but the tail that is held out. */
 export const trainingSteps = (steps: number, fraction: number): number => Math.floor(steps * (1 - fraction));
 
-/** @throws UnfoldError `invalid_data` where a part is shorter than a window, or than two steps */
-export const requireSteps = (steps: number, least: number, param: DataFile['param'], why: string): void => {
-  if (steps < least)
-    throw invalidData(param, null, `expected at least ${least} time steps ${why}, but received ${steps}`);
+/**
+ * Requires that a part is long enough; one that is not may have been read otherwise than it was meant, so the error says how.
+ * @throws UnfoldError `invalid_data`
+ */
+const requireSteps = (
+  steps: number,
+  least: number,
+  param: DataFile['param'],
+  why: string,
+  columns: CsvColumns | null,
+): void => {
+  if (steps >= least) return;
+  const choice = columns && describeChoice(columns);
+  throw invalidData(
+    param,
+    null,
+    `expected at least ${least} time steps ${why}, but received ${steps}${choice ? `: ${choice}` : ''}`,
+  );
 };
+
+/**
+ * Requires that a series is as long as a window in the part to train on, and two steps in the one that is held out.
+ * @param steps of the whole file
+ * @param fraction that is held out of it
+ * @throws UnfoldError `invalid_data`
+ */
+export const requireTrainable = (
+  steps: number,
+  fraction: number,
+  { training: { sequence_length: window } }: JobSpec,
+  columns: CsvColumns | null,
+): void => {
+  const training = trainingSteps(steps, fraction);
+  const why = `to train on (training.sequence_length ${window} and a target)`;
+  requireSteps(training, window + 1, 'file', why, columns);
+  if (fraction > 0) requireSteps(steps - training, 2, 'file', 'held out for validation', columns);
+};
+
+/** Requires that a series to validate on has a step and a next one. @throws UnfoldError `invalid_data` */
+export const requireValidatable = (steps: number, columns: CsvColumns | null): void =>
+  requireSteps(steps, 2, 'validation_file', 'to validate on', columns);
 
 /** What the file to validate on shares with the one to train on. */
 export interface SeriesLike {
@@ -63,17 +99,13 @@ export const seriesSource = (
     if (counted !== null) return true;
     const reader = await files.open(files.data);
     let steps = 0;
-    for await (const _ of checkedSteps(reader, 'file', layout, spec, null)) steps++;
+    let columns: CsvColumns | null = null;
+    for await (const step of checkedSteps(reader, 'file', layout, spec, null)) {
+      columns = step.columns;
+      steps++;
+    }
     if (reader.interrupted) return false;
-    const window = spec.training.sequence_length;
-    requireSteps(
-      trainingSteps(steps, fraction),
-      window + 1,
-      'file',
-      `to train on (training.sequence_length ${window} and a target)`,
-    );
-    if (fraction > 0)
-      requireSteps(steps - trainingSteps(steps, fraction), 2, 'file', 'held out for validation');
+    requireTrainable(steps, fraction, spec, columns);
     counted = { steps, sha256: reader.sha256() };
     return true;
   };
@@ -139,12 +171,14 @@ export const seriesSource = (
       const held = await files.open(files.validation);
       const offset = values.bytes;
       let steps = 0;
+      let columns: CsvColumns | null = null;
       for await (const step of checkedSteps(held, 'validation_file', layout, spec, like)) {
+        columns = step.columns;
         await writeStep(step, input, values);
         steps++;
       }
       if (held.interrupted) return false;
-      requireSteps(steps, 2, 'validation_file', 'to validate on');
+      requireValidatable(steps, columns);
       await finishPart(validation, offset, steps);
       made = { ...made, validation: fingerprint(held) };
       return true;
