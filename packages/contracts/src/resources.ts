@@ -316,8 +316,8 @@ export const estimateResource = z
       .meta({
         description:
           'The job that `seconds` is told from: of the newest 100 of yours that have finished, the one with the same cell, and the same `engine` ' +
-          'if the spec names one, whose number of parameters and batch size are closest, within a factor of 8. Its speed is taken to be in inverse ' +
-          'proportion to its parameters.',
+          'if the spec names one, whose number of parameters and batch size are closest, within a factor of 8, unless it was interrupted. Its speed is that of the whole run, from ' +
+          '`started_at` to `ended_at`, and taken to be in inverse proportion to its parameters.',
       }),
   })
   .meta({ id: 'Estimate' });

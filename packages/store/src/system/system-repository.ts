@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import type { JobSpec, SystemResource } from '@unfold/contracts';
 import type { Database } from '../database.ts';
 
-/** How fast a finished job was trained in the end. */
+/** How fast a finished job was trained: its tokens over the time from its start to its end. */
 export interface MeasuredSpeed {
   job_id: string;
   engine: string | null;
@@ -18,7 +18,7 @@ export interface SystemRepository {
   usage(project: string): Promise<Pick<SystemResource, 'jobs' | 'storage' | 'database_bytes'>>;
   /** Of the disk that artifacts lie on; null where the machine does not tell. */
   disk(): Promise<SystemResource['disk']>;
-  /** Of the newest 100 jobs of a project that succeeded, those with this cell and, unless null, this engine; the newest first. */
+  /** Of the newest 100 jobs of a project that succeeded, those of one attempt with this cell and, unless null, this engine; the newest first. */
   speeds(
     project: string,
     wanted: { cell: JobSpec['model']['cell']; engine: string | null },
@@ -75,19 +75,19 @@ export const createSystemRepository = (database: Database, artifactsDir: string)
   speeds: (project, { cell, engine }) =>
     database.run(async (queries) => {
       const rows = await queries.$queryRaw<(Omit<MeasuredSpeed, 'parameters'> & { parameters: bigint })[]>`
-        SELECT j.id AS job_id, j.engine, j.device, m.parameters, j.batch_size, e.tokens_per_second
+        SELECT j.id AS job_id, j.engine, j.device, m.parameters, j.batch_size,
+               (h.progress->>'tokens')::float8 / j.seconds AS tokens_per_second
         FROM (
-          SELECT id, engine, device, model_id, spec->'model'->>'cell' AS cell,
+          SELECT id, engine, device, model_id, extract(epoch FROM ended_at - started_at)::float8 AS seconds,
+                 spec->'model'->>'cell' AS cell,
                  (spec->'training'->>'batch_size')::int AS batch_size
           FROM jobs WHERE project = ${project} AND status = 'succeeded' ORDER BY id DESC LIMIT 100
         ) j
         JOIN models m ON m.id = j.model_id
-        CROSS JOIN LATERAL (
-          SELECT (body->'values'->>'tokens_per_second')::float8 AS tokens_per_second FROM events
-          WHERE job_id = j.id AND type = 'metric' AND body->'values'->>'tokens_per_second' IS NOT NULL
-          ORDER BY seq DESC LIMIT 1
-        ) e
-        WHERE j.cell = ${cell} AND (${engine}::text IS NULL OR j.engine = ${engine}) AND e.tokens_per_second > 0
+        -- What was paused or interrupted has waited between its start and its end.
+        JOIN job_heads h ON h.job_id = j.id AND h.attempt = 1
+        WHERE j.cell = ${cell} AND (${engine}::text IS NULL OR j.engine = ${engine})
+          AND j.seconds > 0 AND (h.progress->>'tokens')::float8 > 0
         ORDER BY j.id DESC`;
       return rows.map((row) => ({ ...row, parameters: Number(row.parameters) }));
     }),
