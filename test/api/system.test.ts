@@ -84,6 +84,20 @@ it('an estimate tells the time from the closest of the jobs that were trained, o
   );
 });
 
+it('an estimate counts the vocabulary of a small file, and bounds that of a larger one', async () => {
+  const ask = async (text: string, more: object = {}) => {
+    const spec = smallSpec(await upload(api, text), more);
+    const answer = await api.request.post('/v1/jobs/estimate').send(spec);
+    return estimateResource.parse(answer.body);
+  };
+  const words = { text: { level: 'word' } };
+  expect(await ask(sampleText)).toMatchObject({ exact: true, vocabulary_size: 1 + new Set(sampleText).size });
+  expect(await ask(sampleText, words)).toMatchObject({ exact: true, vocabulary_size: 15 });
+  const large = sampleText.repeat(300);
+  expect(await ask(large)).toMatchObject({ exact: false, vocabulary_size: 129 });
+  expect(await ask(large, { text: { level: 'byte' } })).toMatchObject({ exact: true, vocabulary_size: 256 });
+});
+
 describe('apps/api/OUTLOOK.md', () => {
   const read = () => readFile(join(root, 'apps/api/OUTLOOK.md'), 'utf8');
   beforeAll(async () => {

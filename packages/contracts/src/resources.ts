@@ -300,7 +300,14 @@ export const estimateResource = z
     tokens: z
       .int()
       .meta({ description: 'Tokens or time steps that will be trained on, of all epochs together.' }),
-    vocabulary_size: z.int().meta({ description: 'Exact for bytes; an upper bound otherwise.' }),
+    vocabulary_size: z
+      .int()
+      .meta({ description: 'Rows of what the network chooses from, or numbers of an output.' }),
+    exact: z.boolean().meta({
+      description:
+        'Whether `parameters` and `vocabulary_size` are what a job will have: of bytes, numbers, and any file of at most half a megabyte, ' +
+        'whose vocabulary is counted. false: they are upper bounds.',
+    }),
     seconds: z.number().nullable().meta({
       description:
         'How long a worker is going to train, by `measured_on`; null: nothing like it has been trained here.',

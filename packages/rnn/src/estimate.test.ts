@@ -1,6 +1,7 @@
 import { createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
 import { checkpointsOf, record, sentence, tensorsOf, textFile, tinySpec } from '../test-support/runs.ts';
+import { countVocabulary } from './data/count-vocabulary.ts';
 import { checkData } from './data/records/check-data.ts';
 import { activationBytes, estimate } from './estimate.ts';
 import { createGradients, createNetwork } from './model/network.ts';
@@ -98,6 +99,35 @@ describe('the estimate', () => {
     const tensors = Object.values(tensorsOf(checkpoint)).reduce((sum, bytes) => sum + bytes.length, 0);
     expect(found.checkpoint_bytes).toBeGreaterThanOrEqual(tensors + 8192);
     expect(found.checkpoint_bytes).toBeLessThan(tensors + 8192 + 12 * 300);
+  });
+
+  test.each<[string, Fields, string]>([
+    ['characters', {}, `${sentence.repeat(10)}žluťoučký kůň at the end, that is held out`],
+    ['words', { text: { level: 'word', lowercase: true } }, sentence.repeat(20)],
+    ['lines', { text: { sequences: 'lines' } }, 'one\ntwo\nthree\nfour\nzzz\n'],
+    [
+      'tags of tokens',
+      { task: 'sequence_labeling', text: { max_vocab: 6 } },
+      json(eleven.map((k) => ({ input: ['a', `${k}`], output: ['x', k % 2 ? 'y' : 'z'] }))),
+    ],
+    [
+      'labels of texts',
+      { task: 'classification' },
+      json(eleven.map((k) => ({ input: `text ${k}`, label: `${k % 3}` }))),
+    ],
+  ])('is exact where the vocabulary was counted: %s', async (_, fields, content) => {
+    const spec = tinySpec({ ...fields, training: { epochs: 2, validation_fraction: 0.2 } });
+    const data = textFile(content);
+    const run = await record({ spec, data });
+    const summary = await checkData({ spec, data, validation: null });
+    const size = { characters: content.length, bytes: Buffer.byteLength(content) };
+    const counted = await countVocabulary({ spec, data, validation: null });
+    const { parameters, vocabulary_size } = inspectWeights(exportWeights(checkpointsOf(run).at(-1)!.data));
+    expect(estimate(spec, size, summary).exact).toBe(false);
+    expect(estimate(spec, { ...size, counted }, summary)).toMatchObject({
+      exact: true,
+      ...{ parameters, vocabulary_size, total_steps: run.outcome.step },
+    });
   });
 
   const numbers: Port = { kind: 'vectors', size: 30 };

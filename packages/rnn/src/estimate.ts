@@ -1,5 +1,6 @@
 import type { EstimateResource, JobSpec } from '@unfold/contracts';
 import { planTraining } from './data/batch-plan.ts';
+import type { VocabularyCount } from './data/count-vocabulary.ts';
 import type { DataSummary, PlaceSummary } from './data/records/check-data.ts';
 import { placesOf, textPlaces } from './data/records/places.ts';
 import { fewestRecords } from './data/records/record-batches.ts';
@@ -21,6 +22,8 @@ export interface TextSize {
   /** Unicode code points. */
   characters: number;
   bytes: number;
+  /** What was counted of the file; absent: nothing was. */
+  counted?: VocabularyCount | null;
 }
 
 /** A running text has about this many characters to a word, spaces included. */
@@ -34,8 +37,9 @@ const tokenCount = ({ text, training }: JobSpec, size: TextSize): number => {
   return Math.max(atLeast, Math.ceil(size.characters / charactersPerWord));
 };
 
-/** Rows of a text's vocabulary: exact for bytes, an upper bound otherwise; `<unk>` and `<s>` included. */
-const vocabularyBound = ({ text }: JobSpec, { characters, bytes }: TextSize): number => {
+/** Rows of a text's vocabulary: exact for bytes and if they were counted, an upper bound otherwise; `<unk>` and `<s>` included. */
+const vocabularyBound = ({ text }: JobSpec, { characters, bytes, counted }: TextSize): number => {
+  if (counted) return counted.size;
   const special = text.sequences === 'whole' ? 1 : 2;
   const most = (limit: number): number => Math.max(1, limit - special);
   switch (text.level) {
@@ -63,6 +67,30 @@ const portOf = (place: PlaceSummary, spec: JobSpec, size: TextSize, spare: numbe
   }
 };
 
+/** Names of an input are an open list, of the training part alone, of which only the most frequent may be kept. */
+const inputPort = (place: PlaceSummary, spec: JobSpec, size: TextSize): Port => {
+  const port = portOf(place, spec, size, 1);
+  if (place.kind !== 'names') return port;
+  return { ...port, size: size.counted?.size ?? Math.min(port.size, spec.text.max_vocab ?? port.size) };
+};
+
+/** Whether the network's shape is known, rather than bounded. */
+const isExact = (
+  { text, training, validation_file }: JobSpec,
+  size: TextSize,
+  data: DataSummary | null,
+): boolean => {
+  if (size.counted) return true;
+  switch (data?.input.kind) {
+    case 'vectors':
+      return true;
+    case 'names':
+      return validation_file !== null || training.validation_fraction === 0;
+    default:
+      return text.level === 'byte';
+  }
+};
+
 /** The network's shape, as far as it is known. */
 const shapeFor = (
   spec: JobSpec,
@@ -71,10 +99,8 @@ const shapeFor = (
   normSteps: number,
 ): NetworkShape => {
   if (data === null) return textShape(vocabularyBound(spec, size), normSteps);
-  const input = portOf(data.input, spec, size, 1);
-  const most = spec.text.max_vocab ?? Number.POSITIVE_INFINITY;
   const places = {
-    input: data.input.kind === 'names' ? { ...input, size: Math.min(input.size, most) } : input,
+    input: inputPort(data.input, spec, size),
     output: data.output && portOf(data.output, spec, size, 0),
     context: data.context && portOf(data.context, spec, size, 0),
     boundary: null,
@@ -114,8 +140,8 @@ const planBatches = (spec: JobSpec, size: TextSize, data: DataSummary | null): B
   const { batch_size, sequence_length, bptt, validation_fraction } = spec.training;
   const share = spec.validation_file === null ? 1 - validation_fraction : 1;
   if (data === null || data.endless) {
-    const tokens = data?.steps ?? tokenCount(spec, size);
-    const { lanes, windows } = planTraining(Math.floor(tokens * share), batch_size, sequence_length);
+    const tokens = size.counted?.tokens ?? Math.floor((data?.steps ?? tokenCount(spec, size)) * share);
+    const { lanes, windows } = planTraining(tokens, batch_size, sequence_length);
     return {
       lanes,
       steps: bptt.window ?? sequence_length,
@@ -186,8 +212,8 @@ export const trainingBytes = (
 export type TrainingNeeds = Omit<EstimateResource, 'seconds' | 'measured_on'>;
 
 /**
- * What a job would need, by arithmetic alone. Exact where the vocabulary is known (bytes, labels, lists of tokens, numbers); words are
- * counted by a rule of thumb.
+ * What a job would need, by arithmetic alone. Exact where the vocabulary is known (bytes, labels, numbers, and whatever was counted);
+ * otherwise words are counted by a rule of thumb.
  * @param data what `checkData` found; null for an endless text
  * @throws UnfoldError `text_too_short`; `impossible_with_data` naming an option that the data has no meaning for
  */
@@ -222,5 +248,6 @@ export const estimate = (spec: JobSpec, size: TextSize, data: DataSummary | null
     total_steps: totalSteps,
     tokens: Math.round((plan.tokens * totalSteps) / plan.perEpoch),
     vocabulary_size: shape.output.size,
+    exact: isExact(spec, size, data),
   };
 };

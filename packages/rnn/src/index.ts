@@ -11,6 +11,7 @@ export {
   tfjsFlavour,
 } from '@unfold/kernels';
 export { completeSpec } from './complete-spec.ts';
+export { countVocabulary, type VocabularyCount, type VocabularyRequest } from './data/count-vocabulary.ts';
 export { type DataPreview, previewData } from './data/preview/data-preview.ts';
 export { checkData, type DataCheckRequest, type DataSummary } from './data/records/check-data.ts';
 export { dataLimits } from './data/records/data-limits.ts';

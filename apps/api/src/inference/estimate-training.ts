@@ -1,5 +1,5 @@
 import type { EstimateResource, JobSpec } from '@unfold/contracts';
-import { type DataSummary, estimate, type TrainingNeeds } from '@unfold/rnn';
+import { type DataSummary, estimate, type TrainingNeeds, type VocabularyCount } from '@unfold/rnn';
 import type { MeasuredSpeed } from '@unfold/store';
 
 export type { TrainingNeeds };
@@ -7,12 +7,15 @@ export type { TrainingNeeds };
 /**
  * What a job would need, by arithmetic alone: nothing is read and nothing allocated.
  * @param data what a check found in records; null for an endless text
+ * @param counted the vocabulary, if that was counted
  */
 export const estimateTraining = (
   spec: JobSpec,
   file: { characters: number | null; bytes: number },
   data: DataSummary | null,
-): TrainingNeeds => estimate(spec, { characters: file.characters ?? file.bytes, bytes: file.bytes }, data);
+  counted: VocabularyCount | null = null,
+): TrainingNeeds =>
+  estimate(spec, { characters: file.characters ?? file.bytes, bytes: file.bytes, counted }, data);
 
 /** Beyond this factor in size a network's speed says little about another's. */
 const widestLikeness = 8;

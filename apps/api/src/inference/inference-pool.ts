@@ -1,5 +1,12 @@
 import { type JobSpec, UnfoldError } from '@unfold/contracts';
-import type { Activations, DataPreview, DataSummary, Prediction } from '@unfold/rnn';
+import type {
+  Activations,
+  DataPreview,
+  DataSummary,
+  Prediction,
+  VocabularyCount,
+  VocabularyRequest,
+} from '@unfold/rnn';
 import type { Tracing } from '@unfold/telemetry';
 import type { FastifyBaseLogger } from 'fastify';
 import { endOf, RestartingError } from '../http/restarting.ts';
@@ -48,6 +55,8 @@ export interface InferencePool {
   ): Promise<InspectedWeights>;
   /** Reads a job's data and holds it against the task. */
   check(task: DataCheckTask, signal: AbortSignal): Promise<DataSummary | null>;
+  /** The vocabulary of a job's data; null: that is not to be counted while somebody waits. */
+  count(request: VocabularyRequest, signal: AbortSignal): Promise<VocabularyCount | null>;
   /** What the beginning of a job's data becomes. */
   preview(spec: JobSpec, path: string, signal: AbortSignal): Promise<DataPreview>;
   close(): Promise<void>;
@@ -228,6 +237,9 @@ export const createInferencePool = ({
     },
     async check(task, signal) {
       return (await start({ type: 'check', task }, signal).result) as DataSummary | null;
+    },
+    async count(request, signal) {
+      return (await start({ type: 'count', request }, signal).result) as VocabularyCount | null;
     },
     async preview(spec, path, signal) {
       return (await start({ type: 'preview', spec, path }, signal).result) as DataPreview;

@@ -7,6 +7,7 @@ import type {
   CompletionResult,
   ContextValue,
   PredictionOptions,
+  VocabularyRequest,
 } from '@unfold/rnn';
 import type { DataCheckTask } from './data-checks.ts';
 
@@ -74,6 +75,7 @@ export type Task =
   | { type: 'predict'; model: ModelSource; options: PredictOptions }
   | { type: 'export'; model: ModelSource }
   | { type: 'check'; task: DataCheckTask }
+  | { type: 'count'; request: VocabularyRequest }
   | { type: 'preview'; spec: JobSpec; path: string }
   | { type: 'inspect'; file: { path: string; sha256: string; bytes: number }; limits: InspectLimits };
 

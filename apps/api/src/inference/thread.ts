@@ -3,6 +3,7 @@ import { type ErrorCode, errorCatalogue, UnfoldError } from '@unfold/contracts';
 import {
   type Completion,
   checkData,
+  countVocabulary,
   createBackend,
   exportWeights,
   LanguageModel,
@@ -112,6 +113,8 @@ const run = (call: Call, task: Task): Promise<unknown> => {
         longestSequence: task.task.longest_sequence,
         interrupted: () => call.abort.signal.aborted,
       });
+    case 'count':
+      return countVocabulary(task.request);
     case 'preview':
       return previewData(task.spec, task.path);
     case 'inspect':

@@ -113,16 +113,23 @@ export const admissionErrors: ErrorCode[] = [
 
 type Admission = Pick<ApiContext, 'store' | 'config' | 'dataChecks' | 'files'>;
 
+/** What was found of a job that may be posted. */
+interface Admitted {
+  file: LocatedFile;
+  validation: LocatedFile | null;
+  /** null: of an endless text. */
+  data: DataSummary | null;
+  /** What it would need, at most where nothing is counted. */
+  estimate: TrainingNeeds;
+  /** The model that it starts from. */
+  start: LocatedModel | null;
+}
+
 /**
  * Checks a spec against what the upload recorded of an endless text, without reading a byte again, and against the content of other data.
- * @returns what the job would need, and the model that it starts from
  * @throws UnfoldError of {@link admissionErrors}
  */
-export const admitJob = async (
-  context: Admission,
-  project: string,
-  spec: JobSpec,
-): Promise<{ estimate: TrainingNeeds; start: LocatedModel | null }> => {
+export const admitJob = async (context: Admission, project: string, spec: JobSpec): Promise<Admitted> => {
   const { store, config, files } = context;
   const file = await files.find(project, spec.file, 'file');
   requireText(file, spec, 'file');
@@ -133,5 +140,5 @@ export const admitJob = async (
   const data = await checkContent(context, spec, file, validation);
   const estimate = estimateTraining(spec, file, data);
   requireWithinLimits(spec, estimate, config);
-  return { estimate, start: await findStartModel(store, project, spec, data) };
+  return { file, validation, data, estimate, start: await findStartModel(store, project, spec, data) };
 };

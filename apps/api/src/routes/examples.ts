@@ -101,6 +101,7 @@ export const estimateExample = {
   total_steps: 1064,
   tokens: 2_179_072,
   vocabulary_size: 97,
+  exact: false,
   seconds: 21.4,
   measured_on: {
     job_id: exampleIds.job,

@@ -3,16 +3,32 @@ import type { FastifyInstance } from 'fastify';
 import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
-import { estimateTime } from '../inference/estimate-training.ts';
+import { estimateTime, estimateTraining, type TrainingNeeds } from '../inference/estimate-training.ts';
 import { admissionErrors, admitJob, requireText } from '../jobs/admission.ts';
 import { estimateExample, jobRequestExample, previewExample } from './examples.ts';
 
 type SpecCall = Call<{ body: JobSpec }>;
 
-const estimateJob = async ({ context, project, body }: SpecCall) => {
-  const { estimate } = await admitJob(context, project, body);
+const needsOf = async ({ context, project, body, reply }: SpecCall): Promise<TrainingNeeds> => {
+  const { file, validation, data, estimate } = await admitJob(context, project, body);
+  if (estimate.exact) return estimate;
+  const { artifacts } = context.store;
+  const counted = await context.inference.count(
+    {
+      spec: body,
+      data: artifacts.absolute(file.path),
+      validation: validation && artifacts.absolute(validation.path),
+    },
+    goneSignal(reply, context.closing),
+  );
+  return counted === null ? estimate : estimateTraining(body, file, data, counted);
+};
+
+const estimateJob = async (call: SpecCall) => {
+  const { context, project, body } = call;
+  const needs = await needsOf(call);
   const wanted = { cell: body.model.cell, engine: body.engine === 'auto' ? null : body.engine };
-  return { ...estimate, ...estimateTime(estimate, body, await context.store.system.speeds(project, wanted)) };
+  return { ...needs, ...estimateTime(needs, body, await context.store.system.speeds(project, wanted)) };
 };
 
 const previewJob = async ({ context, project, body, reply }: SpecCall) => {
@@ -32,10 +48,11 @@ export const registerJobEstimateRoutes = (app: FastifyInstance, context: ApiCont
     tag: 'Jobs',
     summary: 'Estimate a job',
     description:
-      'What a job would need, without posting it: memory by arithmetic, time by what earlier jobs took. Takes the same body and gives the same errors.',
+      'What a job would need, without posting it: memory by arithmetic, time by what earlier jobs took. The vocabulary of a file of at most ' +
+      'half a megabyte is counted; that of a larger one is bounded. Takes the same body as a job and gives the same errors.',
     body: jobSpec,
     response: { 200: estimateResource },
-    errors: ['contradictory_options', ...admissionErrors],
+    errors: ['contradictory_options', ...admissionErrors, 'data_missing', 'overloaded'],
     docs: { request: jobRequestExample, response: estimateExample },
     handler: estimateJob,
   });

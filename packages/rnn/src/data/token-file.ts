@@ -85,8 +85,9 @@ interface Paths {
   sidecar: string;
 }
 
-const buildVocabulary = async (
-  request: TokenFileRequest,
+/** Learns the vocabulary of a training part; null: interrupted. */
+export const buildVocabulary = async (
+  request: Omit<TokenFileRequest, 'scratch'>,
   part: DataPart,
 ): Promise<{ tokenizer: Tokenizer; sha256: string | null } | null> => {
   if (request.resume) return { tokenizer: request.resume.tokenizer, sha256: null };
@@ -169,7 +170,8 @@ export const prepareTokenFile = async (request: TokenFileRequest): Promise<Token
   }
 };
 
-const locateParts = async (request: TokenFileRequest) => {
+/** Where the training part of a text ends, and what it is validated on. */
+export const locateParts = async (request: Omit<TokenFileRequest, 'scratch'>) => {
   const bytes = await sizeOf(request.data, 'The file', 'file');
   const end =
     request.validation !== null || request.validationFraction === 0

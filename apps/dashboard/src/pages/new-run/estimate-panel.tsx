@@ -14,16 +14,17 @@ export const EstimatePanel = ({ estimate, stale }: { estimate: EstimateResource 
   if (estimate === null)
     return <p className="quiet small">With a file, what the run would take is estimated here.</p>;
   const time = timeOf(estimate);
+  const known = (value: number): string => `${count(value)}${estimate.exact ? '' : ' at most'}`;
   return (
     <dl className={`estimate ${stale ? 'stale' : ''}`} aria-busy={stale}>
       <dt>Parameters</dt>
-      <dd>{count(estimate.parameters)}</dd>
+      <dd>{known(estimate.parameters)}</dd>
       <dt>Memory</dt>
       <dd>{bytes(estimate.memory_bytes)}</dd>
       <dt>A checkpoint</dt>
       <dd>{bytes(estimate.checkpoint_bytes)}</dd>
       <dt>Outputs</dt>
-      <dd>{count(estimate.vocabulary_size)} at most</dd>
+      <dd>{known(estimate.vocabulary_size)}</dd>
       <dt>Steps</dt>
       <dd>
         {count(estimate.total_steps)}
