@@ -12,6 +12,8 @@ const distance = (a: string, b: string): number => {
   return previous[b.length]!;
 };
 
-/** The known name most like `name`, for an error about a name that nobody knows. */
-export const nearest = (name: string, known: readonly string[]): string =>
-  known.reduce((best, next) => (distance(name, next) < distance(name, best) ? next : best));
+/** The known name most like `name`, for an error about a name that nobody knows; null if none is near enough to be meant. */
+export const nearest = (name: string, known: readonly string[]): string | null => {
+  const best = known.reduce((best, next) => (distance(name, next) < distance(name, best) ? next : best));
+  return distance(name, best) <= name.length / 3 ? best : null;
+};

@@ -86,6 +86,12 @@ describe('values', () => {
 });
 
 describe('problems', () => {
+  it('suggest only a name that may have been meant', () => {
+    expect(problemsOf({ UNFOLD_BOGUS: '1' })).toEqual([
+      { variable: 'UNFOLD_BOGUS', expected: 'no variable of this name', received: 'one' },
+    ]);
+  });
+
   it('reports all of them at once, each with what was expected and received', () => {
     const problems = problemsOf({ PORT: 'eighty', LOG_LEVEL: 'loud', UNFOLD_MAX_SOKETS: '5' });
     expect(problems).toEqual([

@@ -147,11 +147,11 @@ const findUnknown = (given: Given): ConfigProblem[] => {
   const known = [...Object.keys(environment.shape), ...secretVariables.map((name) => `${name}_FILE`)];
   return Object.keys(given)
     .filter((name) => name.startsWith('UNFOLD_') && !name.startsWith('UNFOLD_TEST_') && !known.includes(name))
-    .map((name) => ({
-      variable: name,
-      expected: 'no variable of this name',
-      received: `one: did you mean ${nearest(name, known)}?`,
-    }));
+    .map((name) => {
+      const meant = nearest(name, known);
+      const received = meant === null ? 'one' : `one: did you mean ${meant}?`;
+      return { variable: name, expected: 'no variable of this name', received };
+    });
 };
 
 const toHeaders = (text: string | null): Record<string, string> =>

@@ -1,7 +1,7 @@
 import { type Config, readConfig } from '@unfold/config';
 
 export interface PlaceOptions {
-  port?: string;
+  port?: number;
   host?: string;
   dataDir?: string;
 }
@@ -10,7 +10,7 @@ export interface PlaceOptions {
 export const configFor = ({ port, host, dataDir }: PlaceOptions): Config =>
   readConfig({
     ...process.env,
-    ...(port === undefined ? {} : { PORT: port }),
+    ...(port === undefined ? {} : { PORT: String(port) }),
     ...(host === undefined ? {} : { HOST: host }),
     ...(dataDir === undefined ? {} : { UNFOLD_DATA_DIR: dataDir }),
   });

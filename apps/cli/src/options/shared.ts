@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
+import { integer } from './parsers.ts';
 
 const dataDir = ['--data-dir <folder>', 'where everything is kept (UNFOLD_DATA_DIR, .unfold)'] as const;
 
 /** Where a service of our own listens and keeps everything. */
 export const withPlace = (command: Command): Command =>
   command
-    .option('--port <number>', 'port of the API; 0 takes any free one (PORT, 8080)')
+    .option('--port <number>', 'port of the API; 0 takes any free one (PORT, 8080)', integer(0, 65_535))
     .option('--host <address>', 'address to listen on; others than loopback need API keys (HOST, 127.0.0.1)')
     .option(...dataDir);
 

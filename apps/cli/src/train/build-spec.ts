@@ -70,8 +70,10 @@ const check = (draft: Draft): void => {
   } catch (error) {
     if (!(error instanceof UnfoldError)) throw error;
     const { param, code, message } = error;
-    if (code === 'unknown_field' && param !== null)
-      throw usage(`${message} Did you mean ${nearest(param, knownFields())}?`);
+    if (code === 'unknown_field' && param !== null) {
+      const meant = nearest(param, knownFields());
+      throw usage(meant === null ? message : `${message} Did you mean ${meant}?`);
+    }
     const field = param === null ? null : nameOfField(param);
     throw usage(
       field !== null && message.startsWith(`${param}:`) ? message.replace(param as string, field) : message,
