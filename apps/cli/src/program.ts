@@ -93,6 +93,8 @@ export const createProgram = (): Command => {
     .showHelpAfterError('Add --help for the options.')
     .addHelpText('after', epilogue)
     .configureOutput({
+      // A program is told by reportError, in JSON.
+      ...(process.argv.includes('--json') && { writeErr: () => {} }),
       outputError: (text, write) => write(text.replace(/^error:/, styleOf(process.stderr).red('unfold:'))),
     })
     // main.ts ends the process.

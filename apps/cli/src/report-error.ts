@@ -8,6 +8,12 @@ const hints: Record<string, string> = {
   invalid_api_key: 'Give a key with --key, or set UNFOLD_API_KEY.',
 };
 
+/** Routes that the API advises, as one asks them here. */
+const commands: [route: string, command: string][] = [
+  ['ask POST /v1/completions.', 'use `unfold generate`.'],
+  ['ask POST /v1/models/:id/predict.', 'use `unfold predict`.'],
+];
+
 const exitCodeOf = (error: unknown): ExitCode => {
   if (error instanceof CommandError) return error.exitCode;
   if (error instanceof UnreachableError) return exitCodes.unreachable;
@@ -23,7 +29,8 @@ const textOf = (error: Error): string => {
   if (!(error instanceof UnfoldError)) return error.message;
   const hint = hints[error.code];
   const trace = error.status >= 500 && error.requestId ? ` (request ${error.requestId})` : '';
-  return `${error.message}${trace}${hint ? `\n${hint}` : ''}`;
+  const message = commands.reduce((text, [route, command]) => text.replace(route, command), error.message);
+  return `${message}${trace}${hint ? `\n${hint}` : ''}`;
 };
 
 /** The error as the API would have said it, for programs. */
@@ -38,7 +45,13 @@ const envelopeOf = (error: Error): object => {
  * @returns the exit code
  */
 export const reportError = (error: unknown, json: boolean): ExitCode => {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return exitCodes.ok;
+    // To a person commander has said it already.
+    const message = error.message.replace(/^error: /, '');
+    if (json) console.error(JSON.stringify(envelopeOf(new CommandError(message, exitCodes.usage))));
+    return exitCodes.usage;
+  }
   if (!isExpected(error)) console.error(error);
   else if (json) console.error(JSON.stringify(envelopeOf(error)));
   else if (error.message !== '') console.error(`${styleOf(process.stderr).red('unfold:')} ${textOf(error)}`);

@@ -1,5 +1,7 @@
 import type { CompletionOptions } from '@unfold/client';
 import type { Command } from 'commander';
+import { CommandError } from '../command-error.ts';
+import { exitCodes } from '../exit-codes.ts';
 import { decimal, integer } from '../options/parsers.ts';
 import { withExamples, withService } from '../options/shared.ts';
 import { harmless } from '../output/format.ts';
@@ -57,6 +59,8 @@ const generate = async (
   prompt: string | undefined,
   options: GenerateOptions,
 ): Promise<void> => {
+  if (options.logprobs !== undefined && !options.json)
+    throw new CommandError('--logprobs are printed with --json only: add it.', exitCodes.usage);
   const unfold = await findService(options);
   const request = requestOf(model, (await textOrStdin(prompt)) ?? '', options);
   const shown = (text: string): string => (process.stdout.isTTY ? harmless(text) : text);

@@ -27,7 +27,11 @@ export const textOrStdin = async (text: string | undefined): Promise<string | un
   if (text !== '-') return text;
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new CommandError('Expected UTF-8 on stdin, but received bytes that are none.', exitCodes.usage);
+  }
 };
 
 type Prediction = PredictResource['data'][number];

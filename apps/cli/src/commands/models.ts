@@ -6,7 +6,7 @@ import { formatAge, formatBytes, formatNumber } from '../output/format.ts';
 import { print, printJson, printList } from '../output/print.ts';
 import { styleOf } from '../output/style.ts';
 import type { Column } from '../output/table.ts';
-import { uploadFile } from '../output/upload-file.ts';
+import { withUploads } from '../output/upload-file.ts';
 import { findService, type ServiceOptions } from '../service-address.ts';
 import { collect } from './collect.ts';
 import { saveWeights } from './weights.ts';
@@ -50,8 +50,9 @@ const importModel = async (
   { name, ...service }: ServiceOptions & { name?: string },
 ): Promise<void> => {
   const unfold = await findService(service);
-  const file = await uploadFile(unfold, path, 'model');
-  const model = await unfold.models.import({ file, ...(name !== undefined && { name }) });
+  const model = await withUploads(unfold, async (upload) =>
+    unfold.models.import({ file: await upload(path, 'model'), ...(name !== undefined && { name }) }),
+  );
   if (service.json) printJson(model);
   else print(model.id);
 };

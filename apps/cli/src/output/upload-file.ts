@@ -1,7 +1,7 @@
 import { openAsBlob } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { Unfold, UploadOptions } from '@unfold/client';
+import { type Unfold, UnfoldError, type UploadOptions } from '@unfold/client';
 import { CommandError } from '../command-error.ts';
 import { progressBar } from '../live/draw.ts';
 import { createPictureInPlace } from '../live/picture-in-place.ts';
@@ -29,6 +29,29 @@ const openFile = async (path: string): Promise<Blob> => {
 const smallBytes = 1_000_000;
 const barWidth = 30;
 const redrawMs = 50;
+
+/** Answers the id of what is uploaded. */
+export type Upload = (reference: string, purpose: UploadOptions['purpose']) => Promise<string>;
+
+/** Runs what needs uploads; if the service refuses it, what was uploaded for it is deleted again. */
+export const withUploads = async <T>(
+  unfold: Unfold,
+  use: (upload: Upload) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> => {
+  const uploaded: string[] = [];
+  try {
+    return await use(async (reference, purpose) => {
+      const id = await uploadFile(unfold, reference, purpose, signal);
+      if (id !== reference) uploaded.push(id);
+      return id;
+    });
+  } catch (error) {
+    if (error instanceof UnfoldError && error.status < 500)
+      await Promise.all(uploaded.map((id) => unfold.files.delete(id).catch(() => undefined)));
+    throw error;
+  }
+};
 
 /** Uploads a file with a bar on stderr; answers its id. One that is named by its id is there already. */
 export const uploadFile = async (

@@ -13,7 +13,7 @@ import { withExamples, withService } from '../options/shared.ts';
 import { formatDuration } from '../output/format.ts';
 import { print, printJson, tell } from '../output/print.ts';
 import { styleOf, styleStatus } from '../output/style.ts';
-import { uploadFile } from '../output/upload-file.ts';
+import { type Upload, withUploads } from '../output/upload-file.ts';
 import { findService, type ServiceOptions } from '../service-address.ts';
 import type { SpecSources } from './build-spec.ts';
 import { withSpecOptions } from './spec-options.ts';
@@ -66,13 +66,14 @@ const submit = async (
   if (source === undefined)
     throw new CommandError('Expected a FILE to train on, or a spec that names one.', exitCodes.usage);
   try {
-    const file = await uploadFile(unfold, source, 'training', signal);
     const { validation } = options;
-    const held =
-      validation === undefined
-        ? {}
-        : { validation_file: await uploadFile(unfold, validation, 'validation', signal) };
-    return await unfold.jobs.create({ ...draft, file, ...held }, { signal });
+    const post = async (upload: Upload): Promise<JobResource> => {
+      const file = await upload(source, 'training');
+      const held =
+        validation === undefined ? {} : { validation_file: await upload(validation, 'validation') };
+      return unfold.jobs.create({ ...draft, file, ...held }, { signal });
+    };
+    return await withUploads(unfold, post, signal);
   } catch (error) {
     if (!signal.aborted) throw error;
     throw new CommandError('Interrupted: no job was posted.', exitCodes.interrupted);
