@@ -1,5 +1,5 @@
 import { colorsOf } from '../theme.ts';
-import type { Curve } from './plot.ts';
+import type { Curve } from './curve.ts';
 
 /** Gives the reader a file. */
 export const download = (content: Blob, filename: string): void => {
@@ -42,24 +42,4 @@ export const downloadPng = (canvas: HTMLCanvasElement, title: string, curves: re
     left += 40 * scale + context.measureText(label).width;
   }
   picture.toBlob((blob) => blob && download(blob, fileNameOf(title, 'png')));
-};
-
-const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-
-/** Every point as it was measured, none left out and none smoothed: a row each, over the union of their x. */
-export const csvOf = (axis: string, all: readonly Curve[]): string => {
-  const measured = new Set(all.flatMap(({ measures }) => measures ?? []));
-  const curves = all.filter(({ label, measures }) => measures !== undefined || !measured.has(label));
-  const rows = new Map<number, (number | undefined)[]>();
-  for (const [place, { x, y }] of curves.entries())
-    for (let point = 0; point < x.length; point++) {
-      const row = rows.get(x[point]!) ?? new Array(curves.length).fill(undefined);
-      row[place] = y[point]!;
-      rows.set(x[point]!, row);
-    }
-  const sorted = [...rows].sort(([a], [b]) => a - b);
-  const head = [axis, ...curves.map(({ label, measures }) => measures ?? label)].map(quoted);
-  return [head, ...sorted.map(([x, row]) => [x, ...row.map((value) => value ?? '')])]
-    .map((row) => row.join(','))
-    .join('\n');
 };

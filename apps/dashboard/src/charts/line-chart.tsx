@@ -4,9 +4,11 @@ import { count, measure } from '../format.ts';
 import { paint } from '../theme.ts';
 import { Button } from '../ui/button.tsx';
 import { Icon } from '../ui/icon.tsx';
-import { csvOf, download, downloadPng, fileNameOf } from './export.ts';
+import { csvOf } from './csv.ts';
+import type { Curve } from './curve.ts';
+import { download, downloadPng, fileNameOf } from './export.ts';
 import { listenForGestures } from './gestures.ts';
-import { type Curve, Plot, valueAt } from './plot.ts';
+import { Plot, valueAt } from './plot.ts';
 import type { Extent, View } from './view.ts';
 import './line-chart.css';
 
@@ -49,8 +51,13 @@ export const LineChart = ({
   const colors = useExternal(paint);
   const heading = useId();
   const named = useMemo(() => curves.filter(({ measures }) => measures === undefined), [curves]);
-  const latest = useRef({ curves, named, hidden, extent });
-  latest.current = { curves, named, hidden, extent };
+  // Beside a smoothed curve stands what was measured, as everywhere else on the page.
+  const told = useMemo(
+    () => named.map((curve) => curves.find(({ measures }) => measures === curve.label) ?? curve),
+    [curves, named],
+  );
+  const latest = useRef({ curves, told, hidden, extent });
+  latest.current = { curves, told, hidden, extent };
   // Another set of curves, other colours or another scale make another chart; new points of the same ones do not.
   const shape = `${curves.map(({ label, color }) => `${label} ${color}`).join()} ${log} ${colors}`;
 
@@ -71,7 +78,7 @@ export const LineChart = ({
     };
     draw();
     const readOut = (x: number | null): void => {
-      for (const [place, curve] of latest.current.named.entries()) {
+      for (const [place, curve] of latest.current.told.entries()) {
         const cell = readouts.current?.children[place]?.querySelector('output');
         const value = valueAt(curve, x);
         if (cell) cell.textContent = value === null ? '–' : formatY(value);
@@ -112,7 +119,7 @@ export const LineChart = ({
   useEffect(() => {
     plot.current?.setCurves(curves, extent);
     redraw.current();
-    for (const [place, curve] of named.entries()) {
+    for (const [place, curve] of told.entries()) {
       const cell = readouts.current?.children[place]?.querySelector('output');
       const value = valueAt(curve, null);
       if (cell) cell.textContent = value === null ? '–' : formatY(value);

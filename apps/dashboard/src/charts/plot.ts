@@ -2,17 +2,9 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { colorsOf } from '../theme.ts';
 import { lowerBound } from './columns.ts';
+import type { Curve } from './curve.ts';
 import { align, type Drawn, downsample, type Line } from './downsample.ts';
 import type { Extent } from './view.ts';
-
-/** One curve of a chart. */
-export interface Curve extends Line {
-  label: string;
-  /** A token's name, without its dashes. */
-  color: string;
-  /** Drawn faintly behind the smoothed curve of this label, of which it is what was measured. */
-  measures?: string;
-}
 
 export interface Picture {
   curves: readonly Curve[];
