@@ -1,6 +1,7 @@
 import type { JobResource } from '@unfold/contracts';
 import { currentAccess, onAccessChange } from '../api.ts';
 import { createExternal } from '../external.ts';
+import { mergePage } from './merge-page.ts';
 import { onSnapshot, onStatus } from './watch.ts';
 
 /** How many runs are held. Older ones are reached by their address. */
@@ -61,24 +62,34 @@ export const refreshJob = async (id: string): Promise<void> => {
   }
 };
 
-/** Reads page after page, oldest last, until all or enough are known. */
+/** The access whose list is being read. */
+let reading: number | null = null;
+
+/** Reads page after page, oldest last, until all or enough are known, and drops what is gone. */
 export const loadJobs = async (): Promise<void> => {
   const { client, generation } = currentAccess();
+  if (reading === generation) return;
+  reading = generation;
   try {
     let after: string | undefined;
     for (let count = 0; count < mostJobs; count += pageSize) {
+      const held = [...knownJobs.get().byId.keys()];
       const page = await client.jobs.list({ limit: pageSize, ...(after !== undefined && { after }) });
       if (currentAccess().generation !== generation) return;
-      const byId = new Map(knownJobs.get().byId);
-      for (const job of page.data) byId.set(job.id, job);
+      const byId = mergePage(knownJobs.get().byId, held, page, after);
       knownJobs.set({ byId, loaded: true, more: page.has_more, error: null });
       after = page.data.at(-1)?.id;
       if (!page.has_more || after === undefined) return;
     }
   } catch (error) {
     if (currentAccess().generation === generation) knownJobs.set({ ...knownJobs.get(), error });
+  } finally {
+    if (reading === generation) reading = null;
   }
 };
+
+/** No frame tells of a deletion: the list is read anew so often, and when somebody comes back to the page. */
+const reloadMs = 30_000;
 
 const isUnfinished = ({ status }: JobResource): boolean => ['queued', 'running', 'paused'].includes(status);
 
@@ -100,4 +111,10 @@ export const startJobs = (): void => {
     knownJobs.set(nothing);
     void loadJobs();
   });
+  const reload = (): void => {
+    if (document.visibilityState === 'visible' && knownJobs.get().loaded) void loadJobs();
+  };
+  setInterval(reload, reloadMs);
+  addEventListener('focus', reload);
+  document.addEventListener('visibilitychange', reload);
 };
