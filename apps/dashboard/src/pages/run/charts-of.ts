@@ -1,10 +1,12 @@
 import type { JobResource } from '@unfold/contracts';
-import type { Curve } from '../../charts/plot.ts';
+import type { Curve } from '../../charts/curve.ts';
 import { smooth } from '../../charts/smooth.ts';
 import type { Extent } from '../../charts/view.ts';
 import type { MetricPoints } from '../../live/curves.ts';
 import type { RunRecord } from '../../live/run-record.ts';
+import { secondsAt, tokensAt } from './axis-values.ts';
 import type { Axis, Settings } from './settings.ts';
+import { gapsOf } from './training-time.ts';
 
 interface ChartDefinition {
   title: string;
@@ -56,40 +58,10 @@ export interface Chart {
   curves: Curve[];
 }
 
-/** Tokens that the run had read at each point: by the share of the epochs, which is exact where all of them are as long. */
-const tokensAt = ({ epoch, step }: MetricPoints, { progress }: JobResource): Float64Array => {
-  const byEpoch = progress.epoch > 0;
-  const each = progress.tokens / ((byEpoch ? progress.epoch : progress.step) || 1);
-  return (byEpoch ? epoch : step).values.map((value) => value * each);
-};
-
-/** A worker appends what it has to tell at least so often. */
-const mostBetweenAppendsMs = 1000;
-
-/**
- * Seconds since the run began at each point. Points that were appended together have the same time, which is when the last of them was made: the
- * others are spread over the time since the append before.
- */
-const secondsAt = ({ time: { values } }: MetricPoints, begun: number): Float64Array => {
-  const seconds = new Float64Array(values.length);
-  let before = begun;
-  for (let first = 0; first < values.length; ) {
-    const time = values[first]!;
-    let next = first + 1;
-    while (next < values.length && values[next] === time) next += 1;
-    const since = Math.min(mostBetweenAppendsMs, Math.max(0, time - before));
-    for (let place = first; place < next; place++)
-      seconds[place] = (time - begun - (since * (next - 1 - place)) / (next - first)) / 1000;
-    before = time;
-    first = next;
-  }
-  return seconds;
-};
-
-const axisOf = (points: MetricPoints, { job }: RunOnChart, axis: Axis): Float64Array => {
+const axisOf = (points: MetricPoints, { job, record }: RunOnChart, axis: Axis): Float64Array => {
   if (axis === 'step') return points.step.values;
   if (axis === 'tokens') return tokensAt(points, job);
-  return secondsAt(points, Date.parse(job.started_at ?? job.created_at));
+  return secondsAt(points, Date.parse(job.started_at ?? job.created_at), gapsOf(record.frames('status')));
 };
 
 const curvesOf = (
@@ -107,7 +79,7 @@ const curvesOf = (
   if (settings.smoothing === 0 || neverSmoothed.has(name) || y.length < 100) return [{ label, color, x, y }];
   return [
     { label: `${label}, as measured`, color, x, y, measures: label },
-    { label, color, x, y: smooth(y, settings.smoothing) },
+    { label, color, x, y: smooth(y, settings.smoothing), smoothing: settings.smoothing },
   ];
 };
 

@@ -1,5 +1,5 @@
 import type { Frame } from '@unfold/contracts';
-import type { Curve } from '../../charts/plot.ts';
+import type { Curve } from '../../charts/curve.ts';
 import type { Chart } from './charts-of.ts';
 
 type Diagnostic = Extract<Frame, { type: 'diagnostic' }>;

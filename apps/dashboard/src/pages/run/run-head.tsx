@@ -10,6 +10,7 @@ import { Icon } from '../../ui/icon.tsx';
 import { Progress } from '../../ui/progress.tsx';
 import { Note } from '../../ui/states.tsx';
 import { saveWeights } from './save-weights.ts';
+import { gapsOf, idleBefore } from './training-time.ts';
 
 const lastOf = (record: RunRecord, name: string): number | null => {
   const value = record.curves.byName.get(name)?.value;
@@ -23,11 +24,13 @@ const Fact = ({ title, children }: { title: string; children: ReactNode }) => (
   </div>
 );
 
-const timeOf = (job: JobResource, etaSeconds: number | null): [string, string] => {
+const timeOf = (job: JobResource, record: RunRecord, etaSeconds: number | null): [string, string] => {
   if (job.status === 'running') return ['Time left', etaSeconds === null ? '–' : duration(etaSeconds)];
   if (job.started_at === null) return ['Posted', dateTime(job.created_at)];
   if (job.ended_at === null) return ['Begun', dateTime(job.started_at)];
-  return ['Took', duration((Date.parse(job.ended_at) - Date.parse(job.started_at)) / 1000)];
+  const ended = Date.parse(job.ended_at);
+  const idle = idleBefore(gapsOf(record.frames('status')), ended);
+  return ['Trained for', duration((ended - Date.parse(job.started_at) - idle) / 1000)];
 };
 
 /** What a run is, how far it is, what can be done to it, and what stands in its way. */
@@ -43,7 +46,7 @@ export const RunHead = ({
   const steps = record.curves.byName.get('loss')?.step;
   const step = Math.max(job.progress.step, steps && steps.length > 0 ? steps.at(steps.length - 1) : 0);
   const total = job.progress.total_steps;
-  const [timeTitle, time] = timeOf(job, lastOf(record, 'eta_seconds'));
+  const [timeTitle, time] = timeOf(job, record, lastOf(record, 'eta_seconds'));
   const speed = lastOf(record, 'tokens_per_second');
   return (
     <header className="run-head">

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { useSearchParams } from 'wouter';
 
-export const axes = { step: 'Steps', time: 'Time', tokens: 'Tokens' } as const;
+export const axes = { step: 'Steps', time: 'Training time', tokens: 'Tokens' } as const;
 export type Axis = keyof typeof axes;
 
 /** How curves are drawn. */

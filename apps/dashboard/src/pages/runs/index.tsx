@@ -42,7 +42,8 @@ const RunsPage = () => {
       setQuery(
         (last) => {
           const now = readView(last);
-          const others = now.selected.filter((other) => other !== id);
+          const { byId } = knownJobs.get();
+          const others = now.selected.filter((other) => other !== id && byId.has(other));
           return writeView({ ...now, selected: selected ? [...others, id].slice(-mostCompared) : others });
         },
         { replace: true },
@@ -50,6 +51,7 @@ const RunsPage = () => {
     [setQuery],
   );
   const present = useMemo(() => [...byId.values()].filter(({ id }) => !hidden.has(id)), [byId, hidden]);
+  const selected = view.selected.filter((id) => byId.has(id) && !hidden.has(id));
   const found = useMemo(() => select(present, view), [present, view]);
 
   if (!loaded)
@@ -112,12 +114,10 @@ const RunsPage = () => {
           {found.length === 1 ? '1 run' : `${count(found.length)} runs`}
           {more ? ', the newest' : ''}
         </span>
-        {view.selected.length > 0 && (
+        {selected.length > 0 && (
           <div className="row push">
-            {view.selected.length > 1 ? (
-              <ButtonLink to={`/compare?runs=${view.selected.join(',')}`}>
-                Compare {view.selected.length}
-              </ButtonLink>
+            {selected.length > 1 ? (
+              <ButtonLink to={`/compare?runs=${selected.join(',')}`}>Compare {selected.length}</ButtonLink>
             ) : (
               <span className="quiet small">Select another to compare</span>
             )}

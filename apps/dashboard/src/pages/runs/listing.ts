@@ -9,7 +9,16 @@ export const sorts = {
 } as const;
 export type Sort = keyof typeof sorts;
 
-export const filters = ['all', 'running', 'queued', 'paused', 'succeeded', 'failed', 'cancelled'] as const;
+export const filters = [
+  'all',
+  'running',
+  'queued',
+  'blocked',
+  'paused',
+  'succeeded',
+  'failed',
+  'cancelled',
+] as const;
 export type Filter = (typeof filters)[number];
 
 /** What the list shows, as its address says it. */
@@ -48,9 +57,15 @@ export const writeView = (view: View): URLSearchParams => {
   return query;
 };
 
+/** As its badge says it: of what is queued, some cannot begin. */
+const statusOf = ({ status, blocked }: JobResource): Filter => (blocked === null ? status : 'blocked');
+
+const isOf = (job: JobResource, filter: Filter): boolean =>
+  filter === 'all' || filter === job.status || filter === statusOf(job);
+
 const matches = (job: JobResource, words: readonly string[]): boolean => {
   const labels = Object.entries(job.metadata).flat();
-  const text = [titleOf(job), job.id, networkOf(job), job.status, job.device, job.engine, ...labels]
+  const text = [titleOf(job), job.id, networkOf(job), statusOf(job), job.device, job.engine, ...labels]
     .join(' ')
     .toLowerCase();
   return words.every((word) => text.includes(word));
@@ -61,8 +76,8 @@ const shareOf = ({ progress }: JobResource): number => progress.step / (progress
 
 const comparers: Record<Sort, (a: JobResource, b: JobResource) => number> = {
   created: (a, b) => (a.id < b.id ? 1 : -1),
-  name: (a, b) => titleOf(a).localeCompare(titleOf(b)),
-  status: (a, b) => order[a.status]! - order[b.status]!,
+  name: (a, b) => titleOf(a).localeCompare(titleOf(b), undefined, { numeric: true }),
+  status: (a, b) => order[statusOf(a)]! - order[statusOf(b)]!,
   progress: (a, b) => shareOf(b) - shareOf(a),
 };
 
@@ -71,6 +86,6 @@ export const select = (jobs: Iterable<JobResource>, view: View): JobResource[] =
   const words = view.search.toLowerCase().split(/\s+/).filter(Boolean);
   const compare = comparers[view.sort];
   return [...jobs]
-    .filter((job) => (view.filter === 'all' || job.status === view.filter) && matches(job, words))
+    .filter((job) => isOf(job, view.filter) && matches(job, words))
     .sort((a, b) => (compare(a, b) || comparers.created(a, b)) * (view.reversed ? -1 : 1));
 };

@@ -8,6 +8,7 @@ import { networkOf, shareOf, titleOf } from '../../jobs/describe-job.ts';
 import { JobActions } from '../../jobs/job-actions.tsx';
 import { StatusBadge } from '../../jobs/status-badge.tsx';
 import { keepSummary, summaryOf } from '../../live/summaries.ts';
+import { useFresh } from '../../live/use-fresh.ts';
 import { Progress } from '../../ui/progress.tsx';
 
 interface RowProps {
@@ -17,6 +18,8 @@ interface RowProps {
 }
 
 const timeLeft = (job: JobResource, etaSeconds: number | null): string => {
+  // Its place in the queue means nothing while nobody can serve it.
+  if (job.blocked !== null) return 'no worker for it';
   if (job.status === 'queued')
     return job.queue_position === null ? '' : `${count(job.queue_position)}. in the queue`;
   if (job.status !== 'running' || etaSeconds === null) return '';
@@ -26,7 +29,9 @@ const timeLeft = (job: JobResource, etaSeconds: number | null): string => {
 /** One run, live while it is on the screen. */
 export const RunRow = memo(({ job, selected, onSelect }: RowProps) => {
   const summary = useExternal(summaryOf(job.id));
-  useEffect(() => keepSummary(job), [job]);
+  useFresh(job);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what a run has told is read anew with its state, not with its progress.
+  useEffect(() => keepSummary(job), [job.id, job.status, job.attempt, job.ended_at]);
   const title = titleOf(job);
   const step = Math.max(summary.step, job.progress.step);
   const share = shareOf(job, step);
@@ -42,7 +47,9 @@ export const RunRow = memo(({ job, selected, onSelect }: RowProps) => {
         />
       </td>
       <td className="name-cell">
-        <Link to={`/runs/${job.id}`}>{title}</Link>
+        <Link to={`/runs/${job.id}`} title={title}>
+          {title}
+        </Link>
         <div className="quiet small">{networkOf(job)}</div>
       </td>
       <td>
@@ -52,7 +59,9 @@ export const RunRow = memo(({ job, selected, onSelect }: RowProps) => {
         <Progress share={share} label={`Progress of ${title}`} />
         <div className="quiet small">
           {total === null ? `step ${count(step)}` : `${count(step)} of ${count(total)}`}
-          <span className="push">{timeLeft(job, summary.etaSeconds)}</span>
+          <span className="push" title={job.blocked?.message}>
+            {timeLeft(job, summary.etaSeconds)}
+          </span>
         </div>
       </td>
       <td className="loss-cell">
