@@ -1,6 +1,7 @@
 import type { Frame, FrameType } from '@unfold/contracts';
 import { currentAccess } from '../api.ts';
 import { createExternal, type External } from '../external.ts';
+import { connection } from './connection.ts';
 import { Curves } from './curves.ts';
 import { followJob } from './watch.ts';
 
@@ -17,6 +18,8 @@ export interface RunRecord {
   readonly state: External<{ loaded: boolean; error: unknown }>;
   /** In order, without what a restart withdrew. */
   frames<Type extends Kept>(type: Type): Of<Type>[];
+  /** Reads again what could not be read. */
+  retry(): void;
   /** Reads what is large and seldom looked at: the diagnostics of the past. */
   readDiagnostics(): Promise<void>;
   close(): void;
@@ -66,7 +69,7 @@ export const openRun = (id: string): RunRecord => {
     }
   };
 
-  const begin = async (): Promise<void> => {
+  const readCurves = async (): Promise<void> => {
     const metrics = await client.jobs.metrics(id, { times: true, signal });
     curves.load(metrics);
     // From before the last frame, so that a run that has ended says so.
@@ -74,10 +77,29 @@ export const openRun = (id: string): RunRecord => {
     if (signal.aborted) leave();
     state.set({ loaded: true, error: null });
     changed();
-    await Promise.all((['restart', 'sample', 'status', 'log'] as const).map(readType));
   };
-  begin().catch((error) => {
-    if (!signal.aborted) state.set({ loaded: state.get().loaded, error });
+
+  const unread = new Set<Kept>(['restart', 'sample', 'checkpoint', 'status', 'log']);
+  const begin = async (): Promise<void> => {
+    try {
+      if (!state.get().loaded) await readCurves();
+      await Promise.all([...unread].map((type) => readType(type).then(() => unread.delete(type))));
+      state.set({ loaded: true, error: null });
+    } catch (error) {
+      if (!signal.aborted) state.set({ loaded: state.get().loaded, error });
+    }
+  };
+  let isReading = false;
+  const goOn = (): void => {
+    if (isReading) return;
+    isReading = true;
+    void begin().finally(() => {
+      isReading = false;
+    });
+  };
+  goOn();
+  const stopHealing = connection.subscribe(() => {
+    if (connection.get() === 'open' && state.get().error !== null) goOn();
   });
 
   const collect = (type: Kept): Frame[] => {
@@ -100,10 +122,12 @@ export const openRun = (id: string): RunRecord => {
       sorted.set(type, { version: version.get(), frames });
       return frames as never;
     },
+    retry: goOn,
     readDiagnostics: () => (diagnostics ??= readType('diagnostic')),
     close: () => {
       stop.abort();
       leave();
+      stopHealing();
       if (timer !== null) clearTimeout(timer);
     },
   };

@@ -37,7 +37,11 @@ export const useVersions = (records: readonly RunRecord[]): number =>
         for (const end of ends) end();
       };
     },
-    () => records.reduce((sum, { version, state }) => sum + version.get() + (state.get().loaded ? 1 : 0), 0),
+    () =>
+      records.reduce((sum, { version, state }) => {
+        const { loaded, error } = state.get();
+        return sum + version.get() + (loaded ? 1 : 0) + (error === null ? 0 : 0.5);
+      }, 0),
   );
 
 /** Whether a record is read, and what went wrong. */

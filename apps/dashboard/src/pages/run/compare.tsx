@@ -1,17 +1,16 @@
 import type { JobResource } from '@unfold/contracts';
-import { useEffect, useMemo } from 'react';
+import { useMemo } from 'react';
 import { Link, useSearchParams } from 'wouter';
-import { currentAccess } from '../../api.ts';
-import { useExternal } from '../../external.ts';
+import { describeError } from '../../describe-error.ts';
 import { measure } from '../../format.ts';
 import { networkOf, titleOf } from '../../jobs/describe-job.ts';
 import { StatusBadge } from '../../jobs/status-badge.tsx';
-import { knownJobs, putJob } from '../../live/jobs.ts';
 import type { RunRecord } from '../../live/run-record.ts';
+import { useJobs } from '../../live/use-job.ts';
 import { useRuns, useVersions } from '../../live/use-runs.ts';
 import { Button, ButtonLink } from '../../ui/button.tsx';
 import { Icon } from '../../ui/icon.tsx';
-import { Empty, Failure, Loading } from '../../ui/states.tsx';
+import { Empty, Failure, Loading, Note } from '../../ui/states.tsx';
 import { Table } from '../../ui/table.tsx';
 import { CurvesPanel } from './curves-panel.tsx';
 import { differencesOf } from './differences.ts';
@@ -38,18 +37,17 @@ const ComparePage = () => {
   const [query, setQuery] = useSearchParams();
   const asked = query.get('runs') ?? '';
   const ids = useMemo(() => [...new Set(asked.split(',').filter(Boolean))].slice(0, most), [asked]);
-  const { byId } = useExternal(knownJobs);
+  const { jobs: known, errors, retry } = useJobs(ids);
   const records = useRuns(ids);
   const version = useVersions(records);
-  useEffect(() => {
-    for (const id of ids)
-      if (!knownJobs.get().byId.has(id))
-        currentAccess()
-          .client.jobs.get(id)
-          .then(putJob, () => undefined);
-  }, [ids]);
+  const failures = records.flatMap(({ id, state }) => {
+    const error = errors.get(id) ?? (state.get().loaded ? null : state.get().error);
+    return error === null ? [] : [{ id, error }];
+  });
+  const without = failures.map(({ id }) => id).join();
   const runs = useMemo(() => {
-    const jobs = records.flatMap(({ id }) => byId.get(id) ?? []);
+    const left = new Set(without.split(','));
+    const jobs = records.flatMap(({ id }) => (left.has(id) ? [] : (known.get(id) ?? [])));
     const titles = titlesOf(jobs);
     return jobs.map((job, place) => ({
       record: records.find(({ id }) => id === job.id)!,
@@ -57,7 +55,7 @@ const ComparePage = () => {
       title: titles[place]!,
       color: `series-${place + 1}`,
     }));
-  }, [records, byId]);
+  }, [records, known, without]);
   if (ids.length === 0)
     return (
       <Empty title="Nothing to compare">
@@ -67,26 +65,33 @@ const ComparePage = () => {
         </div>
       </Empty>
     );
-  const failed = records.find(({ state }) => state.get().error !== null)?.state.get().error;
-  if (failed) return <Failure error={failed} />;
-  if (runs.length < ids.length || records.some(({ state }) => !state.get().loaded))
+  const tryAgain = () => {
+    retry();
+    for (const record of records) record.retry();
+  };
+  const [failure] = failures;
+  if (failure !== undefined && failures.length === ids.length)
+    return <Failure error={failure.error} retry={tryAgain} />;
+  if (runs.length + failures.length < ids.length || runs.some(({ record }) => !record.state.get().loaded))
     return <Loading what="Reading the runs" />;
-  const remove = (id: string) =>
-    setQuery(
-      (last) => {
-        const next = new URLSearchParams(last);
-        next.set('runs', ids.filter((other) => other !== id).join(','));
-        return next;
-      },
-      { replace: true },
-    );
+  const withoutRun = (id: string): URLSearchParams => {
+    const next = new URLSearchParams(query);
+    next.set('runs', ids.filter((other) => other !== id).join(','));
+    return next;
+  };
+  const remove = (id: string) => setQuery(withoutRun(id), { replace: true });
   const differences = differencesOf(runs.map(({ job }) => job.spec));
   return (
     <>
       <header className="page-head">
-        <h1>Compare {runs.length} runs</h1>
+        <h1>Compare {runs.length === 1 ? '1 run' : `${runs.length} runs`}</h1>
       </header>
       <div className="stack">
+        {failures.map(({ id, error }) => (
+          <Note key={id} kind="warning">
+            {describeError(error).message} <Link to={`/compare?${withoutRun(id)}`}>Leave it out</Link>
+          </Note>
+        ))}
         <Table label="Runs that are compared" className="compared">
           <thead>
             <tr>

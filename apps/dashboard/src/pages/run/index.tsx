@@ -1,9 +1,12 @@
 import { useEffect, useMemo } from 'react';
 import { useLocation, useParams, useSearchParams } from 'wouter';
+import { describeError } from '../../describe-error.ts';
 import { titleOf } from '../../jobs/describe-job.ts';
-import { useJob } from '../../live/use-job.ts';
+import { useFresh } from '../../live/use-fresh.ts';
+import { useJobs } from '../../live/use-job.ts';
 import { useRecordState, useRuns, useVersion } from '../../live/use-runs.ts';
-import { Failure, Loading } from '../../ui/states.tsx';
+import { Button } from '../../ui/button.tsx';
+import { Failure, Loading, Note } from '../../ui/states.tsx';
 import { Tabs } from '../../ui/tabs.tsx';
 import { CheckpointsPanel } from './checkpoints-panel.tsx';
 import { CurvesPanel } from './curves-panel.tsx';
@@ -27,8 +30,10 @@ type TabId = (typeof tabs)[number]['id'];
 /** One run, live: what it is and does, its curves, and everything else that it has told. */
 const RunPage = () => {
   const { id } = useParams<{ id: string }>();
-  const { job, error } = useJob(id);
   const ids = useMemo(() => [id], [id]);
+  const { jobs, errors, retry } = useJobs(ids);
+  const job = jobs.get(id) ?? null;
+  useFresh(job);
   const [record] = useRuns(ids);
   const state = useRecordState(record);
   const version = useVersion(record);
@@ -47,8 +52,12 @@ const RunPage = () => {
     [record, job, title],
   );
 
-  const failed = error ?? (state.loaded ? null : state.error);
-  if (failed !== null) return <Failure error={failed} />;
+  const tryAgain = () => {
+    retry();
+    record?.retry();
+  };
+  const failed = errors.get(id) ?? (state.loaded ? null : state.error);
+  if (failed !== null) return <Failure error={failed} retry={tryAgain} />;
   if (job === null || record === undefined || !state.loaded) return <Loading what="Reading the run" />;
   const select = (next: TabId) =>
     setQuery(
@@ -66,6 +75,14 @@ const RunPage = () => {
   return (
     <>
       <RunHead job={job} record={record} onDelete={() => goTo('/')} />
+      {state.error !== null && (
+        <Note kind="warning">
+          Not all that the run has told could be read: {describeError(state.error).message}{' '}
+          <Button kind="bare" onClick={tryAgain}>
+            Try again
+          </Button>
+        </Note>
+      )}
       <Tabs label="Parts of the run" tabs={counted} selected={tab} onSelect={select}>
         {tab === 'curves' && <CurvesPanel runs={runs} version={version} />}
         {tab === 'samples' && <SamplesPanel samples={record.frames('sample')} />}
