@@ -1,4 +1,4 @@
-import { useEffect } from 'react';
+import { useEffect, useLayoutEffect, useRef } from 'react';
 import { createExternal, useExternal } from '../external.ts';
 import { Button } from './button.tsx';
 import { Icon } from './icon.tsx';
@@ -54,8 +54,19 @@ const ToastView = ({ toast }: { toast: Toast }) => {
     const timer = setTimeout(() => remove(toast.id)?.over(), toast.forMs);
     return () => clearTimeout(timer);
   }, [toast]);
+  const item = useRef<HTMLLIElement>(null);
+  // What is undone here was a button in something that is gone: whoever works by keyboard goes on from here, and then from the page.
+  useLayoutEffect(() => {
+    const { current } = item;
+    if (toast.undo !== null && document.activeElement === document.body)
+      current?.querySelector('button')?.focus({ preventScroll: true });
+    return () => {
+      if (current?.contains(document.activeElement))
+        document.querySelector('main')?.focus({ preventScroll: true });
+    };
+  }, [toast]);
   return (
-    <li className={`toast ${toast.kind}`}>
+    <li ref={item} className={`toast ${toast.kind}`}>
       <span>{toast.text}</span>
       {toast.undo && (
         <Button
