@@ -136,6 +136,14 @@ describe.skipIf(missing !== null)(missing ?? 'The page', () => {
     const grown = async (than: number) => waitFor('the curve to grow', async () => (await points()) > than);
     await plot.waitFor();
     await grown(10);
+    await page.getByText(/ of [\d,]+ steps$/).waitFor();
+    const tokens = await page
+      .getByLabel('Across')
+      .selectOption('Tokens')
+      .then(() => pointsOf(page, 'Loss'));
+    expect(tokens.training?.[0]?.[0]).toBeGreaterThan(0);
+    expect(tokens.training?.at(-1)?.[0]).toBeGreaterThan(tokens.training?.[0]?.[0] as number);
+    await page.getByLabel('Across').selectOption('Steps');
     const indicator = page.getByRole('status', { name: 'Connection' });
     await waitFor('the page to be live', async () => (await indicator.textContent()) === 'Live');
     const restarted = service.restartApi();
@@ -168,7 +176,7 @@ describe.skipIf(missing !== null)(missing ?? 'The page', () => {
     const shown = await pointsOf(page, 'Loss, training');
     for (const { id, name } of runs) expect(shown[name as string]).toEqual(await curve(service, id, 'loss'));
     // The same over time and tokens, whose points are as many.
-    for (const axis of ['Time', 'Tokens']) {
+    for (const axis of ['Training time', 'Tokens']) {
       await page.getByLabel('Across').selectOption(axis);
       const others = await pointsOf(page, 'Loss, training');
       const [first] = runs;
@@ -180,6 +188,11 @@ describe.skipIf(missing !== null)(missing ?? 'The page', () => {
       if (axis === 'Tokens')
         expect(places.at(-1)).toBeCloseTo((await job(service, first.id)).progress.tokens, 3);
     }
+    await show(page, `/compare?runs=${runs[0].id},job-00000000000000000000000000000000`);
+    await page.getByRole('heading', { name: 'Compare 1 run' }).waitFor();
+    await page.getByRole('link', { name: 'Leave it out' }).click();
+    await waitFor('the good one alone', async () => page.url().endsWith(`runs=${runs[0].id}`));
+    await page.getByRole('link', { name: 'Leave it out' }).waitFor({ state: 'detached' });
     await close();
   });
 
@@ -203,9 +216,10 @@ describe.skipIf(missing !== null)(missing ?? 'The page', () => {
     await reaches(service, id, ['succeeded']);
     const { page, close } = await open('/');
     const row = page.getByRole('row', { name: /unwanted/ });
-    await row.getByRole('button', { name: 'Delete unwanted' }).click();
+    await row.getByRole('button', { name: 'Delete unwanted' }).press('Enter');
     await row.waitFor({ state: 'detached' });
-    await page.getByRole('button', { name: 'Undo' }).click();
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Undo');
+    await page.keyboard.press('Enter');
     await row.waitFor();
     expect((await job(service, id)).status).toBe('succeeded');
     await row.getByRole('button', { name: 'Delete unwanted' }).click();
@@ -215,6 +229,37 @@ describe.skipIf(missing !== null)(missing ?? 'The page', () => {
       'the run to be gone',
       async () => (await fetch(`${service.url}/v1/jobs/${id}`)).status === 404,
     );
+    await close();
+  });
+
+  it('forgets what was deleted elsewhere once somebody looks at it again, and tells of checkpoints that are past', async () => {
+    const name = 'elsewhere-'.padEnd(63, 'long-');
+    const { id } = await submit(service, spec(file, name, 'elman', { max_steps: 2 }));
+    await reaches(service, id, ['succeeded']);
+    const { page, close } = await open(`/runs/${id}?tab=log`);
+    await page.getByRole('cell', { name: /^Step 2: ckpt/ }).waitFor();
+    await page.goto(`${service.url}/?select=${runs[0].id},${id}`);
+    await page.getByRole('link', { name: 'Compare 2' }).waitFor();
+    // However long a name is, all that can be done to its run is in sight.
+    const pixels = await page.evaluate<number>(
+      "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('.table-frame'))",
+    );
+    expect(pixels).toBe(0);
+    await fetch(`${service.url}/v1/jobs/${id}`, { method: 'DELETE' });
+    await page.evaluate("dispatchEvent(new Event('focus'))");
+    await page.getByRole('link', { name, exact: true }).waitFor({ state: 'detached' });
+    await page.getByText('Select another to compare').waitFor();
+    await close();
+  });
+
+  it('reads a run again that could not be read', async () => {
+    const { page, close } = await open('/system');
+    await page.route(/\/v1\/jobs\/.*\/metrics/, (route) => route.fulfill({ status: 500, json: {} }));
+    await page.goto(`${service.url}/runs/${runs[0].id}`);
+    await page.getByRole('button', { name: 'Try again' }).waitFor();
+    await page.unrouteAll();
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('group', { name: /^Loss:/ }).waitFor();
     await close();
   });
 
