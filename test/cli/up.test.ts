@@ -183,7 +183,7 @@ describe('unfold up', { timeout: 180_000 }, () => {
 
   it.each([
     [['up', '--workers', 'many'], 2, 'integer from 0 to 64'],
-    [['up', '--port', '80x'], 1, 'PORT'],
+    [['up', '--port', '80x'], 2, 'integer from 0 to 65535'],
     [['sideways'], 2, 'unknown command'],
     [['quickstart', '--steps', '5', '--epochs', '1'], 2, 'cannot be used with'],
   ])('%j is refused with %i and the reason', async (parameters, code, reason) => {
