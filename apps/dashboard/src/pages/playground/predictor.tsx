@@ -8,6 +8,7 @@ import { Field } from '../../ui/field.tsx';
 import { Note } from '../../ui/states.tsx';
 import { Table } from '../../ui/table.tsx';
 import { Bar } from './bar.tsx';
+import { numbersOf } from './numbers.ts';
 
 type InputKind = 'text' | 'tokens' | 'numbers';
 type Prediction = PredictResource['data'][number];
@@ -26,15 +27,7 @@ const usualKind = (model: ModelResource): InputKind => {
 const inputOf = (kind: InputKind, given: string): PredictionInput => {
   if (kind === 'text') return given;
   if (kind === 'tokens') return given.split(/\s+/).filter((token) => token !== '');
-  return given
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) =>
-      line
-        .split(/[,;\s]+/)
-        .filter(Boolean)
-        .map(Number),
-    );
+  return numbersOf(given);
 };
 
 const Label = ({ label, probabilities }: Extract<Prediction, { label: string }>) => (
@@ -111,9 +104,15 @@ export const Predictor = ({ model }: { model: ModelResource }) => {
   const forecasts = model.spec?.task === 'forecasting';
   const ask = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
-    setBusy(true);
     setProblem(null);
-    const input = inputOf(kind, given);
+    let input: PredictionInput;
+    try {
+      input = inputOf(kind, given);
+    } catch (error) {
+      setProblem({ message: (error as Error).message, param: 'input' });
+      return;
+    }
+    setBusy(true);
     try {
       const { data } = await client.models.predict(model.id, input, forecasts ? { steps } : {});
       const tokens = kind === 'tokens' ? (input as string[]) : kind === 'text' ? [...given] : [];
