@@ -235,6 +235,25 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       await page.getByRole('textbox', { name: 'Input', exact: true }).fill('1');
       await button('Predict').click();
       await page.getByText(/input: expected a text/).waitFor();
+      await page.getByRole('textbox', { name: 'Input', exact: true }).fill('1, 2\nabc');
+      await button('Predict').click();
+      await page.getByText('line 2: abc is no number.').waitFor();
+    });
+
+    it('takes its sessions along when the page is left', async () => {
+      await open(`/playground?model=${writer.id}`);
+      const sessions = async (): Promise<string[]> => {
+        const answer = await fetch(`${api.url}/v1/sessions?limit=100`);
+        return ((await answer.json()) as { data: { id: string }[] }).data.map(({ id }) => id);
+      };
+      const before = new Set(await sessions());
+      const own = async () => (await sessions()).filter((id) => !before.has(id));
+      await write('the cat', 5, 1);
+      await button('Fork').click();
+      await button('Text 2').waitFor();
+      expect(await own()).toHaveLength(2);
+      await page.goto('about:blank');
+      await eventually(own).toEqual([]);
     });
   });
 

@@ -69,7 +69,14 @@ interface WriterProps {
 export const Writer = ({ model, context }: WriterProps) => {
   const { client } = useUnfold();
   const writing = useMemo(() => createWriting(client, model.id, context), [client, model.id, context]);
-  useEffect(() => () => writing.end(), [writing]);
+  useEffect(() => {
+    const leave = (): void => writing.end({ leaving: true });
+    addEventListener('pagehide', leave);
+    return () => {
+      removeEventListener('pagehide', leave);
+      writing.end();
+    };
+  }, [writing]);
   const { drafts, current, busy, error } = useExternal(writing.state);
   const draft = drafts.find(({ id }) => id === current)!;
   const [given, setGiven] = useState('');

@@ -1,4 +1,5 @@
 import type { Unfold } from '@unfold/client';
+import { deleteOnLeaving } from '../../api.ts';
 import { createExternal, type External } from '../../external.ts';
 
 /** What is asked of the sampler. */
@@ -62,8 +63,8 @@ export interface Writing {
   fork(): Promise<void>;
   mark(): Promise<void>;
   restore(mark: Mark): Promise<void>;
-  /** Lets go of every session; the texts stay. */
-  end(): void;
+  /** Lets go of every session, also while the page is left; the texts stay. */
+  end(options?: { leaving: boolean }): void;
 }
 
 /** How long a session is kept that nobody uses. */
@@ -262,7 +263,7 @@ export const createWriting = (client: Unfold, model: string, context: string | n
         const { pieces } = draftOf(id);
         update(id, { pieces: pieces.slice(0, mark.pieces), length: mark.pieces, finish: null });
       }),
-    end() {
+    end({ leaving } = { leaving: false }) {
       wanted = null;
       stopper?.abort();
       const { drafts } = state.get();
@@ -270,7 +271,8 @@ export const createWriting = (client: Unfold, model: string, context: string | n
         session,
         ...marks.map((mark) => mark.session),
       ]);
-      for (const session of new Set(sessions)) if (session !== null) forget(session);
+      for (const session of new Set(sessions))
+        if (session !== null) leaving ? deleteOnLeaving(`/v1/sessions/${session}`) : forget(session);
       state.set({
         ...state.get(),
         drafts: drafts.map((draft) => ({ ...draft, session: null, marks: [] })),
