@@ -9,8 +9,9 @@ const report = process.env.UNFOLD_TEST_REPORT;
 export default defineConfig({
   test: {
     include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test/**/*.test.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // They end what hangs. A machine with other work takes several times as long for what is sound.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     // More than two processors have: files wait as well, for locks to run out, and for processes to start and to end.
     maxWorkers: 3,
     // Files share their three processes: loading the service anew for each would cost a second and a half of it. So a
