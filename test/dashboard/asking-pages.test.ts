@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, sampleText, smallSpec, startApi, upload } from '../api/support.ts';
 import { publish, type Trained, trainModel, trainWeights, writeDirectly } from '../api/trained-model.ts';
-import { missing, openBrowser, openWindow } from './browser.ts';
+import { limitDownload, missing, openBrowser, openWindow } from './browser.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -166,12 +166,18 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       await eventually(shownText).toBe(`the cat${expected}`);
     });
 
-    it('stops, and goes on from what is shown', async () => {
+    /** Begins a text that goes on for longer than any test: its tens of megabytes come over a slow line. */
+    const beginLongText = async (): Promise<void> => {
       await open(`/playground?model=${writer.id}`);
+      await limitDownload(page, 200_000);
       await page.getByLabel('Most tokens').fill('100000');
       await page.getByLabel('Begin with').fill('the');
       await button('Write').click();
       await eventually(async () => (await shownText()).length).toBeGreaterThan(10);
+    };
+
+    it('stops, and goes on from what is shown', async () => {
+      await beginLongText();
       await button('Stop').click();
       await page.getByText('Stopped').waitFor();
       const stopped = await shownText();
@@ -182,11 +188,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
     });
 
     it('writes on with another temperature as soon as that is chosen', async () => {
-      await open(`/playground?model=${writer.id}`);
-      await page.getByLabel('Most tokens').fill('100000');
-      await page.getByLabel('Begin with').fill('the');
-      await button('Write').click();
-      await eventually(async () => (await shownText()).length).toBeGreaterThan(10);
+      await beginLongText();
       await page.getByLabel(/^Temperature/).fill('0');
       const endsGreedily = async (): Promise<boolean> => {
         const text = await shownText();

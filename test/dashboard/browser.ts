@@ -51,6 +51,17 @@ export const openWindow = async (
   return { context, page, addresses, errors };
 };
 
+/** Lets a page receive no more than so many bytes a second from now on, so that what is long is still under way when a test comes to it. */
+export const limitDownload = async (page: Page, bytesPerSecond: number): Promise<void> => {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Network.emulateNetworkConditions', {
+    offline: false,
+    latency: 0,
+    downloadThroughput: bytesPerSecond,
+    uploadThroughput: -1,
+  });
+};
+
 /** The text of a file that the page gave. */
 export const textOf = async (download: Download): Promise<string> => {
   const parts: Buffer[] = [];
