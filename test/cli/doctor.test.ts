@@ -17,13 +17,8 @@ interface Finding {
 
 const examine = async (env: Record<string, string>) => {
   const program = startProgram('apps/cli/dist/main.js', { arguments: ['doctor', '--json'], env });
-  // Of one stream: on the other, drivers of GPUs have their say.
-  let report = '';
-  program.child.stdout?.on('data', (text: string) => {
-    report += text;
-  });
   const code = await program.ended;
-  const { findings } = JSON.parse(report) as { findings: Finding[] };
+  const { findings } = JSON.parse(program.output()) as { findings: Finding[] };
   const find = (check: string) => findings.find((finding) => finding.check === check);
   return { code, findings, find };
 };
@@ -71,7 +66,7 @@ describe('unfold doctor', () => {
     expect(code).toBe(1);
     expect(find('Engine native')).toMatchObject({
       status: 'problem',
-      detail: expect.stringContaining('npm rebuild'),
+      remedy: expect.stringContaining('npm rebuild'),
     });
     expect(find('Data folder')).toMatchObject({
       status: 'problem',

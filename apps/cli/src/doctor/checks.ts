@@ -1,14 +1,18 @@
+import { execFile } from 'node:child_process';
 import { access, constants, statfs } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { Config } from '@unfold/config';
 import { engineNames } from '@unfold/contracts';
-import { availableProcessors, createBackend } from '@unfold/kernels';
+import { availableProcessors } from '@unfold/kernels';
 import { checkRedis } from '@unfold/queue';
 import { findEmbeddedVersion, inspectDatabase } from '@unfold/store';
 import { messageOf } from '../command-error.ts';
 import { tryPort } from '../ports.ts';
 import { findUp, type UpRecord } from '../up-file.ts';
+import type { EngineReport } from './probe-engine.ts';
 
 /** What a check found: `note` is what Unfold does without, `problem` what it cannot do without. */
 export interface Finding {
@@ -48,19 +52,33 @@ const checkProcessor = (): Finding => {
   return good('Processor', `${model}: ${availableProcessors()} usable, ${gibibytes(totalmem())} of memory`);
 };
 
+const probe = fileURLToPath(new URL('./probe-engine.js', import.meta.url));
+const probeMs = 60_000;
+
+const probeEngine = async (name: string): Promise<EngineReport> => {
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, [probe, name], { timeout: probeMs });
+    return JSON.parse(stdout) as EngineReport;
+  } catch (error) {
+    const { signal, code, stderr = '' } = error as { signal?: string; code?: number; stderr?: string };
+    const last = stderr.trim().split('\n').at(-1);
+    const how = signal ? `was ended by ${signal}` : `ended with ${code}`;
+    return {
+      works: false,
+      problem: `The process that tried it ${how}${last ? `: ${last}` : '.'}`,
+      remedy: null,
+    };
+  }
+};
+
 /** An engine that jobs take by themselves is missed; another is only told of. */
 const checkEngine =
   (name: (typeof engineNames)[number]) =>
   async ({ engine }: Config): Promise<Finding> => {
     const check = `Engine ${name}`;
-    try {
-      const backend = await createBackend(name, { threads: 1 });
-      const { engine: string, device, emulated } = backend.describe();
-      backend.close();
-      return good(check, `${string} on ${device}${emulated ? ', emulated' : ''}`);
-    } catch (error) {
-      return (name === engine ? problem : note)(check, messageOf(error));
-    }
+    const report = await probeEngine(name);
+    if (report.works) return good(check, report.description);
+    return (name === engine ? problem : note)(check, report.problem, report.remedy);
   };
 
 const leastRoom = 2 ** 30;

@@ -226,11 +226,12 @@ export class NativeUnavailableError extends EngineUnavailableError {
   readonly code = 'engine_unavailable';
 
   constructor(reason: string, cause?: unknown) {
-    super(
-      `The native engine is not available: ${reason} With a C++ compiler (g++ or clang++ and make) and Node's headers installed, ` +
+    super(`The native engine is not available: ${reason}`, {
+      remedy:
+        "With a C++ compiler (g++ or clang++ and make) and Node's headers installed, " +
         '`npm rebuild @unfold/kernels --foreground-scripts` builds it.',
-      cause === undefined ? undefined : { cause },
-    );
+      ...(cause !== undefined && { cause }),
+    });
     this.name = 'NativeUnavailableError';
   }
 }

@@ -62,8 +62,8 @@ async function requestAdapter(): Promise<GPUAdapter> {
     ({ create } = (await import(dawn)) as { create: typeof create });
   } catch (cause) {
     throw new WebgpuUnavailableError(
-      'The engine "webgpu" needs the package webgpu, which is not installed or has no build for this platform: run "npm install" with optional dependencies.',
-      { cause },
+      'The engine "webgpu" needs the package webgpu, which is not installed or has no build for this platform.',
+      { remedy: 'Run "npm install" with optional dependencies.', cause },
     );
   }
   // Rounded clocks are for browsers, which keep secrets from pages.
@@ -71,9 +71,10 @@ async function requestAdapter(): Promise<GPUAdapter> {
   const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) {
     instance = null;
-    throw new WebgpuUnavailableError(
-      'The engine "webgpu" finds no GPU: on Linux it needs a Vulkan driver and its loader (Debian: libvulkan1, and the vendor\'s driver or mesa-vulkan-drivers), in a container also the device itself.',
-    );
+    throw new WebgpuUnavailableError('The engine "webgpu" finds no GPU.', {
+      remedy:
+        "On Linux it needs a Vulkan driver and its loader (Debian: libvulkan1, and the vendor's driver or mesa-vulkan-drivers), in a container also the device itself.",
+    });
   }
   return adapter;
 }
