@@ -33,22 +33,32 @@ const redrawMs = 50;
 /** Answers the id of what is uploaded. */
 export type Upload = (reference: string, purpose: UploadOptions['purpose']) => Promise<string>;
 
+interface UploadsOptions {
+  signal?: AbortSignal;
+  /** Whether what was uploaded stays when all went well. */
+  keep?: boolean;
+}
+
 /** Runs what needs uploads; if the service refuses it, what was uploaded for it is deleted again. */
 export const withUploads = async <T>(
   unfold: Unfold,
   use: (upload: Upload) => Promise<T>,
-  signal?: AbortSignal,
+  { signal, keep = true }: UploadsOptions = {},
 ): Promise<T> => {
   const uploaded: string[] = [];
+  const takeBack = async (): Promise<void> => {
+    await Promise.all(uploaded.map((id) => unfold.files.delete(id).catch(() => undefined)));
+  };
   try {
-    return await use(async (reference, purpose) => {
+    const result = await use(async (reference, purpose) => {
       const id = await uploadFile(unfold, reference, purpose, signal);
       if (id !== reference) uploaded.push(id);
       return id;
     });
+    if (!keep) await takeBack();
+    return result;
   } catch (error) {
-    if (error instanceof UnfoldError && error.status < 500)
-      await Promise.all(uploaded.map((id) => unfold.files.delete(id).catch(() => undefined)));
+    if (!keep || (error instanceof UnfoldError && error.status < 500)) await takeBack();
     throw error;
   }
 };

@@ -1,6 +1,6 @@
 import type { Unfold } from '@unfold/client';
-import type { JobResource } from '@unfold/contracts';
-import type { Command } from 'commander';
+import type { JobResource, JobSpecInput } from '@unfold/contracts';
+import { type Command, Option } from 'commander';
 import { CommandError } from '../command-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { interruption } from '../interruption.ts';
@@ -16,11 +16,13 @@ import { styleOf, styleStatus } from '../output/style.ts';
 import { type Upload, withUploads } from '../output/upload-file.ts';
 import { findService, type ServiceOptions } from '../service-address.ts';
 import type { SpecSources } from './build-spec.ts';
+import { describeEstimate } from './describe-estimate.ts';
 import { withSpecOptions } from './spec-options.ts';
 
 interface TrainOptions extends ServiceOptions, Omit<SpecSources, keyof ServiceOptions> {
   validation?: string;
   detach?: boolean;
+  dryRun?: boolean;
 }
 
 /** What the service thinks is probably not meant. */
@@ -54,12 +56,14 @@ export const requireSuccess = (job: JobResource): void => {
   );
 };
 
-const submit = async (
+/** Uploads what the options name, and asks the service with the spec that they mean. */
+const submit = async <T>(
   unfold: Unfold,
   path: string | undefined,
   options: TrainOptions,
   signal: AbortSignal,
-): Promise<JobResource> => {
+  { ask, keep }: { ask: (spec: JobSpecInput) => Promise<T>; keep: boolean },
+): Promise<T> => {
   const { buildSpec } = await import('./build-spec.ts');
   const draft = await buildSpec(options);
   const source = path ?? draft.file;
@@ -67,13 +71,13 @@ const submit = async (
     throw new CommandError('Expected a FILE to train on, or a spec that names one.', exitCodes.usage);
   try {
     const { validation } = options;
-    const post = async (upload: Upload): Promise<JobResource> => {
+    const post = async (upload: Upload): Promise<T> => {
       const file = await upload(source, 'training');
       const held =
         validation === undefined ? {} : { validation_file: await upload(validation, 'validation') };
-      return unfold.jobs.create({ ...draft, file, ...held }, { signal });
+      return ask({ ...draft, file, ...held });
     };
-    return await withUploads(unfold, post, signal);
+    return await withUploads(unfold, post, { signal, keep });
   } catch (error) {
     if (!signal.aborted) throw error;
     throw new CommandError('Interrupted: no job was posted.', exitCodes.interrupted);
@@ -103,13 +107,19 @@ const follow = async (
   print(ended.job.model_id ?? '');
 };
 
-/** `unfold train`: uploads, posts, follows; the result is the model's id. */
+/** `unfold train`: uploads, posts, follows; the result is the model's id, or of `--dry-run` what it would take. */
 const train = async (path: string | undefined, options: TrainOptions): Promise<void> => {
   const signal = interruption();
   const unfold = await findService(options);
-  const job = await submit(unfold, path, options, signal);
-  tellWarnings(job);
   const { json = false } = options;
+  if (options.dryRun) {
+    const ask = (spec: JobSpecInput) => unfold.jobs.estimate(spec, { signal });
+    const estimate = await submit(unfold, path, options, signal, { ask, keep: false });
+    return json ? printJson(estimate) : print(describeEstimate(estimate));
+  }
+  const ask = (spec: JobSpecInput) => unfold.jobs.create(spec, { signal });
+  const job = await submit(unfold, path, options, signal, { ask, keep: true });
+  tellWarnings(job);
   if (!options.detach) return follow(unfold, job, json, signal);
   if (json) return printJson(job);
   tell(`Posted. \`unfold watch ${reference(job)}\` shows it.`);
@@ -128,7 +138,8 @@ export const addTrainCommand = (program: Command): void => {
     .option('--label <key=value>', 'a label of your own; several times', labels)
     .option('--set <field=value>', 'any field of the spec by its path; several times', several)
     .option('--spec <path>', 'a JSON file with a spec to begin with')
-    .option('-d, --detach', "print the job's id and do not wait");
+    .addOption(new Option('-d, --detach', "print the job's id and do not wait").conflicts('dryRun'))
+    .option('--dry-run', 'post nothing: print what the run would take');
   withExamples(
     withService(command).action(train),
     'unfold train moby-dick.txt --name moby-dick --hidden-size 512 --epochs 5',
@@ -136,6 +147,7 @@ export const addTrainCommand = (program: Command): void => {
     'unfold train series.csv --task forecasting --set series.columns=[1,2] --set training.clip.norm=1',
     'JOB=$(unfold train moby-dick.txt --detach) && unfold watch $JOB',
     'unfold train --spec job.json --seed 7',
+    'unfold train moby-dick.txt --hidden-size 2048 --layers 3 --dry-run',
   );
   command.addHelpText(
     'after',
