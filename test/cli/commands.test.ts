@@ -50,6 +50,11 @@ describe('the commands that ask a service', () => {
     expect(stdout).toMatch(/^job-\w+ +cats +succeeded +100%/m);
     expect(stdout).toContain('ended with 3');
     expect(stdout).toMatch(/^\{"seq":\d+,"type":"status".*"status":"succeeded"/m);
+    expect(stdout).toMatch(/^parameters +\d+,\d{3},\d{3}$/m);
+    expect(stdout).toMatch(/^0\.\d+ +[▁▂▃▄▅▆▇█]{14}$/m);
+    const curves = await readFile(join(folder, 'curves.csv'), 'utf8');
+    expect(curves).toMatch(/^step,loss,validation_loss\n10,\d\.\d+,\n/);
+    expect(curves).toMatch(/^150,\d\.\d+,\d\.\d+$/m);
     // Progress is no result.
     expect(stdout).not.toContain('step 150 of 150');
     expect(stderr).toMatch(/^step 150 of 150 · loss \d\.\d{3}/m);
@@ -98,11 +103,27 @@ describe('the commands that ask a service', () => {
     const printed = await Promise.all(lists.map((list) => shell(`unfold ${list} --json`)));
     for (const { stdout, stderr } of printed)
       expect(JSON.parse(stdout || '{}'), stderr).toMatchObject({ object: 'list', has_more: false });
+    expect(JSON.parse((await shell('unfold system --json')).stdout)).toMatchObject({ object: 'system' });
     const { code, stdout } = await shell(
       'for i in 1 2 3; do cat cats.txt cats.txt; done > large.txt; FILE=$(unfold files upload large.txt); unfold files preview $FILE --characters 100000 | head -c 7',
     );
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'the cat' });
   }, 120_000);
+
+  it('tell what a run would take without leaving a file or a job behind', async () => {
+    const count = async (list: string) =>
+      JSON.parse((await shell(`unfold ${list} --json`)).stdout).data.length;
+    const before = await Promise.all(['files', 'jobs'].map(count));
+    const { stdout, stderr } = await shell(
+      'unfold train cats.txt --hidden-size 8 --layers 1 --steps 10 --dry-run --json',
+    );
+    expect(JSON.parse(stdout || '{}'), stderr).toMatchObject({
+      object: 'training.estimate',
+      total_steps: 10,
+    });
+    expect(await shell('unfold train cats.txt --dry-run --detach')).toMatchObject({ code: 2 });
+    expect(await Promise.all(['files', 'jobs'].map(count))).toEqual(before);
+  });
 
   it('train from a spec in a file, options before it and --set before both', async () => {
     const spec = {

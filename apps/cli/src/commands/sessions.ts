@@ -1,4 +1,4 @@
-import type { SessionResource } from '@unfold/contracts';
+import type { SessionResource, SnapshotResource } from '@unfold/contracts';
 import type { Command } from 'commander';
 import { integer } from '../options/parsers.ts';
 import { withExamples, withService } from '../options/shared.ts';
@@ -39,6 +39,27 @@ const createSession = async (model: string, service: ServiceOptions): Promise<vo
 const forkSession = async (id: string, service: ServiceOptions): Promise<void> =>
   printSession(await (await findService(service)).sessions.fork(id), service);
 
+const snapshotColumns = (now: number): Column<SnapshotResource>[] => [
+  { name: 'snapshot', cell: ({ id }) => id },
+  { name: 'tokens', right: true, cell: ({ tokens }) => formatNumber(tokens) },
+  { name: 'created', cell: ({ created_at }) => formatAge(Date.parse(created_at), now), spare: 1 },
+];
+
+const snapshotSession = async (id: string, service: ServiceOptions): Promise<void> => {
+  const snapshot = await (await findService(service)).sessions.snapshots(id).create();
+  if (service.json) printJson(snapshot);
+  else print(snapshot.id);
+};
+
+const listSnapshots = async (id: string, service: ServiceOptions): Promise<void> => {
+  const page = await (await findService(service)).sessions.snapshots(id).list({ limit: 100 });
+  if (service.json) printJson(page);
+  else printList(page.data, snapshotColumns(Date.now()), { none: 'No snapshots.' });
+};
+
+const restoreSession = async (id: string, snapshot: string, service: ServiceOptions): Promise<void> =>
+  printSession(await (await findService(service)).sessions.restore(id, snapshot), service);
+
 const deleteSession = async (id: string, service: ServiceOptions): Promise<void> => {
   const deleted = await (await findService(service)).sessions.delete(id);
   if (service.json) printJson(deleted);
@@ -63,6 +84,19 @@ export const addSessionCommands = (program: Command): void => {
     .argument('<session>', 'its id')
     .description('Prints the id of another session at the same point.')
     .action(forkSession);
+  withService(sessions.command('snapshot'))
+    .argument('<session>', 'its id')
+    .description('Keeps the point where a session is, and prints the id of the snapshot.')
+    .action(snapshotSession);
+  withService(sessions.command('snapshots'))
+    .argument('<session>', 'its id')
+    .description('Lists the points of a session that are kept, newest first.')
+    .action(listSnapshots);
+  withService(sessions.command('restore'))
+    .argument('<session>', 'its id')
+    .argument('<snapshot>', "a snapshot's id")
+    .description('Goes back to a snapshot.')
+    .action(restoreSession);
   withService(sessions.command('delete'))
     .argument('<session>', 'its id')
     .description('Forgets a session.')
@@ -72,6 +106,7 @@ export const addSessionCommands = (program: Command): void => {
     'SESSION=$(unfold sessions create moby-dick)',
     'unfold generate moby-dick "Call me " --session $SESSION',
     'OTHER=$(unfold sessions fork $SESSION)',
+    'POINT=$(unfold sessions snapshot $SESSION) && unfold sessions restore $SESSION $POINT',
     'unfold sessions list --model moby-dick',
   );
 };

@@ -16,14 +16,16 @@ export const thinOut = (values: readonly number[], width: number): number[] => {
   });
 };
 
+/** A bar of one character. @param share from 0 to 1; what is beyond is cut */
+export const heightOf = (share: number): string =>
+  heights[Math.round(Math.min(1, Math.max(0, share)) * (heights.length - 1))]!;
+
 /** A curve in one line, from its lowest to its highest value. */
 export const sparkline = (values: readonly number[], width: number): string => {
   const thin = thinOut(values, width);
   const lowest = Math.min(...thin);
   const range = Math.max(...thin) - lowest;
-  const height = (value: number): number =>
-    range === 0 ? 0 : Math.round(((value - lowest) / range) * (heights.length - 1));
-  return thin.map((value) => heights[height(value)]).join('');
+  return thin.map((value) => heightOf(range === 0 ? 0 : (value - lowest) / range)).join('');
 };
 
 /** A bar in eighths of a character. */

@@ -21,6 +21,13 @@ export const decimal =
 /** An option that may be given several times. */
 export const several = (text: string, before: readonly string[] = []): string[] => [...before, text];
 
+/** `one,two` */
+export const names = (text: string): string[] => {
+  const given = text.split(',').map((name) => name.trim());
+  if (given.every((name) => name !== '')) return given;
+  throw new InvalidArgumentError('Expected names with commas between them.');
+};
+
 /** `key=value`, several times. */
 export const labels = (text: string, before: Record<string, string> = {}): Record<string, string> => {
   const [key, value] = text.split(/=(.*)/s);
