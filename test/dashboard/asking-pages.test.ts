@@ -56,7 +56,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
   };
 
   const button = (name: string | RegExp) => page.getByRole('button', { name, exact: true });
-  const shownText = () => page.locator('.text-view').innerText();
+  const shownText = async () => (await page.locator('.text-view').textContent()) ?? '';
 
   /** Has a text written, and waits for its end. */
   const write = async (given: string, tokens: number, seed: number): Promise<void> => {
@@ -169,18 +169,23 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
     /** Begins a text that goes on for longer than any test: its tens of megabytes come over a slow line. */
     const beginLongText = async (): Promise<void> => {
       await open(`/playground?model=${writer.id}`);
-      await limitDownload(page, 200_000);
+      await limitDownload(page, 500_000);
       await page.getByLabel('Most tokens').fill('100000');
       await page.getByLabel('Begin with').fill('the');
       await button('Write').click();
       await eventually(async () => (await shownText()).length).toBeGreaterThan(10);
     };
 
-    it('stops, and goes on from what is shown', async () => {
+    it('stops, and goes on from what is shown, which is copied as it was written', async () => {
       await beginLongText();
+      await eventually(() => page.locator('.text-view .block').count()).toBeGreaterThan(1);
       await button('Stop').click();
       await page.getByText('Stopped').waitFor();
       const stopped = await shownText();
+      await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+      await page.evaluate("getSelection().selectAllChildren(document.querySelector('.text-view'))");
+      await page.keyboard.press('Control+c');
+      expect(await page.evaluate('navigator.clipboard.readText()')).toBe(stopped);
       await page.getByLabel(/^Temperature/).fill('0');
       await write('', 5, 1);
       const next = await writeDirectly(trained.model, { prompt: stopped, max_tokens: 5, temperature: 0 });

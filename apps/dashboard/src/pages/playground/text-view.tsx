@@ -1,4 +1,14 @@
-import { type KeyboardEvent, type MouseEvent, memo, useLayoutEffect, useRef, useState } from 'react';
+import {
+  type ClipboardEvent,
+  type KeyboardEvent,
+  type MouseEvent,
+  memo,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
+import { type BlockRange, createBlocks } from './blocks.ts';
 
 /** A piece of a text as it is shown. */
 export interface ShownPiece {
@@ -7,30 +17,46 @@ export interface ShownPiece {
   tint: string;
 }
 
-const blockSize = 100;
+interface BlockProps extends BlockRange {
+  pieces: readonly ShownPiece[];
+  /** The piece that is looked at, where it is one of these. */
+  looked: number | null;
+}
 
-const Block = memo(
-  ({ pieces, first }: { pieces: readonly ShownPiece[]; first: number }) =>
-    pieces.map(({ text, tint }, k) => (
-      // biome-ignore lint/suspicious/noArrayIndexKey: a piece is its place in the text.
-      <span key={first + k} data-piece={first + k} className={tint}>
+const Block = memo(({ pieces, from, to, looked }: BlockProps) => (
+  <div className="block">
+    {pieces.slice(from, to).map(({ text, tint }, k) => (
+      <span
+        // biome-ignore lint/suspicious/noArrayIndexKey: a piece is its place in the text.
+        key={k}
+        data-piece={from + k}
+        className={from + k === looked ? `${tint} looked` : tint}
+      >
         {text}
       </span>
-    )),
-  (a, b) =>
-    a.first === b.first &&
-    a.pieces.length === b.pieces.length &&
-    a.pieces.every((piece, k) => piece.text === b.pieces[k]!.text && piece.tint === b.pieces[k]!.tint),
-);
+    ))}
+  </div>
+));
 
 const pieceOf = (target: EventTarget): number | null => {
   const at = (target as HTMLElement).dataset?.piece;
   return at === undefined ? null : Number(at);
 };
 
+/** Copies what was selected as it was written: the browser would add a line after each block. */
+const copy = (event: ClipboardEvent): void => {
+  const selection = getSelection();
+  if (selection === null || selection.rangeCount === 0) return;
+  event.clipboardData.setData('text/plain', selection.getRangeAt(0).cloneContents().textContent);
+  event.preventDefault();
+};
+
 interface TextViewProps {
   label: string;
+  /** May grow in place, and only at its end. */
   pieces: readonly ShownPiece[];
+  /** How many of them are shown. */
+  length: number;
   /** The piece that is looked at. */
   looked: number | null;
   /** @param byKey whether it is to be read aloud */
@@ -40,14 +66,15 @@ interface TextViewProps {
 }
 
 /** A text of many tinted pieces. Who points at one, or goes to it by arrow keys, looks at it. */
-export const TextView = ({ label, pieces, looked, onLook, growing }: TextViewProps) => {
+export const TextView = ({ label, pieces, length, looked, onLook, growing }: TextViewProps) => {
   const [focused, setFocused] = useState(false);
   const frame = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
+  const blocksOf = useMemo(() => createBlocks(pieces), [pieces]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: what was added is followed, unless the reader has scrolled up.
   useLayoutEffect(() => {
     if (growing && follows.current && frame.current) frame.current.scrollTop = frame.current.scrollHeight;
-  }, [pieces, growing]);
+  }, [pieces, length, growing]);
   const point = (event: MouseEvent): void => {
     const piece = pieceOf(event.target);
     if (piece !== null) onLook(piece, false);
@@ -60,18 +87,14 @@ export const TextView = ({ label, pieces, looked, onLook, growing }: TextViewPro
       ArrowDown: at + 20,
       ArrowUp: at - 20,
       Home: 0,
-      End: pieces.length - 1,
+      End: length - 1,
     }[event.key];
-    if (to === undefined || pieces.length === 0) return;
+    if (to === undefined || length === 0) return;
     event.preventDefault();
-    const next = Math.max(0, Math.min(pieces.length - 1, to));
+    const next = Math.max(0, Math.min(length - 1, to));
     onLook(next, true);
     event.currentTarget.querySelector(`[data-piece="${next}"]`)?.scrollIntoView({ block: 'nearest' });
   };
-  const shown =
-    looked === null
-      ? pieces
-      : pieces.map((piece, k) => (k === looked ? { ...piece, tint: `${piece.tint} looked` } : piece));
   return (
     // biome-ignore lint/a11y/useSemanticElements: a text that keys walk through is no fieldset.
     <div
@@ -86,16 +109,18 @@ export const TextView = ({ label, pieces, looked, onLook, growing }: TextViewPro
       className={`text-view mono ${growing ? 'growing' : ''}`}
       onMouseOver={point}
       onClick={point}
+      onCopy={copy}
       onFocus={() => setFocused(true)}
       onBlur={() => setFocused(false)}
       onKeyDown={move}
     >
-      {Array.from({ length: Math.ceil(shown.length / blockSize) }, (_, k) => (
+      {blocksOf(length).map(({ from, to }) => (
         <Block
-          // biome-ignore lint/suspicious/noArrayIndexKey: a block is its place in the text.
-          key={k}
-          first={k * blockSize}
-          pieces={shown.slice(k * blockSize, (k + 1) * blockSize)}
+          key={from}
+          pieces={pieces}
+          from={from}
+          to={to}
+          looked={looked !== null && looked >= from && looked < to ? looked : null}
         />
       ))}
     </div>

@@ -11,26 +11,13 @@ import { Note } from '../../ui/states.tsx';
 import { ActivationStrip } from './activation-strip.tsx';
 import { SamplingFields, standardSampling } from './sampling-fields.tsx';
 import { type ShownPiece, TextView } from './text-view.tsx';
+import { unitTint } from './tints.ts';
 import { sentenceOf, TokenPanel } from './token-panel.tsx';
 import { tokenTexts } from './token-texts.ts';
 import { useActivations, type Watched } from './use-activations.ts';
-import { createWriting, type Draft, type Piece, type Sampling, textOf } from './writing.ts';
+import { createWriting, type Draft, type Sampling, textOf } from './writing.ts';
 
 const settleMs = 300;
-
-/** How surprising a token was, from 0 to 4. */
-const tintOf = ({ written, logprob }: Piece): string => {
-  if (!written) return 'given';
-  if (logprob === null) return '';
-  const level = [0.5, 0.2, 0.05, 0.01].filter((share) => Math.exp(logprob) < share).length;
-  return level === 0 ? '' : `unlikely-${level}`;
-};
-
-/** The tint of a unit's value, in quarters from −1 to 1. */
-const unitTint = (value: number): string => {
-  const level = Math.max(-4, Math.min(4, Math.round(4 * value)));
-  return level === 0 ? '' : level < 0 ? `unit-low-${-level}` : `unit-high-${level}`;
-};
 
 /** The text as a unit sees it: what is before the part that was read stays plain. */
 const unitPieces = (
@@ -89,25 +76,15 @@ export const Writer = ({ model, context }: WriterProps) => {
   const settling = useRef<ReturnType<typeof setTimeout>>(undefined);
   const problem = error === null ? null : describeError(error);
 
-  const text = useMemo(() => textOf(draft), [draft]);
-  const { watched, error: unwatched } = useActivations(
-    model.id,
-    context,
-    watching && !busy ? text : null,
-    layer,
-  );
+  // What is being written is no text yet whose units are asked for.
+  const text = useMemo(() => (watching && !busy ? textOf(draft) : null), [watching, busy, draft]);
+  const { watched, error: unwatched } = useActivations(model.id, context, text, layer);
   const level = model.spec?.text.level ?? 'char';
   const ofUnit = useMemo(
-    () => (watching && !busy && watched && unit !== null ? unitPieces(text, watched, unit, level) : null),
-    [watching, busy, watched, unit, text, level],
+    () => (text !== null && watched && unit !== null ? unitPieces(text, watched, unit, level) : null),
+    [watched, unit, text, level],
   );
-  const pieces = useMemo(
-    () =>
-      ofUnit ??
-      draft.pieces.slice(0, draft.length).map((piece) => ({ text: piece.text, tint: tintOf(piece) })),
-    [draft, ofUnit],
-  );
-  const offset = ofUnit === null || watched === null ? 0 : pieces.length - watched.activations.tokens.length;
+  const offset = ofUnit === null || watched === null ? 0 : ofUnit.length - watched.activations.tokens.length;
 
   const change = (changes: Partial<Sampling>): void => {
     const next = { ...sampling, ...changes };
@@ -165,7 +142,14 @@ export const Writer = ({ model, context }: WriterProps) => {
             What the model writes appears here, token by token. Begin with a few words, or with nothing.
           </p>
         ) : (
-          <TextView label={draft.name} pieces={pieces} looked={looked} onLook={look} growing={busy} />
+          <TextView
+            label={draft.name}
+            pieces={ofUnit ?? draft.pieces}
+            length={ofUnit?.length ?? draft.length}
+            looked={looked}
+            onLook={look}
+            growing={busy}
+          />
         )}
         <p className="visually-hidden" aria-live="polite">
           {aloud}
@@ -245,9 +229,11 @@ export const Writer = ({ model, context }: WriterProps) => {
             </select>
           </Field>
         )}
-        {watching && text === '' && <p className="quiet">They are drawn over a text: write one first.</p>}
+        {watching && draft.length === 0 && (
+          <p className="quiet">They are drawn over a text: write one first.</p>
+        )}
         {watching && unwatched !== null && <Note kind="error">{describeError(unwatched).message}</Note>}
-        {watching && watched && text !== '' && (
+        {watching && watched && draft.length > 0 && (
           <ActivationStrip
             activations={watched.activations}
             unit={unit}

@@ -1,6 +1,8 @@
 import type { Unfold } from '@unfold/client';
 import { deleteOnLeaving } from '../../api.ts';
 import { createExternal, type External } from '../../external.ts';
+import type { ShownPiece } from './text-view.tsx';
+import { surpriseTint } from './tints.ts';
 
 /** What is asked of the sampler. */
 export interface Sampling {
@@ -13,8 +15,7 @@ export interface Sampling {
 }
 
 /** A piece of a text: what was given to the model, or what one token of it made certain. */
-export interface Piece {
-  text: string;
+export interface Piece extends ShownPiece {
   written: boolean;
   /** ln P of its token; null: not known. */
   logprob: number | null;
@@ -69,7 +70,12 @@ export interface Writing {
 
 /** How long a session is kept that nobody uses. */
 const sessionSeconds = 6 * 3600;
-const shownMs = 50;
+/** For how long tokens are read before they are shown. */
+const shownMs = 30;
+
+/** Lets the page draw and answer: what has already arrived would be read without a break. Nobody waits for a page that is not in sight. */
+const drawn = (): Promise<void> =>
+  new Promise((resolve) => (document.hidden ? resolve() : setTimeout(resolve)));
 
 const emptyDraft = (id: number, name: string): Draft => ({
   id,
@@ -138,33 +144,37 @@ export const createWriting = (client: Unfold, model: string, context: string | n
   /** One answer. @returns how it ended; null: it was broken off */
   const stream = async (id: number, given: string, sampling: Sampling, signal: AbortSignal) => {
     const session = await ensureSession(id);
-    const draft = draftOf(id);
-    const pieces = draft.pieces.slice(0, draft.length);
-    if (given !== '') pieces.push({ text: given, written: false, logprob: null, alternatives: [] });
-    update(id, { pieces, length: pieces.length, finish: null });
+    const { pieces } = draftOf(id);
+    if (given !== '')
+      pieces.push({ text: given, tint: 'given', written: false, logprob: null, alternatives: [] });
+    update(id, { length: pieces.length, finish: null });
     let finish: 'stop' | 'length' | null = null;
-    let held: Pick<Piece, 'logprob' | 'alternatives'> | null = null;
+    let held: Pick<Piece, 'tint' | 'logprob' | 'alternatives'> | null = null;
     let shown = 0;
     const request = { model, session, prompt: given, logprobs: 5, ...sampling };
     for await (const chunk of client.completions.stream(request, { signal })) {
       const choice = chunk.choices[0];
       if (choice === undefined) continue;
       const { logprobs } = choice;
-      const logprob = logprobs?.token_logprobs.at(-1) ?? null;
-      if (logprobs && logprobs.tokens.length > 0)
-        held = {
-          logprob,
-          alternatives: Object.entries(logprobs.top_logprobs.at(-1) ?? {}).sort(([, a], [, b]) => b - a),
-        };
+      if (logprobs && logprobs.tokens.length > 0) {
+        const logprob = logprobs.token_logprobs.at(-1) ?? null;
+        const alternatives = Object.entries(logprobs.top_logprobs.at(-1) ?? {}).sort(([, a], [, b]) => b - a);
+        held = { tint: surpriseTint(logprob), logprob, alternatives };
+      }
       if (choice.text !== '') {
-        pieces.push({ text: choice.text, written: true, ...(held ?? { logprob, alternatives: [] }) });
+        pieces.push({
+          text: choice.text,
+          written: true,
+          ...(held ?? { tint: '', logprob: null, alternatives: [] }),
+        });
         held = null;
       }
       finish = choice.finish_reason ?? finish;
       const now = performance.now();
       if (now - shown > shownMs || finish !== null) {
-        shown = now;
         update(id, { length: pieces.length });
+        await drawn();
+        shown = performance.now();
       }
     }
     update(id, { length: pieces.length });
