@@ -75,7 +75,7 @@ const optionsOf = (
         points: { show: (u: uPlot, place: number) => pointsAreFew(u, place), size: 5, fill: colors[color]! },
       })),
     ],
-    padding: [10, 12, 0, 0],
+    padding: [10, 20, 0, 0],
   };
 };
 
