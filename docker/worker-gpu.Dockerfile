@@ -29,7 +29,8 @@ RUN npm run pack-native -w @unfold/kernels \
   && rm -r packages/kernels/build packages/kernels/native \
   && find packages apps -type d -name src -not -path '*/node_modules/*' -prune -exec rm -r {} +
 
-FROM node:20.20.2-bookworm-slim
+# A newer Debian than the one that compiles: its Mesa knows newer GPUs, and Dawn takes its processor driver, which the older one's is not.
+FROM node:20.20.2-trixie-slim
 # The Vulkan loader, Mesa's drivers, and what NVIDIA's driver links to.
 RUN apt-get update \
   && apt-get install -y --no-install-recommends libvulkan1 mesa-vulkan-drivers libegl1 libx11-6 libxext6 \
