@@ -180,8 +180,8 @@ export interface BackendDescription {
   /** Name, instruction set and precision, such as `reference-float32`. */
   readonly engine: string;
   readonly device: string;
-  /** bf16: products round both operands to bfloat16; everything else, sums included, is float32. */
-  readonly precision: 'float32' | 'float64' | 'bf16';
+  /** bf16, f16: products round their operands to bfloat16 or to half precision; everything else, sums included, is float32. */
+  readonly precision: 'float32' | 'float64' | 'bf16' | 'f16';
   /** Whether this device has no products of its own in this precision: their numbers are the same, but float32 would be faster. */
   readonly emulated: boolean;
 }

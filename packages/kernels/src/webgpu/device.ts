@@ -6,6 +6,13 @@ import {
   WebgpuUnavailableError,
 } from './errors.ts';
 import type { Pipelines } from './kernel.ts';
+import {
+  type AdapterInfo,
+  type MatrixKernel,
+  matrixFeatures,
+  matrixKernel,
+  matrixShapeOf,
+} from './matrix-product.ts';
 
 /** The bits of GPUBufferUsage and GPUMapMode, by the WebGPU specification; the package defines them only where its globals are installed. */
 export const usage = {
@@ -27,6 +34,10 @@ export interface Device {
   readonly title: string;
   /** A driver that computes on this machine's processor, such as SwiftShader: for tests. */
   readonly isSoftware: boolean;
+  /** Its threads run in groups that can add up without a barrier. */
+  readonly hasSubgroups: boolean;
+  /** A product on its matrix units; null: it has none that would do, or was opened without. */
+  readonly matrices: MatrixKernel | null;
   /** Compiled kernels, see `kernel.ts`. */
   readonly pipelines: Pipelines;
   /** null while the device is there. */
@@ -47,16 +58,19 @@ const wantedLimits = [
   'maxComputeWorkgroupSizeX',
 ] as const;
 
-/** Taken where the adapter has them: the clock of a profile. */
-const wantedFeatures: readonly GPUFeatureName[] = ['timestamp-query'];
+/** Taken where the adapter has them: the clock of a profile, and sums by subgroups. */
+const wantedFeatures: readonly string[] = ['timestamp-query', 'subgroups'];
 
 /** Optional, so no import that a build without it would miss. */
 const dawn: string = 'webgpu';
 
-/** Kept, since devices do not outlive the collection of what they came from. */
-let instance: GPU | null = null;
+/** What a device is opened for: `matrices` lets Dawn offer what it counts as experimental, which it does not do otherwise. */
+type Purpose = 'plain' | 'matrices';
 
-async function requestAdapter(): Promise<GPUAdapter> {
+/** Kept, since devices do not outlive the collection of what they came from. */
+const instances = new Map<Purpose, GPU>();
+
+async function requestAdapter(purpose: Purpose): Promise<GPUAdapter> {
   let create: (options: string[]) => GPU;
   try {
     ({ create } = (await import(dawn)) as { create: typeof create });
@@ -67,10 +81,14 @@ async function requestAdapter(): Promise<GPUAdapter> {
     );
   }
   // Rounded clocks are for browsers, which keep secrets from pages.
-  instance = create(['disable-dawn-features=timestamp_quantization']);
+  const instance = create([
+    'disable-dawn-features=timestamp_quantization',
+    ...(purpose === 'matrices' ? ['enable-dawn-features=allow_unsafe_apis'] : []),
+  ]);
+  instances.set(purpose, instance);
   const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) {
-    instance = null;
+    instances.delete(purpose);
     throw new WebgpuUnavailableError('The engine "webgpu" finds no GPU.', {
       remedy:
         "On Linux it needs a Vulkan driver and its loader (Debian: libvulkan1, and the vendor's driver or mesa-vulkan-drivers), in a container also the device itself.",
@@ -84,11 +102,14 @@ function nameOf({ vendor, architecture, description }: GPUAdapterInfo): string {
   return [vendor, architecture, driver].filter((part) => part !== '').join('-') || 'unknown';
 }
 
-async function open(): Promise<Device> {
-  const adapter = await requestAdapter();
+async function open(purpose: Purpose): Promise<Device> {
+  const adapter = await requestAdapter(purpose);
   const { info, limits } = adapter;
+  const hasMatrices = purpose === 'matrices' && matrixFeatures.every((name) => adapter.features.has(name));
+  const shape = hasMatrices ? matrixShapeOf(info as unknown as AdapterInfo) : null;
+  const wanted = new Set<string>([...wantedFeatures, ...(shape ? matrixFeatures : [])]);
   const gpu = await adapter.requestDevice({
-    requiredFeatures: wantedFeatures.filter((name) => adapter.features.has(name)),
+    requiredFeatures: [...wanted].filter((name) => adapter.features.has(name)) as GPUFeatureName[],
     requiredLimits: Object.fromEntries(wantedLimits.map((name) => [name, limits[name]])),
   });
   let lost: DeviceLostError | null = null;
@@ -96,7 +117,7 @@ async function open(): Promise<Device> {
   let heard: Promise<unknown> = Promise.resolve();
   gpu.lost.then(({ message, reason }) => {
     lost = new DeviceLostError(`The GPU was lost (${reason}): ${message}`);
-    if (current?.device === device) current = null;
+    if (opened.get(purpose)?.device === device) opened.delete(purpose);
   });
 
   function note(scope: Promise<GPUError | null>, toError: (message: string) => Error): void {
@@ -115,6 +136,9 @@ async function open(): Promise<Device> {
     name: nameOf(info),
     title: info.description === '' ? info.device : `${info.device} (${info.description})`,
     isSoftware: info.isFallbackAdapter || info.architecture === 'swiftshader',
+    hasSubgroups:
+      gpu.features.has('subgroups') && instances.get(purpose)!.wgslLanguageFeatures.has('subgroup_id'),
+    matrices: shape && matrixKernel(shape),
     pipelines: new Map(),
     lost: () => lost,
     guarded(body) {
@@ -150,21 +174,21 @@ interface Opened {
   device: Device | null;
 }
 
-let current = null as Opened | null;
+const opened = new Map<Purpose, Opened>();
 
-/** The GPU of this process; opened once, and again after it was lost. @throws WebgpuUnavailableError where there is none */
-export async function openDevice(): Promise<Device> {
-  if (!current) {
-    const mine: Opened = { opening: open(), device: null };
-    current = mine;
-    mine.opening.then(
-      (device) => {
-        mine.device = device;
-      },
-      () => {
-        if (current === mine) current = null;
-      },
-    );
-  }
-  return current.opening;
+/** The GPU of this process; opened once for each purpose, and again after it was lost. @throws WebgpuUnavailableError where there is none */
+export async function openDevice(purpose: Purpose = 'plain'): Promise<Device> {
+  const present = opened.get(purpose);
+  if (present) return present.opening;
+  const mine: Opened = { opening: open(purpose), device: null };
+  opened.set(purpose, mine);
+  mine.opening.then(
+    (device) => {
+      mine.device = device;
+    },
+    () => {
+      if (opened.get(purpose) === mine) opened.delete(purpose);
+    },
+  );
+  return mine.opening;
 }

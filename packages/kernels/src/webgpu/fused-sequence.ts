@@ -1,4 +1,4 @@
-import { type FusedCell, finishRows, fusedNumbers } from './fused-cells.ts';
+import { type FusedCell, finishRows, fusedNumbers, multiplyAdds } from './fused-cells.ts';
 import { gridOf, groupArguments, groupIndex } from './grid.ts';
 import { defineKernel, type Kernel } from './kernel.ts';
 
@@ -28,12 +28,15 @@ function sequenceKernel<Real extends string>(
   threads: number,
   size: number,
 ): SequenceKernel<Real> {
-  const { blocks, sources, isForward } = fused;
+  const { blocks, sources, isForward, isHalf } = fused;
+  const pace = isHalf ? 2 : 1;
   const sums = (i: number) => list(blocks).map((b) => `s${i}_${b}`);
-  const at = (i: number, b: number) => `held[(${i * sources}u + ${isForward ? 0 : b}u) * p.units + k]`;
+  const at = (i: number, b: number, half: number) =>
+    `held[(${i * sources}u + ${isForward ? 0 : b}u) * stride + k + ${half}u]`;
   return defineKernel({
     name: `${fused.name}, sequence in one, ${rows} rows, ${threads} threads, ${size} held`,
     reals: fused.reals,
+    halves: isHalf ? (['weight'] as Real[]) : [],
     ints: ['lengths', 'sequences'],
     numbers: sequenceNumbers,
     code: `${fused.library}
@@ -41,7 +44,7 @@ var<workgroup> held: array<f32, ${size}>;
 fn source(n: u32, k: u32) -> f32 {
   ${
     isForward
-      ? 'return previous_hidden(n, cell_step * p.N + n, k);'
+      ? `return ${isHalf ? 'to_half' : ''}(previous_hidden(n, cell_step * p.N + n, k));`
       : 'return behind(((cell_step + 1u) * p.N + n) * p.width + k);'
   }
 }
@@ -49,7 +52,9 @@ fn source(n: u32, k: u32) -> f32 {
   let index = ${groupIndex};
   if (index >= p.groups) { return; }
   let row0 = index * ${rows}u;
-  let across = ${sources}u * p.units;
+  // Pairs are whole: where units are an odd number, a zero stands behind the last.
+  let stride = ${isHalf ? '(p.units + 1u) / 2u * 2u' : 'p.units'};
+  let across = ${sources}u * stride;
   for (var done = 0u; done < p.steps; done++) {
     cell_step = ${isForward ? 'done' : 'p.steps - 1u - done'};
     inner_size = ${isForward ? 'p.units' : 'select(p.units, 0u, done == 0u)'};
@@ -57,7 +62,8 @@ fn source(n: u32, k: u32) -> f32 {
       for (var e = lane; e < ${rows}u * across; e += ${threads}u) {
         let n = row0 + e / across;
         var value = 0.0;
-        if (n < p.N) { value = source(n, e % across); }
+        let k = e % stride;
+        if (n < p.N && k < p.units) { value = source(n, (e % across) / stride * p.units + k); }
         held[e] = value;
       }
     }
@@ -70,13 +76,14 @@ fn source(n: u32, k: u32) -> f32 {
             .join(' '),
         )
         .join('\n      ')}
-      for (var k = 0u; k < inner_size; k++) {
-        ${list(blocks)
-          .map((b) => `let w${b} = weight(${fused.weightAt(b, 'k', 'u')});`)
-          .join('\n        ')}
-        ${list(rows)
-          .flatMap((i) => list(blocks).map((b) => `s${i}_${b} = fma(${at(i, b)}, w${b}, s${i}_${b});`))
-          .join('\n        ')}
+      for (var k = 0u; k < inner_size; k += ${pace}u) {
+      ${multiplyAdds(
+        fused,
+        rows,
+        (b) => `weight(${fused.weightAt(b, `(k / ${pace}u)`, 'u')})`,
+        at,
+        (i, b) => `s${i}_${b}`,
+      )}
       }
       ${finishRows(
         fused,
@@ -97,16 +104,21 @@ fn source(n: u32, k: u32) -> f32 {
 const made = new Map<string, unknown>();
 
 /** Whether a workgroup can hold a row of what such a layer multiplies. */
-export function fitsSequence({ sources }: FusedCell, H: number): boolean {
-  return sources * H <= heldNumbers;
+export function fitsSequence(fused: FusedCell, H: number): boolean {
+  return heldOf(fused, H) <= heldNumbers;
+}
+
+/** Numbers that a row takes in a workgroup's memory. */
+function heldOf({ sources, isHalf }: FusedCell, H: number): number {
+  return sources * (isHalf ? 2 * Math.ceil(H / 2) : H);
 }
 
 /** The kernel for N rows of H units, its grid, and what it is told of it. Only where `fitsSequence`. */
 export function fusedSequence<Real extends string>(fused: FusedCell<Real>, N: number, H: number) {
   let rows = 1;
-  while (rows < 4 && N / rows > wantedGroups && 2 * rows * fused.sources * H <= heldNumbers) rows *= 2;
+  while (rows < 4 && N / rows > wantedGroups && 2 * rows * heldOf(fused, H) <= heldNumbers) rows *= 2;
   const threads = H <= 64 ? 64 : H <= 128 ? 128 : 256;
-  const size = heldSizes.find((most) => rows * fused.sources * H <= most)!;
+  const size = heldSizes.find((most) => rows * heldOf(fused, H) <= most)!;
   const key = `${fused.name} ${rows} ${threads} ${size}`;
   let kernel = made.get(key) as SequenceKernel<Real> | undefined;
   if (!kernel) made.set(key, (kernel = sequenceKernel(fused, rows, threads, size)));

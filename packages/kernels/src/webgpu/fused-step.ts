@@ -1,4 +1,4 @@
-import { type FusedCell, finishRows, fusedNumbers } from './fused-cells.ts';
+import { type FusedCell, finishRows, fusedNumbers, multiplyAdds } from './fused-cells.ts';
 import { gridOf, groupArguments, groupIndex } from './grid.ts';
 import { defineKernel, type Kernel } from './kernel.ts';
 
@@ -27,24 +27,29 @@ const list = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /**
  * One time step of a layer: rows of what is multiplied go through workgroup memory, weights come through the cache, and each thread makes the cells of
- * its unit from the sums that it has in registers. `inner`: H, or 0 where no step lies behind, so that nothing is multiplied.
+ * its unit from the sums that it has in registers; where H is odd, the last pair in half precision has zeros behind it. `inner`: H, or 0 where no step lies behind, so that nothing is multiplied.
  */
 function stepKernel<Real extends string>(
   fused: FusedCell<Real>,
   size: string,
   { rows, units, threadRows }: Tile,
 ): StepKernel<Real> {
-  const { blocks, sources, isForward } = fused;
+  const { blocks, sources, isForward, isHalf } = fused;
+  const pace = isHalf ? 2 : 1;
   const depth = Math.floor(heldOfRow / sources);
   const down = rows / threadRows;
   const threads = down * units;
   const stride = rows + 1;
   const own = list(threadRows);
   const sums = (i: number) => list(blocks).map((b) => `s${i}_${b}`);
-  const left = (i: number, b: number) => `a${i}_${isForward ? 0 : b}`;
+  const left = (i: number, b: number, half: number) => `a${i}_${isForward ? 0 : b}_${half}`;
+  const operand = isForward
+    ? 'previous((row0 + r) * p.units + k0 + kk)'
+    : 'behind((row0 + r) * p.width + source * p.units + k0 + kk)';
   return defineKernel({
     name: `${fused.name}, step in one, ${size} tiles`,
     reals: fused.reals,
+    halves: isHalf ? (['weight'] as Real[]) : [],
     ints: ['lengths', 'sequences'],
     numbers: stepNumbers,
     code: `${fused.library}
@@ -72,28 +77,28 @@ var<workgroup> tile: array<f32, ${sources * depth * stride}>;
       let r = (e / ${depth}u) % ${rows}u;
       let source = e / ${rows * depth}u;
       var value = 0.0;
-      if (row0 + r < p.N && kk < held) { value = ${
-        isForward
-          ? 'previous((row0 + r) * p.units + k0 + kk)'
-          : 'behind((row0 + r) * p.width + source * p.units + k0 + kk)'
-      }; }
+      if (row0 + r < p.N && kk < held) { value = ${isForward && isHalf ? `to_half(${operand})` : operand}; }
       tile[(source * ${depth}u + kk) * ${stride}u + r] = value;
     }
     workgroupBarrier();
-    for (var kk = 0u; kk < held; kk++) {
-      ${list(blocks)
-        .map((b) => `let w${b} = weight(${fused.weightAt(b, '(k0 + kk)', 'read')});`)
-        .join('\n      ')}
+    for (var kk = 0u; kk < held; kk += ${pace}u) {
       ${own
         .flatMap((i) =>
-          list(sources).map(
-            (b) => `let a${i}_${b} = tile[(${b * depth}u + kk) * ${stride}u + y + ${i * down}u];`,
+          list(sources).flatMap((b) =>
+            list(pace).map(
+              (half) =>
+                `let a${i}_${b}_${half} = tile[(${b * depth + half}u + kk) * ${stride}u + y + ${i * down}u];`,
+            ),
           ),
         )
         .join('\n      ')}
-      ${own
-        .flatMap((i) => list(blocks).map((b) => `s${i}_${b} = fma(${left(i, b)}, w${b}, s${i}_${b});`))
-        .join('\n      ')}
+      ${multiplyAdds(
+        fused,
+        threadRows,
+        (b) => `weight(${fused.weightAt(b, `((k0 + kk) / ${pace}u)`, 'read')})`,
+        left,
+        (i, b) => `s${i}_${b}`,
+      )}
     }
     workgroupBarrier();
   }

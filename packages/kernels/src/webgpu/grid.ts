@@ -23,6 +23,7 @@ export const groupIndex = `(group.y * grid.x + group.x)`;
 export function elementwise<Real extends string, Int extends string = never, Num extends string = never>({
   name,
   reals,
+  halves = [],
   ints = [],
   numbers = {} as Record<Num, 'u32'>,
   library = '',
@@ -30,6 +31,7 @@ export function elementwise<Real extends string, Int extends string = never, Num
 }: {
   name: string;
   reals: readonly Real[];
+  halves?: readonly Real[];
   ints?: readonly Int[];
   numbers?: Readonly<Record<Num, 'u32' | 'i32' | 'f32'>>;
   library?: string;
@@ -38,6 +40,7 @@ export function elementwise<Real extends string, Int extends string = never, Num
   return defineKernel({
     name,
     reals,
+    halves,
     ints,
     numbers: { ...numbers, count: 'u32' } as Record<Num | 'count', 'u32' | 'i32' | 'f32'>,
     code: `${library}
@@ -49,18 +52,57 @@ export function elementwise<Real extends string, Int extends string = never, Num
   });
 }
 
-/** WGSL: `tree_sum(value, lane)`, the sum over the workgroup's lanes in an order that their number alone decides; every lane gets it. */
-export function treeSum(lanes: number): string {
-  return `
-var<workgroup> tree: array<f32, ${lanes}>;
-fn tree_sum(value: f32, lane: u32) -> f32 {
+/** Adds and compares in pairs, in an order that the number of lanes alone decides. */
+function reduceByTree(lanes: number): string {
+  const pairwise = (name: string, pair: string) => `
+fn ${name}(value: f32, lane: u32) -> f32 {
   workgroupBarrier();
-  tree[lane] = value;
+  reduced[lane] = value;
   for (var half = ${lanes / 2}u; half > 0u; half /= 2u) {
     workgroupBarrier();
-    if (lane < half) { tree[lane] += tree[lane + half]; }
+    if (lane < half) { ${pair} }
   }
   workgroupBarrier();
-  return workgroupUniformLoad(&tree[0]);
+  return workgroupUniformLoad(&reduced[0]);
+}`;
+  return (
+    pairwise('sum_of', 'reduced[lane] += reduced[lane + half];') +
+    pairwise('largest_of', 'reduced[lane] = max(reduced[lane], reduced[lane + half]);')
+  );
+}
+
+/** Each subgroup by itself, then their results from the first to the last, of whatever size they are: two barriers in all. */
+function reduceBySubgroups(): string {
+  const bySubgroup = (name: string, within: string, combine: string) => `
+fn ${name}(value: f32, lane: u32) -> f32 {
+  let own = ${within}(value);
+  workgroupBarrier();
+  if (subgroupElect()) { reduced[own_subgroup] = own; }
+  workgroupBarrier();
+  var all = reduced[0];
+  for (var i = 1u; i < subgroup_count; i++) { all = ${combine}; }
+  return all;
+}`;
+  return `
+var<private> own_subgroup: u32;
+var<private> subgroup_count: u32;
+${bySubgroup('sum_of', 'subgroupAdd', 'all + reduced[i]')}
+${bySubgroup('largest_of', 'subgroupMax', 'max(all, reduced[i])')}`;
+}
+
+/**
+ * WGSL of a kernel whose workgroups have so many lanes, for devices with subgroups and without: `body` of its entry point may call `sum_of(value, lane)` and
+ * `largest_of(value, lane)`, in uniform control flow alone; every lane gets the result. A sum's order depends on the lanes and on the
+ * device's subgroups, never on anything else; the largest of numbers and NaN is any of them.
+ */
+export function reducing(lanes: number, library: string, body: string): (hasSubgroups: boolean) => string {
+  return (hasSubgroups) => `${library}
+var<workgroup> reduced: array<f32, ${lanes}>;
+${hasSubgroups ? reduceBySubgroups() : reduceByTree(lanes)}
+@compute @workgroup_size(${lanes}) fn main(${groupArguments}${
+    hasSubgroups ? ', @builtin(subgroup_id) subgroup: u32, @builtin(num_subgroups) subgroups: u32' : ''
+  }) {
+  ${hasSubgroups ? 'own_subgroup = subgroup; subgroup_count = subgroups;' : ''}
+  ${body}
 }`;
 }

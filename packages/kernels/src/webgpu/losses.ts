@@ -8,7 +8,7 @@ import {
   checkSquaredError,
 } from '../checks/row-loss.ts';
 import { elementary } from './elementary.ts';
-import { gridOf, groupArguments, groupIndex, treeSum } from './grid.ts';
+import { gridOf, groupIndex, reducing } from './grid.ts';
 import { type Place, part } from './heap.ts';
 import { defineKernel } from './kernel.ts';
 import type { Recorder } from './recorder.ts';
@@ -39,13 +39,14 @@ function rowKernel<Real extends string, Int extends string = never, Num extends 
     reals,
     ints,
     numbers: { ...numbers, rows: 'u32', columns: 'u32' } as Record<Num | 'rows' | 'columns', 'f32' | 'u32'>,
-    code: `${elementary}${treeSum(lanes)}
-@compute @workgroup_size(${lanes}) fn main(${groupArguments}) {
-  let row = ${groupIndex};
+    code: reducing(
+      lanes,
+      elementary,
+      `let row = ${groupIndex};
   if (row >= p.rows) { return; }
   let at = row * p.columns;
-  ${body}
-}`,
+  ${body}`,
+    ),
   });
 }
 
@@ -53,17 +54,11 @@ function rowKernel<Real extends string, Int extends string = never, Num extends 
 const highest = `
   var highest = logits(at);
   ${perColumn('let value = logits(at + v); if (value > highest) { highest = value; }')}
-  tree[lane] = highest;
-  for (var half = ${lanes / 2}u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half && tree[lane + half] > tree[lane]) { tree[lane] = tree[lane + half]; }
-  }
-  workgroupBarrier();
-  highest = workgroupUniformLoad(&tree[0]);`;
+  highest = largest_of(highest, lane);`;
 const powers = `
   var powers = 0.0;
   ${perColumn('powers += exponential(logits(at + v) - highest);')}
-  let sum = tree_sum(powers, lane);`;
+  let sum = sum_of(powers, lane);`;
 
 const kernels = {
   crossEntropy: rowKernel({
@@ -88,7 +83,7 @@ const kernels = {
   // Of equal logits, the first is the prediction.
   var earlier = 0.0;
   if (has_hits()) { for (var v = lane; v < chosen; v += ${lanes}u) { if (logits(at + v) == highest) { earlier += 1.0; } } }
-  let before = tree_sum(earlier, lane);
+  let before = sum_of(earlier, lane);
   if (lane == 0u) {
     let value = logarithm(sum) - (own - highest);
     set_row_losses(row, value);
@@ -121,7 +116,7 @@ const kernels = {
     numbers: { accumulate: 'u32' },
     body: `var own = 0.0;
   ${perColumn('own = fma(output(at + v), d_output(at + v), own);')}
-  let mean = tree_sum(own, lane);
+  let mean = sum_of(own, lane);
   ${perColumn(`var gradient = output(at + v) * (d_output(at + v) - mean);
     if (p.accumulate != 0u) { gradient += d_logits(at + v); }
     set_d_logits(at + v, gradient);`)}`,
@@ -150,7 +145,7 @@ function rowLossKernel(name: string, value: string, slope: string) {
       own += ${value};
       if (has_d_predictions()) { set_d_predictions(at + v, (${slope}) / p.count); }`)}
   } else if (has_d_predictions()) { ${perColumn('set_d_predictions(at + v, 0.0);')} }
-  let sum = tree_sum(own, lane);
+  let sum = sum_of(own, lane);
   if (lane == 0u) {
     set_row_losses(row, sum);
     if (has_losses()) { set_losses(row, sum); }

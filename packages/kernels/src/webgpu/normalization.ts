@@ -1,5 +1,5 @@
 import { elementary } from './elementary.ts';
-import { gridOf, groupArguments, groupIndex, treeSum } from './grid.ts';
+import { gridOf, groupIndex, reducing } from './grid.ts';
 import { defineKernel } from './kernel.ts';
 
 /** WGSL of both kinds: x̂ = (x − mean) / √(variance + ε). */
@@ -16,17 +16,17 @@ const rowArguments = {
   sequences: 'u32',
 } as const;
 
-function rowCode(body: string): string {
-  return `${elementary}${treeSum(lanes)}
-@compute @workgroup_size(${lanes}) fn main(${groupArguments}) {
-  let row = ${groupIndex};
+const rowCode = (body: string) =>
+  reducing(
+    lanes,
+    elementary,
+    `let row = ${groupIndex};
   if (row >= p.rows) { return; }
   let at = row * p.x_row;
   let place = (row / p.sequences) * p.slot + row % p.sequences;
   let size = f32(p.columns);
-  ${body}
-}`;
-}
+  ${body}`,
+  );
 const perColumn = (body: string) => `for (var k = lane; k < p.columns; k += ${lanes}u) { ${body} }`;
 
 /** By layer (Ba, Kiros and Hinton 2016), a workgroup for each row: x → x̂ in place, and what divided it. */
@@ -37,10 +37,10 @@ export const layerForward = defineKernel({
   numbers: rowArguments,
   code: rowCode(`var own = 0.0;
   ${perColumn('own += x(at + k);')}
-  let mean = tree_sum(own, lane) / size;
+  let mean = sum_of(own, lane) / size;
   var squares = 0.0;
   ${perColumn('let d = x(at + k) - mean; squares = fma(d, d, squares);')}
-  let inverse = 1.0 / sqrt(tree_sum(squares, lane) / size + ${epsilon});
+  let inverse = 1.0 / sqrt(sum_of(squares, lane) / size + ${epsilon});
   ${perColumn('set_x(at + k, (x(at + k) - mean) * inverse);')}
   if (lane == 0u) { set_inverses(place, inverse); }`),
 });
@@ -57,8 +57,8 @@ export const layerBackward = defineKernel({
   ${perColumn(`let d = gain(k) * dy(from_row + k + select(0u, p.shift, k >= p.shift_from));
     own += d;
     along = fma(d, x(at + k), along);`)}
-  let mean = tree_sum(own, lane) / size;
-  let slope = tree_sum(along, lane) / size;
+  let mean = sum_of(own, lane) / size;
+  let slope = sum_of(along, lane) / size;
   let inverse = inverses(place);
   ${perColumn(`let d = gain(k) * dy(from_row + k + select(0u, p.shift, k >= p.shift_from));
     set_dx(at + k, (d - mean - x(at + k) * slope) * inverse);`)}`),

@@ -6,8 +6,14 @@
 export type Recurrence = 'auto' | 'separate' | 'step' | 'sequence';
 
 export interface WebgpuOptions {
+  /** f16: products round their operands to half precision and sum in float32. Default float32. */
+  readonly precision?: 'float32' | 'f16' | undefined;
+  /** Whether products in f16 may use the device's matrix units, for measurements; default: wherever the device has them. */
+  readonly matrices?: boolean | undefined;
   /** How layers go through time, for measurements; default `auto`. */
   readonly recurrence?: Recurrence | undefined;
+  /** Whether sums within a workgroup may use subgroups, for measurements; default: wherever the device has them. Their bits differ. */
+  readonly subgroups?: boolean | undefined;
   /** The most bytes of the device that the backend may take; default: what WebGPU's limits leave. */
   readonly memoryBytes?: number | undefined;
   /** Whether to time every kernel, for measurements: it makes them all slower. Default false. */

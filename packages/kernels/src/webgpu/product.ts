@@ -1,6 +1,7 @@
-import { elementwise, gridFor, gridOf, groupArguments, groupIndex } from './grid.ts';
+import { gridFor, gridOf } from './grid.ts';
 import type { Place } from './heap.ts';
-import { defineKernel } from './kernel.ts';
+import { largestOfAll, largestOfRows, type MatrixKernel, tileOf } from './matrix-product.ts';
+import { plainKernel, productKernel, type Rounded, readers, type Tile } from './product-kernels.ts';
 import type { Recorder } from './recorder.ts';
 import type { Scratch } from './scratch.ts';
 import { addPlanes, blockOf } from './sums.ts';
@@ -25,196 +26,125 @@ export interface Product {
   readonly P: number;
   readonly bias?: Place | null;
   readonly accumulate?: boolean;
+  /** `gradients`: of a, which half precision would lose as they stand; default `values`, of both operands; `exact`: to be rounded in no precision. */
+  readonly operands?: 'values' | 'gradients' | 'exact';
+  /** Of one step of a layer, which must have the bits that the layer's fused kernels give it. Default false. */
+  readonly isStep?: boolean;
 }
 
-const operands = ['a', 'b', 'bias', 'c'] as const;
-const sizes = {
-  M: 'u32',
-  K: 'u32',
-  P: 'u32',
-  a_row: 'u32',
-  a_column: 'u32',
-  b_row: 'u32',
-  b_column: 'u32',
-  c_row: 'u32',
-  accumulate: 'u32',
-  /** Elements of k that a plane of the output has the sums of. */
-  block: 'u32',
-} as const;
-const store = `
-fn store(plane: u32, row: u32, column: u32, sum: f32) {
-  if (row >= p.M || column >= p.P) { return; }
-  let at = plane * p.M * p.P + row * p.c_row + column;
-  var value = sum;
-  if (has_bias()) { value += bias(column); }
-  if (p.accumulate != 0u) { value += c(at); }
-  set_c(at, value);
-}`;
-
-interface Tile {
-  /** What a workgroup computes: rows × columns. */
-  readonly rows: number;
-  readonly columns: number;
-  /** Elements of k that it holds at a time. */
-  readonly depth: number;
-  /** What a thread computes of it. */
-  readonly threadRows: number;
-  readonly threadColumns: number;
-}
-
-/**
- * Tiles of workgroup memory, and in them tiles of registers: a thread's elements stand `threads` apart, so that neighbours read neighbouring words. Every
- * element is one sum over k upwards, fused multiply-adds into one accumulator: its bits depend neither on the tile nor on the rows beside it.
- */
-function productKernel(name: string, { rows, columns, depth, threadRows, threadColumns }: Tile) {
-  const threadsDown = rows / threadRows;
-  const threadsAcross = columns / threadColumns;
-  const threads = threadsDown * threadsAcross;
-  const each = (count: number, body: (i: number) => string) =>
-    Array.from({ length: count }, (_, i) => body(i)).join('\n');
-  /** Neighbouring threads take neighbouring memory, along whichever dimension that is. */
-  const load = (tile: string, size: number, stride: number, adjacent: string, value: string) => `
-    for (var e = lane; e < ${size * depth}u; e += ${threads}u) {
-      let along = ${adjacent};
-      let r = select(e % ${size}u, e / ${depth}u, along);
-      let kk = select(e / ${size}u, e % ${depth}u, along);
-      ${value}
-      ${tile}[kk * ${stride}u + r] = value;
-    }`;
-  return defineKernel({
-    name,
-    reals: operands,
-    ints: [],
-    numbers: { ...sizes, across: 'u32', tiles: 'u32' },
-    code: `
-var<workgroup> a_tile: array<f32, ${depth * (rows + 1)}>;
-var<workgroup> b_tile: array<f32, ${depth * (columns + 1)}>;
-@compute @workgroup_size(${threads}) fn main(${groupArguments}) {
-  let index = ${groupIndex};
-  if (index >= p.tiles) { return; }
-  let row0 = (index / p.across) * ${rows}u;
-  let column0 = (index % p.across) * ${columns}u;
-  let y = lane / ${threadsAcross}u;
-  let x = lane % ${threadsAcross}u;
-  // A block of k for each plane of the grid, whose sums stand in planes of the output.
-  let first = group.z * p.block;
-  let end = min(p.K, first + p.block);
-  ${each(threadRows, (i) => each(threadColumns, (j) => `var s${i}_${j} = 0.0;`))}
-  for (var k0 = first; k0 < end; k0 += ${depth}u) {
-    ${load(
-      'a_tile',
-      rows,
-      rows + 1,
-      'p.a_column == 1u',
-      `var value = 0.0;
-      if (row0 + r < p.M && k0 + kk < end) { value = a((row0 + r) * p.a_row + (k0 + kk) * p.a_column); }`,
-    )}
-    ${load(
-      'b_tile',
-      columns,
-      columns + 1,
-      'p.b_row == 1u',
-      `var value = 0.0;
-      if (column0 + r < p.P && k0 + kk < end) { value = b((k0 + kk) * p.b_row + (column0 + r) * p.b_column); }`,
-    )}
-    workgroupBarrier();
-    for (var kk = 0u; kk < min(${depth}u, end - k0); kk++) {
-      ${each(threadRows, (i) => `let a${i} = a_tile[kk * ${rows + 1}u + y + ${i * threadsDown}u];`)}
-      ${each(threadColumns, (j) => `let b${j} = b_tile[kk * ${columns + 1}u + x + ${j * threadsAcross}u];`)}
-      ${each(threadRows, (i) => each(threadColumns, (j) => `s${i}_${j} = fma(a${i}, b${j}, s${i}_${j});`))}
-    }
-    workgroupBarrier();
-  }
-  ${each(threadRows, (i) =>
-    each(
-      threadColumns,
-      (j) =>
-        `store(group.z, row0 + y + ${i * threadsDown}u, column0 + x + ${j * threadsAcross}u, s${i}_${j});`,
-    ),
-  )}
-}
-${store}`,
-  });
-}
-
-/** The same sums without workgroup memory, a thread for each: less is waited for where there is little to share. */
-const plain = elementwise({
-  name: 'product, element by element',
-  reals: operands,
-  numbers: sizes,
-  library: store,
-  body: `let plane = i / (p.M * p.P);
-  let row = (i / p.P) % p.M;
-  let column = i % p.P;
-  let end = min(p.K, (plane + 1u) * p.block);
-  var sum = 0.0;
-  for (var k = plane * p.block; k < end; k++) {
-    sum = fma(a(row * p.a_row + k * p.a_column), b(k * p.b_row + column * p.b_column), sum);
-  }
-  store(plane, row, column, sum);`,
-});
-/** Up to this many multiply-adds it is the faster one. */
+/** Up to this many multiply-adds the kernel without tiles is the faster one. */
 const plainWork = 2 ** 15;
-
 const large: Tile = { rows: 64, columns: 64, depth: 16, threadRows: 4, threadColumns: 4 };
 const small: Tile = { rows: 16, columns: 32, depth: 32, threadRows: 2, threadColumns: 2 };
-const kernels = {
-  large: { tile: large, kernel: productKernel('product, large tiles', large) },
-  small: { tile: small, kernel: productKernel('product, small tiles', small) },
-};
+
+const byRounding = (rounded: Rounded) => ({
+  plain: plainKernel(rounded),
+  large: {
+    tile: large,
+    kernel: productKernel(`product, large tiles${readers(rounded).suffix}`, large, rounded),
+  },
+  small: {
+    tile: small,
+    kernel: productKernel(`product, small tiles${readers(rounded).suffix}`, small, rounded),
+  },
+});
+const kernels = { none: byRounding('none'), b: byRounding('b'), both: byRounding('both') };
 /** Up to this many elements of output, small tiles keep more of the GPU busy. */
 const smallOutput = 2 ** 18;
 
-function enqueue(recorder: Recorder, product: Product, block: number): void {
-  const { a, b, output: c, outputRow, M, K, P, bias = null, accumulate = false } = product;
-  const planes = Math.max(1, Math.ceil(K / block));
-  const reals = { a: a.place, b: b.place, bias, c };
-  const shape = {
-    M,
-    K,
-    P,
-    a_row: a.row,
-    a_column: a.column,
-    b_row: b.row,
-    b_column: b.column,
-    c_row: outputRow,
-    accumulate: Number(accumulate),
-    block,
-  };
-  if (M * K * P <= plainWork) {
-    const count = M * P * planes;
-    recorder.dispatch(plain, { reals, ints: {}, numbers: { ...shape, count } }, gridFor(count));
-    return;
-  }
-  const { tile, kernel } = kernels[M * P * planes <= smallOutput ? 'small' : 'large'];
-  const across = Math.ceil(P / tile.columns);
-  const tiles = Math.ceil(M / tile.rows) * across;
-  recorder.dispatch(kernel, { reals, ints: {}, numbers: { ...shape, across, tiles } }, [
-    ...gridOf(tiles),
-    planes,
-  ]);
+/** From so many on, of K and of the columns, matrix units are worth their tiles: never by the rows, which must not decide a row's bits. */
+const fewestForMatrices = 32;
+
+/** Matrix products of a backend. */
+export interface Products {
+  /** output (+)= a · b + bias. */
+  multiply(product: Product): void;
+  /** output += a · b where K is the rows of a batch, many, and the output small: blocks of rows are summed beside each other, then their sums in order. The output's rows are adjacent. */
+  addOuterProduct(product: Omit<Product, 'outputRow' | 'bias' | 'accumulate'>): void;
 }
 
-/** output (+)= a · b + bias. */
-export function multiply(recorder: Recorder, product: Product): void {
-  enqueue(recorder, product, Math.max(1, product.K));
-}
-
-/** output += a · b where K is the rows of a batch, many, and the output small: blocks of rows are summed beside each other, then their sums in order. The output's rows are adjacent. */
-export function addOuterProduct(
+/**
+ * @param precision f16: operands are rounded to half precision, sums stay in float32. Gradients are not, but where matrix units take nothing else: there each row is scaled
+ * by a power of two beforehand, or all of them by one where rows are summed over.
+ * @param matrices the kernel for the device's matrix units; null: it has none, or they are not to be used
+ */
+export function createProducts(
   recorder: Recorder,
   scratch: Scratch,
-  product: Omit<Product, 'outputRow' | 'bias' | 'accumulate'>,
-): void {
-  const { M, K, P, output } = product;
-  const block = blockOf(K);
-  const count = Math.ceil(K / block);
-  if (count === 0) return;
-  if (count === 1) {
-    enqueue(recorder, { ...product, outputRow: P, accumulate: true }, block);
-    return;
+  precision: 'float32' | 'f16',
+  matrices: MatrixKernel | null,
+): Products {
+  function roundedOf({ operands = 'values' }: Product): Rounded {
+    if (precision === 'float32' || operands === 'exact') return 'none';
+    return operands === 'gradients' ? 'b' : 'both';
   }
-  const planes = scratch('planes', count * M * P);
-  enqueue(recorder, { ...product, output: planes, outputRow: P }, block);
-  addPlanes(recorder, planes, count, M * P, output);
+
+  function enqueue(product: Product, block: number, largest: Place | null = null): void {
+    const { a, b, output: c, outputRow, M, K, P, bias = null, accumulate = false } = product;
+    const planes = Math.max(1, Math.ceil(K / block));
+    const reals = { a: a.place, b: b.place, bias, c };
+    const shape = {
+      M,
+      K,
+      P,
+      a_row: a.row,
+      a_column: a.column,
+      b_row: b.row,
+      b_column: b.column,
+      c_row: outputRow,
+      accumulate: Number(accumulate),
+      block,
+    };
+    const grid = ({ rows, columns }: Pick<Tile, 'rows' | 'columns'>) => {
+      const across = Math.ceil(P / columns);
+      const tiles = Math.ceil(M / rows) * across;
+      return { numbers: { ...shape, across, tiles }, groups: [...gridOf(tiles), planes] as const };
+    };
+    if (isForMatrices(product)) {
+      const { numbers, groups } = grid(tileOf);
+      const call = { reals: { ...reals, largest }, ints: {} };
+      const perRow = Number(largest !== null && largest.length > 1);
+      recorder.dispatch(matrices!, { ...call, numbers: { ...numbers, largest_row: perRow } }, groups);
+      return;
+    }
+    const of = kernels[roundedOf(product)];
+    if (M * K * P <= plainWork) {
+      const count = M * P * planes;
+      recorder.dispatch(of.plain, { reals, ints: {}, numbers: { ...shape, count } }, gridFor(count));
+      return;
+    }
+    const { tile, kernel } = of[M * P * planes <= smallOutput ? 'small' : 'large'];
+    const { numbers, groups } = grid(tile);
+    recorder.dispatch(kernel, { reals, ints: {}, numbers }, groups);
+  }
+
+  const isForMatrices = ({ K, P, operands = 'values', isStep = false }: Product): boolean =>
+    matrices !== null && operands !== 'exact' && !isStep && Math.min(K, P) >= fewestForMatrices;
+
+  return {
+    multiply(product) {
+      const { a, M, K, operands } = product;
+      const isScaled = isForMatrices(product) && operands === 'gradients';
+      const largest = isScaled ? largestOfRows(recorder, scratch, a.place, a.row, M, K) : null;
+      enqueue(product, Math.max(1, K), largest);
+    },
+    addOuterProduct(product) {
+      const { a, M, K, P, output } = product;
+      if (K === 0) return;
+      const whole = { ...product, outputRow: P };
+      const block = blockOf(K);
+      const count = Math.ceil(K / block);
+      // Rows of a batch are the gradients' rows here, too: a is their transpose.
+      const largest = isForMatrices(whole)
+        ? largestOfAll(recorder, scratch, largestOfRows(recorder, scratch, a.place, a.column, K, M))
+        : null;
+      if (count === 1) {
+        enqueue({ ...whole, accumulate: true }, block, largest);
+        return;
+      }
+      const planes = scratch('planes', count * M * P);
+      enqueue({ ...whole, output: planes }, block, largest);
+      addPlanes(recorder, planes, count, M * P, output);
+    },
+  };
 }

@@ -37,8 +37,12 @@ const batchSize = 1024;
 const parameterBytes = 4 * parameterWords;
 const firstIntegers = 2 ** 16;
 
-/** @param isProfiled times every dispatch, see `Profiler` */
-export function createRecorder(device: Device, heaps: Heaps, isProfiled = false): Recorder {
+/** @param isProfiled times every dispatch, see `Profiler` @param hasSubgroups whether sums may use the device's */
+export function createRecorder(
+  device: Device,
+  heaps: Heaps,
+  { isProfiled = false, hasSubgroups = device.hasSubgroups } = {},
+): Recorder {
   const { gpu } = device;
   const parameters = gpu.createBuffer({
     size: batchSize * parameterBytes,
@@ -112,7 +116,7 @@ export function createRecorder(device: Device, heaps: Heaps, isProfiled = false)
       if (x * y * z === 0) return;
       const lost = device.lost();
       if (lost) throw lost;
-      const pipeline = pipelineFor(device, kernel, reals);
+      const pipeline = pipelineFor(device, kernel, reals, hasSubgroups);
       if (dispatched === batchSize) recorder.flush();
       let count = 0;
       for (const name of kernel.ints) count += placed.has(ints[name]!) ? 0 : (ints[name]?.length ?? 0);

@@ -20,10 +20,13 @@ import { frameNumbers, type Pass, stepOf, type Workshop } from './recurrent-pass
 const sequenceWeights = 2 ** 17;
 
 /** What `wish` means for a layer. */
-export function recurrenceOf(wish: Recurrence, { cell, T, H, input }: Pass): Exclude<Recurrence, 'auto'> {
+export function recurrenceOf(
+  { recurrence: wish, precision }: Workshop,
+  { cell, T, H, input }: Pass,
+): Exclude<Recurrence, 'auto'> {
   // Normalised, without recurrence, or with a product that waits for the reset.
   if (wish === 'separate' || input || cell.hidden.length !== 1) return 'separate';
-  const backward = fusedBackwards[cell.kind];
+  const backward = fusedBackwards[precision][cell.kind];
   if (wish === 'step' || !fitsSequence(backward, H)) return 'step';
   if (wish === 'sequence') return 'sequence';
   return T > 1 && backward.blocks * H * H <= sequenceWeights ? 'sequence' : 'step';
@@ -36,9 +39,47 @@ const transpose = elementwise({
   body: 'set_transposed(i, source((i % p.rows) * p.columns + i / p.rows));',
 });
 
-/** weightHh as threads with neighbouring units like to read it; a single step is over before that pays. */
-function forwardWeights({ recorder, scratch }: Workshop, { T, G, H, weights }: Pass) {
+/** Pairs of k in half precision, of blocks of so many rows or columns: of weightHh [G,H] forwards, its transpose [H,G]; backwards as it is. */
+const packed = elementwise({
+  name: 'packed recurrent weights',
+  reals: ['source', 'pairs'],
+  halves: ['pairs'],
+  numbers: { across: 'u32', inner: 'u32', k_stride: 'u32', other_stride: 'u32', block_stride: 'u32' },
+  body: `let half_inner = (p.inner + 1u) / 2u;
+  let pair = i / p.across;
+  let k = 2u * (pair % half_inner);
+  let at = (pair / half_inner) * p.block_stride + k * p.k_stride + (i % p.across) * p.other_stride;
+  var high = 0.0;
+  if (k + 1u < p.inner) { high = source(at + p.k_stride); }
+  set_pairs(i, source(at), high);`,
+});
+
+/** weightHh in pairs, as a kernel of that direction reads it: `blocks` blocks of H k, `across` pairs beside each other. */
+function packWeights(
+  { recorder, scratch }: Workshop,
+  { H, weights }: Pass,
+  name: string,
+  blocks: number,
+  shape: { readonly across: number; readonly k_stride: number; readonly other_stride: number },
+): Place {
   const source = weights.weightHh;
+  const count = blocks * Math.ceil(H / 2) * shape.across;
+  const pairs = scratch(name, count);
+  const numbers = { ...shape, inner: H, block_stride: H * H, count };
+  recorder.dispatch(packed, { reals: { source, pairs }, ints: {}, numbers }, gridFor(count));
+  return pairs;
+}
+
+/** weightHh as threads with neighbouring units like to read it; a single step is over before that pays. */
+function forwardWeights(workshop: Workshop, pass: Pass) {
+  const { recorder, scratch, precision } = workshop;
+  const { T, G, H, weights } = pass;
+  const source = weights.weightHh;
+  if (precision === 'f16') {
+    const shape = { across: G, k_stride: 1, other_stride: H };
+    const weight = packWeights(workshop, pass, 'recurrent weights in pairs', 1, shape);
+    return { weight, weight_k: G, weight_row: 1 };
+  }
   if (T === 1) return { weight: source, weight_k: 1, weight_row: H };
   const transposed = scratch('transposed recurrent weights', G * H);
   const numbers = { rows: G, columns: H, count: G * H };
@@ -55,9 +96,9 @@ export function fusedForwardThroughTime(
   recurrence: 'step' | 'sequence',
   { injected, output, previous }: { injected: Place | null; output: Place; previous: Place },
 ): void {
-  const { recorder } = workshop;
+  const { recorder, precision } = workshop;
   const { T, N, H, G, width, cell, layer, weights, room } = pass;
-  const fused = fusedForwards[cell.kind];
+  const fused = fusedForwards[precision][cell.kind];
   const { weight, ...strides } = forwardWeights(workshop, pass);
   const isLstm = cell.kind === 'lstm';
   const ints = intsOf(pass);
@@ -86,6 +127,14 @@ export function fusedForwardThroughTime(
   }
 }
 
+/** weightHh as it is, whose rows neighbouring threads read along. */
+function backwardWeights(workshop: Workshop, pass: Pass): Place {
+  const { H, G, weights } = pass;
+  if (workshop.precision !== 'f16') return weights.weightHh;
+  const shape = { across: H, k_stride: H, other_stride: 1 };
+  return packWeights(workshop, pass, 'recurrent weights in pairs, backward', G / H, shape);
+}
+
 /** From the last step to the first: the saved gates become their gradients. `fresh`: where c before zoneout is left for the gradient of peepholes. */
 export function fusedBackwardThroughTime(
   workshop: Workshop,
@@ -94,9 +143,10 @@ export function fusedBackwardThroughTime(
   checked: CheckedBackward<Place>,
   { dh, dc, fresh }: { dh: Place; dc: Place; fresh: Place | null },
 ): void {
-  const { recorder } = workshop;
+  const { recorder, precision } = workshop;
   const { T, N, H, width, cell, layer, weights, room } = pass;
   const { dOutput, dhT, dcT } = checked;
+  const weight = backwardWeights(workshop, pass);
   const { output } = checked.pass;
   const isLstm = cell.kind === 'lstm';
   const ints = intsOf(pass);
@@ -113,17 +163,17 @@ export function fusedBackwardThroughTime(
     cells_before: isLstm ? stepOf(room.cells, t, N, H) : null,
     peephole: layer.peephole ? weights.peephole : null,
     fresh_cells: fresh && stepOf(fresh, t, N, H),
-    weight: weights.weightHh,
+    weight,
     behind: stepOf(room.gates, t + 1 < T ? t + 1 : t, N, width),
   });
   if (recurrence === 'sequence') {
-    const { kernel, grid, numbers } = fusedSequence(fusedBackwards[cell.kind], N, H);
+    const { kernel, grid, numbers } = fusedSequence(fusedBackwards[precision][cell.kind], N, H);
     const own = { ...frameNumbers(pass, 0), ...strides, ...numbers, steps: T };
     // Its kernel counts steps from the first.
     const reals = { ...realsAt(0), behind: part(room.gates, 0, room.gates.length) };
     recorder.dispatch(kernel, { reals, ints, numbers: own }, grid);
   } else {
-    const { kernel, grid, numbers } = fusedStep(fusedBackwards[cell.kind], N, H);
+    const { kernel, grid, numbers } = fusedStep(fusedBackwards[precision][cell.kind], N, H);
     for (let t = T - 1; t >= 0; t--) {
       const inner = t + 1 < T ? H : 0;
       const own = { ...frameNumbers(pass, t), ...strides, ...numbers, inner };
@@ -131,7 +181,7 @@ export function fusedBackwardThroughTime(
     }
   }
   if (!checked.dh0 || T === 0) return;
-  const { kernel, grid, numbers } = fusedStep(fusedCarries[cell.kind], N, H);
+  const { kernel, grid, numbers } = fusedStep(fusedCarries[precision][cell.kind], N, H);
   const own = { ...frameNumbers(pass, 0), ...strides, ...numbers, inner: H };
   const reals = { ...realsAt(0), behind: stepOf(room.gates, 0, N, width) };
   recorder.dispatch(kernel, { reals, ints, numbers: own }, grid);

@@ -4,7 +4,6 @@ import { type BackwardReal, backward } from './cell-backward.ts';
 import { copy, fill } from './elementwise.ts';
 import { gridFor } from './grid.ts';
 import { type Place, part } from './heap.ts';
-import { addOuterProduct, multiply } from './product.ts';
 import { fusedBackwardThroughTime, recurrenceOf } from './recurrence.ts';
 import {
   createPass,
@@ -76,7 +75,7 @@ function throughTime(
   dh: Place,
   dc: Place,
 ): void {
-  const { recorder, scratch } = workshop;
+  const { recorder, scratch, products } = workshop;
   const { T, N, H, G, width, cell, layer, weights, room, lengths, training } = pass;
   const { dOutput, dhT, dcT } = checked;
   const { output } = checked.pass;
@@ -122,7 +121,9 @@ function throughTime(
         normalizeBackward(workshop, pass, pass.hidden, left.dHidden!, dy, t, 1, range);
         a = { place: tail(left.dHidden!, t * N * G + row * H), row: G, column: 1 };
       }
-      multiply(recorder, {
+      products.multiply({
+        operands: 'gradients',
+        isStep: true,
         a,
         b: { place: part(weights.weightHh, row * H * H, count * H * H), row: H, column: 1 },
         output: source === null ? dh : dSource!,
@@ -135,7 +136,7 @@ function throughTime(
 
 /** Gradients of W and b_hh, all steps at once. */
 function hiddenGradients(
-  { recorder, scratch }: Workshop,
+  { recorder, scratch, products }: Workshop,
   pass: Pass,
   checked: CheckedBackward<Place>,
   left: Left,
@@ -159,7 +160,8 @@ function hiddenGradients(
     if (!gradients.weightHh) continue;
     const target = part(gradients.weightHh, row * H * H, count * H * H);
     const add = (dz: Place, x: Place, xRow: number, K: number) =>
-      addOuterProduct(recorder, scratch, {
+      products.addOuterProduct({
+        operands: 'gradients',
         a: { place: dz, row: 1, column: stride },
         b: { place: x, row: xRow, column: 1 },
         ...{ output: target, M: count * H, K, P: H },
@@ -174,7 +176,7 @@ function hiddenGradients(
 
 /** Gradients of U, b_ih and the input, all steps at once. */
 function inputGradients(workshop: Workshop, pass: Pass, checked: CheckedBackward<Place>, left: Left): void {
-  const { recorder, scratch } = workshop;
+  const { recorder, scratch, products } = workshop;
   const { T, N, H, G, width, cell, layer, weights, room } = pass;
   const { gradients, input, dInput, dInjected } = checked;
   const rows = T * N;
@@ -191,13 +193,15 @@ function inputGradients(workshop: Workshop, pass: Pass, checked: CheckedBackward
     if (weightIh && input instanceof Int32Array)
       scatterAdd(recorder, scratch, input, C, { place, row: stride, count }, tail(weightIh, row * H), G);
     else if (weightIh)
-      addOuterProduct(recorder, scratch, {
+      products.addOuterProduct({
+        operands: 'gradients',
         a: { place, row: 1, column: stride },
         b: { place: input as Place, row: C, column: 1 },
         ...{ output: part(weightIh, row * H * C, count * C), M: count, K: rows, P: C },
       });
     if (dInput)
-      multiply(recorder, {
+      products.multiply({
+        operands: 'gradients',
         a: { place, row: stride, column: 1 },
         b: { place: part(weights.weightIh, row * H * C, count * C), row: C, column: 1 },
         ...{ output: dInput, outputRow: C, M: rows, K: count, P: C, accumulate: index > 0 },
@@ -266,7 +270,7 @@ export function recurrentBackward(workshop: Workshop, { door }: Tensors, call: R
     else fill(recorder, state, 0);
   }
   const left = leave(workshop, pass, checked.gradients.peephole !== null && layer.peephole === true);
-  const recurrence = recurrenceOf(workshop.recurrence, pass);
+  const recurrence = recurrenceOf(workshop, pass);
   if (recurrence === 'separate') throughTime(workshop, pass, checked, left, dh, dc);
   else fusedBackwardThroughTime(workshop, pass, recurrence, checked, { dh, dc, fresh: left.fresh });
   saved.pass = null;

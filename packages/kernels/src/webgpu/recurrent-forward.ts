@@ -5,7 +5,6 @@ import { copy, fill } from './elementwise.ts';
 import { gridFor } from './grid.ts';
 import { type Place, part } from './heap.ts';
 import { schedule } from './normalization.ts';
-import { multiply } from './product.ts';
 import { fusedForwardThroughTime, recurrenceOf } from './recurrence.ts';
 import {
   createPass,
@@ -49,7 +48,7 @@ function scheduleOf({ recorder, scratch }: Workshop, checked: CheckedForward<Pla
 
 /** U x of all steps of the pass: into the gates, or where it is normalised. */
 function projectInput(
-  { recorder }: Workshop,
+  { recorder, products }: Workshop,
   { layer, T, N, H, G, width, cell, weights, room, input: norm }: Pass,
   input: Place | Int32Array,
 ): void {
@@ -68,7 +67,7 @@ function projectInput(
         count,
       });
     else
-      multiply(recorder, {
+      products.multiply({
         a: { place: input, row: C, column: 1 },
         b: { place: part(weightIh, segment.row * H * C, count * C), row: 1, column: C },
         ...{ output, outputRow: row, M: T * N, K: C, P: count },
@@ -82,7 +81,7 @@ function throughTime(
   pass: Pass,
   { injected, output, previous }: { injected: Place | null; output: Place; previous: Place },
 ): void {
-  const { recorder, scratch } = workshop;
+  const { recorder, scratch, products } = workshop;
   const { T, N, H, G, width, cell, layer, weights, room, lengths, training } = pass;
   const unit = N * H;
   const isRecurrent = cell.hidden.length > 0;
@@ -117,7 +116,8 @@ function throughTime(
     cell.hidden.forEach(({ row, count, source }, range) => {
       if (source !== null) run(forward.gruReset);
       const from = source === null ? before : part(gates, source * H, gates.length - source * H);
-      multiply(recorder, {
+      products.multiply({
+        isStep: true,
         a: { place: from, row: source === null ? H : width, column: 1 },
         b: { place: part(weights.weightHh, row * H * H, count * H * H), row: 1, column: H },
         output: part(hidden!, row * H, hidden!.length - row * H),
@@ -203,7 +203,7 @@ function run(
     );
     if (pass.input) normalize(workshop, pass, pass.input, 0, steps, 0);
     const part_ = { injected: injected && own(injected, pass.G), output: own(output, H), previous };
-    const recurrence = recurrenceOf(workshop.recurrence, pass);
+    const recurrence = recurrenceOf(workshop, pass);
     if (recurrence === 'separate') throughTime(workshop, pass, part_);
     else fusedForwardThroughTime(workshop, pass, recurrence, part_);
     previous = stepOf(output, first + steps - 1, N, H);

@@ -21,6 +21,7 @@ import {
   layerGrid,
 } from './normalization.ts';
 import type { Recurrence } from './options.ts';
+import type { Products } from './product.ts';
 import type { Recorder } from './recorder.ts';
 import type { Scratch } from './scratch.ts';
 
@@ -28,7 +29,9 @@ import type { Scratch } from './scratch.ts';
 export interface Workshop {
   readonly recorder: Recorder;
   readonly scratch: Scratch;
+  readonly products: Products;
   readonly recurrence: Recurrence;
+  readonly precision: 'float32' | 'f16';
 }
 
 /** Where a pass keeps its activations: gates [T,N,blocks·H], cells [T+1,N,H], first [N,H], and what normalisation keeps. */

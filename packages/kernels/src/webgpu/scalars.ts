@@ -1,7 +1,7 @@
 import type { Backend } from '../backend.ts';
 import { expectNumber } from '../engine.ts';
 import { elementary } from './elementary.ts';
-import { elementwise, gridFor, gridOf, groupArguments, groupIndex, treeSum } from './grid.ts';
+import { elementwise, gridFor, gridOf, groupIndex, reducing } from './grid.ts';
 import { type Place, part } from './heap.ts';
 import { defineKernel } from './kernel.ts';
 import type { Recorder } from './recorder.ts';
@@ -19,16 +19,17 @@ function blockSums(name: string, term: string) {
     reals: ['x', 'parts'],
     ints: [],
     numbers: { count: 'u32', blocks: 'u32' },
-    code: `${elementary}${treeSum(lanes)}
-@compute @workgroup_size(${lanes}) fn main(${groupArguments}) {
-  let block = ${groupIndex};
+    code: reducing(
+      lanes,
+      elementary,
+      `let block = ${groupIndex};
   if (block >= p.blocks) { return; }
   let end = min(p.count, (block + 1u) * ${blockElements}u);
   var sum = 0.0;
   for (var i = block * ${blockElements}u + lane; i < end; i += ${lanes}u) { let value = x(i); sum += ${term}; }
-  let total = tree_sum(sum, lane);
-  if (lane == 0u) { set_parts(block, total); }
-}`,
+  let total = sum_of(sum, lane);
+  if (lane == 0u) { set_parts(block, total); }`,
+    ),
   });
 }
 
@@ -42,11 +43,12 @@ const kernels = {
     reals: ['parts', 'sum'],
     ints: [],
     numbers: { count: 'u32', factor: 'f32', root: 'u32', accumulate: 'u32' },
-    code: `${elementary}${treeSum(lanes)}
-@compute @workgroup_size(${lanes}) fn main(@builtin(local_invocation_index) lane: u32) {
-  var own = 0.0;
+    code: reducing(
+      lanes,
+      elementary,
+      `var own = 0.0;
   for (var i = lane; i < p.count; i += ${lanes}u) { own += parts(i); }
-  var value = tree_sum(own, lane) * p.factor;
+  var value = sum_of(own, lane) * p.factor;
   if (lane != 0u) { return; }
   if (p.root != 0u) { value = sqrt(value); }
   var high = value;
@@ -58,8 +60,8 @@ const kernels = {
     low = sum(1u) + ((before - (high - added)) + (value - added));
   }
   set_sum(0u, high);
-  set_sum(1u, select(0.0, low, is_finite(high) && is_finite(low)));
-}`,
+  set_sum(1u, select(0.0, low, is_finite(high) && is_finite(low)));`,
+    ),
   }),
   clip: elementwise({
     name: 'clip by norm',

@@ -5,6 +5,7 @@ import { createHeaps } from './heap.ts';
 import { lossKernels } from './losses.ts';
 import { optimizerKernels } from './optimizers.ts';
 import type { WebgpuOptions } from './options.ts';
+import { createProducts } from './product.ts';
 import { productKernels } from './products.ts';
 import type { KernelTime } from './profiler.ts';
 import { createReadback } from './readback.ts';
@@ -35,17 +36,24 @@ export async function createWebgpu({
   recurrence = 'auto',
   memoryBytes,
   profile = false,
+  subgroups = true,
+  precision = 'float32',
+  matrices = true,
 }: WebgpuOptions = {}): Promise<WebgpuBackend> {
-  const device = await openDevice();
+  const isHalf = precision === 'f16';
+  const device = await openDevice(isHalf && matrices ? 'matrices' : 'plain');
   const heaps = createHeaps(device, { budget: memoryBytes });
-  const recorder = createRecorder(device, heaps, profile);
+  const hasSubgroups = subgroups && device.hasSubgroups;
+  const recorder = createRecorder(device, heaps, { isProfiled: profile, hasSubgroups });
   const readback = createReadback(device, recorder);
   const tensors = createTensors({ heaps, recorder, readback, clear: (place) => fill(recorder, place, 0) });
   const scratch = createScratch(
     (size) => heaps.allocate(size).place,
     (place) => heaps.free(place),
   );
-  const workshop = { recorder, scratch, recurrence };
+  const products = createProducts(recorder, scratch, precision, device.matrices);
+  const workshop = { recorder, scratch, products, recurrence, precision };
+  const ways = [...(hasSubgroups ? ['subgroups'] : []), ...(device.matrices ? ['matrices'] : [])];
 
   async function synchronize(): Promise<void> {
     recorder.flush();
@@ -58,16 +66,16 @@ export async function createWebgpu({
     memory: {
       ...heaps.limits,
       // A plane of the gradient for each block of rows, and recurrent weights transposed.
-      workspace: (rows, weights) => 4 * weights * (blocksOf(rows) + 1),
+      workspace: (rows, weights) => 4 * weights * (blocksOf(rows) + (isHalf ? 2 : 1)),
     },
     get deviceBytes() {
       return heaps.bytes;
     },
     describe: () => ({
       name: 'webgpu',
-      engine: `webgpu-${device.name}-float32`,
+      engine: ['webgpu', device.name, ...ways, precision].join('-'),
       device: device.title,
-      precision: 'float32',
+      precision,
       emulated: false,
     }),
     createTensor: tensors.createTensor,
@@ -96,7 +104,7 @@ export async function createWebgpu({
     ...elementwiseKernels(recorder, tensors),
     ...lossKernels(recorder, scratch, tensors),
     ...optimizerKernels(recorder, tensors),
-    ...productKernels(recorder, scratch, tensors),
+    ...productKernels(recorder, scratch, products, tensors),
     ...rowKernels(recorder, scratch, tensors),
     ...scalarKernels(recorder, scratch, tensors),
   };
