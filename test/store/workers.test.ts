@@ -106,6 +106,19 @@ describe('workers', () => {
     expect((await createJob(store, spec)).blocked).toBeNull();
   });
 
+  it('take a job in half precision where they have the engine for it', async () => {
+    const { store } = fixture;
+    const spec = { training: { precision: 'f16' } } as const;
+    await store.workers.report(processor);
+    const waiting = await createJob(store, spec);
+    expect(waiting.blocked).toMatchObject({
+      param: 'training.precision',
+      message: expect.stringContaining('No running worker has an engine for the precision f16'),
+    });
+    await store.workers.report({ ...processor, id: id('b'), device: 'gpu', engines: ['webgpu', 'native'] });
+    expect((await store.jobs.get('default', waiting.id)).blocked).toBeNull();
+  });
+
   it('fail a job that names a device on which they have no engine', async () => {
     const { store } = fixture;
     const taken = async (spec: Partial<JobSpecInput>, engines: EngineName[], tfjs: DeviceClass) => {

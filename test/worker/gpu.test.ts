@@ -48,11 +48,12 @@ describe.skipIf(!gpu)('a worker with a GPU', { timeout: 240_000 }, () => {
     expect(worker.output()).not.toContain('FATAL');
   });
 
-  it('fails a job whose precision it has not, and says which field asks for it', async () => {
-    const { id } = await lab.submit({ ...short(), training: { ...short().training, precision: 'bf16' } });
-    expect(await lab.reaches(id, 'failed')).toMatchObject({
-      error: { code: 'engine_unavailable', param: 'training.precision' },
-    });
+  it('trains in half precision on it, and in bfloat16, which no engine for GPUs has, on the processor beside it', async () => {
+    const jobs = [];
+    for (const precision of ['f16', 'bf16'] as const)
+      jobs.push(await lab.submit({ ...short(), training: { ...short().training, precision } }));
+    expect(await lab.reaches(jobs[0]!.id, 'succeeded', 120_000)).toMatchObject({ engine: 'webgpu' });
+    expect(await lab.reaches(jobs[1]!.id, 'succeeded', 120_000)).toMatchObject({ device: 'cpu' });
   });
 
   it('refuses a job that needs more memory than it may take, and tells how much', async () => {

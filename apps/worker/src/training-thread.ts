@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FrameBody } from '@unfold/contracts';
-import { fp32Engines, UnfoldError } from '@unfold/contracts/values';
+import { computesIn, UnfoldError } from '@unfold/contracts/values';
 import {
   type Backend,
   type ControlAnswer,
@@ -60,8 +60,11 @@ const openBackend = async (
   const unavailable = (message: string, param: string): UnfoldError =>
     new UnfoldError('engine_unavailable', message, { param });
   const precision = precisionOf(spec);
-  if (precision !== 'float32' && fp32Engines.has(engine))
-    throw unavailable(`The engine ${engine} computes in fp32 alone.`, 'training.precision');
+  if (engine !== 'auto' && !computesIn(engine, spec.training.precision))
+    throw unavailable(
+      `The engine ${engine} does not compute in ${spec.training.precision}.`,
+      'training.precision',
+    );
   try {
     const backend = await createBackend(engine, {
       ...{ precision, warn },

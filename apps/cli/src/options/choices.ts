@@ -1,4 +1,4 @@
-import type { DeviceClass, EngineName, JobStatus, KeyScope, Task } from '@unfold/contracts';
+import type { DeviceClass, EngineName, JobStatus, KeyScope, PrecisionName, Task } from '@unfold/contracts';
 
 /**
  * All values of a type, as an option offers them. Written out, and held against the type by the compiler, since loading the schemas would
@@ -23,4 +23,5 @@ export const tasks = allOf<Task>({
   forecasting: true,
 });
 export const engineNames = allOf<EngineName>({ native: true, reference: true, webgpu: true, tfjs: true });
+export const precisionNames = allOf<PrecisionName>({ fp32: true, bf16: true, f16: true });
 export const deviceClasses = allOf<DeviceClass>({ cpu: true, gpu: true });

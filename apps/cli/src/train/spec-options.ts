@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { deviceClasses, engineNames, tasks } from '../options/choices.ts';
+import { deviceClasses, engineNames, precisionNames, tasks } from '../options/choices.ts';
 
 /** The common options of a job's spec, each with the field that it sets. All others are reached by `--set`. */
 interface SpecOption {
@@ -62,7 +62,7 @@ export const specOptions: readonly SpecOption[] = [
     flags: '--precision <precision>',
     path: 'training.precision',
     description: 'of products (fp32)',
-    choices: ['fp32', 'bf16'],
+    choices: precisionNames,
   },
   {
     flags: '--validation-fraction <share>',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { contradiction } from './contradictions/contradiction.ts';
+import { precisionNames } from './demand.ts';
 import { specLimits } from './limits.ts';
 import { steps } from './numbers.ts';
 import { optimizerOptions, scheduleOptions } from './optimizer-options.ts';
@@ -73,9 +74,9 @@ const batches = {
   bucketing: z.boolean().default(true).meta({
     description: 'Records of similar length share a batch, in a new order each epoch; false: any records do.',
   }),
-  precision: z.enum(['fp32', 'bf16']).default('fp32').meta({
+  precision: z.enum(precisionNames).default('fp32').meta({
     description:
-      'bf16: products round both operands to bfloat16; weights, sums and everything else stay in fp32. Faster on processors with AVX512_BF16; on others it runs with the same arithmetic, slower than fp32, and the log says so.',
+      'bf16: products round both operands to bfloat16; weights, sums and everything else stay in fp32. Faster on processors with AVX512_BF16; on others it runs with the same arithmetic, slower than fp32, and the log says so. f16: products round both operands to IEEE half precision, on the engine webgpu alone; gradients are scaled by powers of two first, and weights, sums, states and everything else stay in fp32.',
   }),
 };
 

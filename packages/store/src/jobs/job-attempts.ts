@@ -32,14 +32,21 @@ const exhausted = (last: JobError | null): JobError => ({
   param: null,
 });
 
-/** The worker has nothing that computes on the device which the job names. */
-const misplaced = ({ spec }: JobRow): JobError => ({
-  code: 'engine_unavailable',
-  message: `The worker that took the job has no engine that computes on a ${spec.device}${
+/** The worker has nothing that computes on the device which the job names, or in its precision. */
+const misplaced = ({ spec }: JobRow): JobError => {
+  const code = 'engine_unavailable';
+  const { precision } = spec.training;
+  if (spec.device === null)
+    return {
+      code,
+      message: `The worker that took the job has no engine that computes in ${precision}.`,
+      param: 'training.precision',
+    };
+  const message = `The worker that took the job has no engine that computes on a ${spec.device}${
     spec.engine === 'tfjs' ? ': TensorFlow.js takes @tensorflow/tfjs-node-gpu for that, and else a cpu' : ''
-  }.`,
-  param: 'device',
-});
+  }.`;
+  return { code, message, param: 'device' };
+};
 
 /** A worker that died left a request behind: there is nobody else to carry it out. */
 const settle = async (queries: Statements, job: JobRow): Promise<boolean> => {

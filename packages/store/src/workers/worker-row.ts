@@ -1,4 +1,4 @@
-import { deviceOfEngine, type WorkerResource } from '@unfold/contracts';
+import { deviceOfEngine, enginesOfPrecision, type WorkerResource } from '@unfold/contracts';
 import { toJson } from '../clean-json.ts';
 import { Prisma } from '../database.ts';
 
@@ -15,6 +15,7 @@ export const hasWorker = (spec: Prisma.Sql): Prisma.Sql => Prisma.sql`
   EXISTS (SELECT FROM workers, unnest(engines) AS has(engine) WHERE ${isAlive}
     AND (device = 'gpu' OR ${spec}->>'device' IS DISTINCT FROM 'gpu')
     AND ${spec}->>'engine' IN ('auto', has.engine)
+    AND ${toJson(enginesOfPrecision)}::jsonb->coalesce(${spec}->'training'->>'precision', 'fp32') @> to_jsonb(has.engine)
     AND coalesce(${spec}->>'device' = coalesce(${toJson(deviceOfEngine)}::json->>has.engine, tfjs), true))`;
 
 /** A worker and the job that it trains. */

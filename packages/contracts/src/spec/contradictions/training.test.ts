@@ -27,6 +27,27 @@ const rows: Contradiction[] = [
     { engine: 'native', training: { precision: 'bf16' } },
   ],
   [
+    'half precision where there is none',
+    'training.precision',
+    'engine',
+    { engine: 'native', training: { precision: 'f16' } },
+    { engine: 'webgpu', training: { precision: 'f16' } },
+  ],
+  [
+    'half precision on a processor',
+    'training.precision',
+    'device',
+    { device: 'cpu', training: { precision: 'f16' } },
+    { device: 'gpu', training: { precision: 'f16' } },
+  ],
+  [
+    'bfloat16 on a GPU',
+    'training.precision',
+    'device',
+    { device: 'gpu', training: { precision: 'bf16' } },
+    { device: 'cpu', training: { precision: 'bf16' } },
+  ],
+  [
     'feeding back where no arrow goes',
     'training.teacher_forcing.mode',
     'model.recurrence',

@@ -1,5 +1,5 @@
 import type { CompletedSpec } from '../../job-spec.ts';
-import { excludesDevice, fp32Engines } from '../demand.ts';
+import { enginesOfPrecision, excludedByPrecision, excludesDevice } from '../demand.ts';
 import type { ParameterGroup } from '../start-from.ts';
 import { excludes, quoted, type Rule, readsWindows, writesText } from './rule.ts';
 
@@ -127,10 +127,14 @@ transfer.push(
 );
 
 const placement: Rule[] = [
-  ({ engine, training }) =>
-    training.precision === 'bf16' && fp32Engines.has(engine)
-      ? excludes('training.precision', 'bf16', 'engine', engine, 'that engine computes in fp32 alone')
-      : null,
+  (spec) => {
+    const { precision } = spec.training;
+    const other = excludedByPrecision(spec);
+    const able = enginesOfPrecision[precision].join(' and ');
+    return other === null
+      ? null
+      : excludes('training.precision', precision, other, spec[other], `only ${able} can compute in it`);
+  },
   (spec) =>
     excludesDevice(spec)
       ? excludes('device', spec.device, 'engine', spec.engine, 'that engine never computes there')
