@@ -6,19 +6,23 @@ import { fileURLToPath } from 'node:url';
 /** The folder of the clone that is tested. */
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Waits until `probe` gives something other than null, undefined or false; throws what it was waiting for after `timeoutMs`. */
+/**
+ * Waits until `probe` gives something other than null, undefined or false; throws what it was waiting for after `timeoutMs`.
+ * It asks at once and then ever more seldom, up to ten times a second: many probes are queries, and take the processor from what they wait for.
+ */
 export const waitFor = async <T>(
   what: string,
   probe: () => T | Promise<T>,
   timeoutMs = 30_000,
 ): Promise<NonNullable<Exclude<T, false>>> => {
-  const deadline = Date.now() + timeoutMs;
+  const begin = Date.now();
   for (;;) {
     const value = await probe();
     if (value !== null && value !== undefined && value !== false)
       return value as NonNullable<Exclude<T, false>>;
-    if (Date.now() > deadline) throw new Error(`Waited ${timeoutMs} ms in vain for ${what}.`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    const waited = Date.now() - begin;
+    if (waited > timeoutMs) throw new Error(`Waited ${timeoutMs} ms in vain for ${what}.`);
+    await new Promise((resolve) => setTimeout(resolve, Math.min(100, 10 + waited / 20)));
   }
 };
 

@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Frame } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -17,11 +17,14 @@ import {
 
 let lab: Lab;
 let file: string;
+/** What all tests share; a patience of a second, once another one stopped. */
+let worker: Program;
 const spec = () => smallSpec(file, { max_steps: endless });
 
 beforeAll(async () => {
   lab = await openLab('PostgreSQL');
   file = await lab.upload(nonsense(2000));
+  worker = await lab.startWorker();
 });
 afterAll(async () => lab?.close());
 
@@ -38,30 +41,17 @@ const spoil = async (path: string): Promise<void> => {
 };
 
 describe('data that is no longer what was uploaded', () => {
-  const prepared = async () => {
+  it.each([
+    ['gone', 'data_missing', (path: string) => rm(path)],
+    ['cut', 'data_changed', (path: string) => truncate(path, 1000)],
+    ['changed', 'data_changed', spoil],
+  ])('%s: ends the job as %s, and says which file', async (_, code, damage) => {
     const id = await lab.upload(nonsense(1500));
-    const { path } = await lab.store.files.locate(id);
-    return { job: await lab.submit(smallSpec(id)), path: lab.store.artifacts.absolute(path) };
-  };
-
-  it('ends the job as data_missing or data_changed, and says which file', async () => {
-    const gone = await prepared();
-    await rm(gone.path);
-    const cut = await prepared();
-    await writeFile(cut.path, (await readFile(cut.path)).subarray(0, 1000));
-    const changed = await prepared();
-    await spoil(changed.path);
-    const worker = await lab.startWorker();
-    for (const [{ job }, code] of [
-      [gone, 'data_missing'],
-      [cut, 'data_changed'],
-      [changed, 'data_changed'],
-    ] as const) {
-      const { error } = await lab.reaches(job.id, 'failed');
-      expect(error).toMatchObject({ code, param: 'file', message: expect.stringContaining(job.spec.file) });
-      expect((await lab.frames(job.id)).at(-1)).toMatchObject({ status: 'failed', error: { code } });
-    }
-    await worker.stop();
+    await damage(lab.store.artifacts.absolute((await lab.store.files.locate(id)).path));
+    const job = await lab.submit(smallSpec(id));
+    const { error } = await lab.reaches(job.id, 'failed');
+    expect(error).toMatchObject({ code, param: 'file', message: expect.stringContaining(id) });
+    expect((await lab.frames(job.id)).at(-1)).toMatchObject({ status: 'failed', error: { code } });
   });
 });
 
@@ -70,7 +60,6 @@ describe('a checkpoint that was damaged on disk', () => {
     ['the newest', 1],
     ['each', Number.POSITIVE_INFINITY],
   ])('%s: the run goes on from an older one, or anew, and ends the same', async (_, damaged) => {
-    const worker = await lab.startWorker();
     const { id } = await lab.submit(spec());
     await lab.reachesStep(id, 100);
     await lab.request(id, 'pause');
@@ -85,7 +74,6 @@ describe('a checkpoint that was damaged on disk', () => {
     );
     expect(restarts).toEqual([data[0]!.step, damaged === 1 ? data[1]!.step : 0]);
     expect(await logs(id)).toContainEqual(expect.stringContaining(`The checkpoint of step ${data[0]!.step}`));
-    await worker.stop();
   });
 });
 
@@ -97,29 +85,38 @@ const limitFiles = async (worker: Program, bytes: number | 'unlimited'): Promise
 };
 
 describe.skipIf(!canLimit)('a disk that fills up during a checkpoint (needs prlimit)', () => {
-  const filled = async (env: Record<string, string> = {}) => {
-    const worker = await lab.startWorker(env);
+  const fillsUp = async () => {
     const { id } = await lab.submit(spec());
     await lab.reachesStep(id, 40);
     await limitFiles(worker, 1000);
     await waitFor('the full disk to be noticed', async () =>
       (await logs(id)).some((message) => message.startsWith('The disk is full')),
     );
-    return { worker, id };
+    return id;
   };
+
   it('is waited for: with room again, the run ends as if nothing had happened', async () => {
-    const { worker, id } = await filled();
+    const id = await fillsUp();
     const { progress } = await lab.job(id);
     await limitFiles(worker, 'unlimited');
     expect(await lab.reachesStep(id, progress.step + 50)).toMatchObject({ attempt: 1 });
     await lab.endSoon(id);
     await expectAsUndisturbed(lab, id);
     expect(await strayFiles(lab, id)).toEqual([]);
-    await worker.stop();
   });
 
-  it('fails the job when the patience is over, and leaves it ready to be resumed', async () => {
-    const { worker, id } = await filled({ UNFOLD_STORAGE_PATIENCE_SECONDS: '1' });
+  it('does not keep a worker from stopping: its job goes on elsewhere', async () => {
+    const id = await fillsUp();
+    expect(await worker.stop()).toBe(0);
+    expect(await lab.job(id)).toMatchObject({ status: 'queued' });
+    worker = await lab.startWorker({ UNFOLD_STORAGE_PATIENCE_SECONDS: '1' });
+    await lab.reaches(id, 'running');
+    await lab.endSoon(id);
+    await expectAsUndisturbed(lab, id);
+  });
+
+  it('fails the job when the patience is over, here a second, and leaves it ready to be resumed', async () => {
+    const id = await fillsUp();
     const { error } = await lab.reaches(id, 'failed');
     expect(error).toMatchObject({ code: 'storage_full', message: expect.stringContaining('resume') });
     expect(await strayFiles(lab, id)).toEqual([]);
@@ -133,17 +130,5 @@ describe.skipIf(!canLimit)('a disk that fills up during a checkpoint (needs prli
     await lab.reaches(id, 'running');
     await lab.endSoon(id);
     await expectAsUndisturbed(lab, id);
-    await worker.stop();
-  });
-
-  it('does not keep a worker from stopping: its job goes on elsewhere', async () => {
-    const { worker, id } = await filled();
-    expect(await worker.stop()).toBe(0);
-    expect(await lab.job(id)).toMatchObject({ status: 'queued' });
-    const other = await lab.startWorker();
-    await lab.reaches(id, 'running');
-    await lab.endSoon(id);
-    await expectAsUndisturbed(lab, id);
-    await other.stop();
   });
 });

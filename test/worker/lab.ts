@@ -180,6 +180,9 @@ export const nonsense = (count: number): string => {
   }).join(' ');
 };
 
+/** Longer than any test waits, however fast the engine: such a job ends only when it is told to, by `cancel` or `endSoon`. */
+export const endless = 1_000_000_000;
+
 /** A network small enough that hundreds of steps take a second or two. */
 export const smallSpec = (
   file: string,
@@ -198,12 +201,11 @@ export const smallSpec = (
     log_every: 5,
     evaluate_every: 50,
     checkpoint_every: 20,
+    // A sample is hundreds of steps of generation, more work than all the training between two of them.
+    sample_every: endless,
     ...training,
   },
 });
-
-/** Longer than any test waits, however fast the engine: such a job ends only when it is told to, by `cancel` or `endSoon`. */
-export const endless = 1_000_000_000;
 
 /** Trains a finished job's spec again, undisturbed, and expects the same weights and the same curve. */
 export const expectAsUndisturbed = async (lab: Lab, id: string, story = ''): Promise<void> => {

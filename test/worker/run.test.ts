@@ -37,7 +37,7 @@ describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }
   // What a worker makes of a job once it has it is the same whichever queue gave it.
   if (kind === 'PostgreSQL') {
     it('trains a job to its model and tells all of it in order', async () => {
-      const { id } = await lab.submit(smallSpec(file, { diagnostics_every: 100 }));
+      const { id } = await lab.submit(smallSpec(file, { diagnostics_every: 100, sample_every: 50 }));
       const job = await lab.reaches(id, 'succeeded');
       const { name: engine } = (await createBackend('auto')).describe();
       expect(job).toMatchObject({ attempt: 1, engine, device: 'cpu', error: null });
