@@ -9,12 +9,20 @@ import type {
 } from '../backend.ts';
 import { createRandomStream, randomPurposes } from '../philox.ts';
 
-/** Repeatable values in (−1, 1) · `size`, exact in float32 so that every precision starts from the same numbers; named by a label. */
+/** What was drawn before: every engine starts each case from the same numbers. */
+const drawn = new Map<string, Float32Array>();
+
+/** Repeatable values in (−1, 1) · `size`, exact in float32 so that every precision starts from the same numbers; named by a label. The caller's own. */
 export function valuesOf(label: string, count: number, size = 1): Float32Array {
+  const key = `${label} ${count} ${size}`;
+  const before = drawn.get(key);
+  if (before) return before.slice();
   let seed = 0;
   for (const letter of label) seed = (Math.imul(seed, 31) + letter.charCodeAt(0)) >>> 0;
   const stream = createRandomStream({ seed, purpose: randomPurposes.diagnostics });
-  return Float32Array.from({ length: count }, () => (2 * stream.uniform() - 1) * size);
+  const values = Float32Array.from({ length: count }, () => (2 * stream.uniform() - 1) * size);
+  drawn.set(key, values);
+  return values.slice();
 }
 
 export function countOf(shape: readonly number[]): number {
