@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { LeftOutReporter } from './test/support/left-out-reporter.ts';
+import { SpreadSequencer } from './test/support/spread-sequencer.ts';
 
 // Where to write the results for a machine to read, if anywhere.
 const report = process.env.UNFOLD_TEST_REPORT;
@@ -14,6 +15,7 @@ export default defineConfig({
     hookTimeout: 180_000,
     // More than two processors have: files wait as well, for locks to run out, and for processes to start and to end.
     maxWorkers: 3,
+    sequence: { sequencer: SpreadSequencer },
     // Files share their three processes: loading the service anew for each would cost a second and a half of it. So a
     // module keeps its state from one file to the next, and hooks belong into functions that a file calls. Tests of contracts
     // enter by its door: zod keeps the names of schemas once a process, and a second copy of them would be in the way.
