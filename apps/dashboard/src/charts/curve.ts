@@ -10,3 +10,9 @@ export interface Curve extends Line {
   /** By how much it is smoothed, where it is. */
   smoothing?: number;
 }
+
+/** Curves that are drawn together. */
+export interface Chart {
+  title: string;
+  curves: Curve[];
+}

@@ -1,4 +1,5 @@
-import { type Extent, pan, type View, zoom } from './view.ts';
+import type { Extent } from './extent.ts';
+import { pan, type View, zoom } from './view.ts';
 
 interface Target {
   /** What listens, and can be focused. */

@@ -5,7 +5,7 @@ import { lowerBound } from './columns.ts';
 import type { Curve } from './curve.ts';
 import { align, type Drawn, downsample, type Line } from './downsample.ts';
 import { envelopeOf } from './envelope.ts';
-import type { Extent } from './view.ts';
+import type { Extent } from './extent.ts';
 
 export interface Picture {
   curves: readonly Curve[];

@@ -1,14 +1,10 @@
 import { createExternal, type External } from '../external.ts';
+import type { Extent } from './extent.ts';
 
 /** What part of the horizontal axis is looked at; null: all of it, which grows while a run goes on. */
-export type View = External<{ from: number; to: number } | null>;
+export type View = External<Extent | null>;
 
-export const createView = (): View => createExternal<{ from: number; to: number } | null>(null);
-
-export interface Extent {
-  from: number;
-  to: number;
-}
+export const createView = (): View => createExternal<Extent | null>(null);
 
 /** Nobody can tell fewer than so many millionths of the axis apart. */
 const least = 1e-6;

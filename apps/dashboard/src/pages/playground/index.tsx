@@ -87,11 +87,11 @@ const PlaygroundPage = () => {
     [client, asked],
   );
   if (models.state === 'loading') return <Loading what="Looking for models" />;
-  if (models.state === 'failed') return <Failure error={models.error} retry={models.reload} />;
+  if (models.state === 'failed') return <Failure isPage error={models.error} retry={models.reload} />;
   const model = models.value.find(({ id, name }) => id === asked || name === asked) ?? models.value[0];
   if (model === undefined)
     return (
-      <Empty title="There is no model yet">
+      <Empty isPage title="There is no model yet">
         <p>A run that succeeds publishes one.</p>
         <div>
           <ButtonLink to="/new" kind="primary">

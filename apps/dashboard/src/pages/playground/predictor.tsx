@@ -8,6 +8,7 @@ import { Field } from '../../ui/field.tsx';
 import { Note } from '../../ui/states.tsx';
 import { Table } from '../../ui/table.tsx';
 import { Bar } from './bar.tsx';
+import { ForecastCharts } from './forecast-charts.tsx';
 import { numbersOf } from './numbers.ts';
 
 type InputKind = 'text' | 'tokens' | 'numbers';
@@ -62,7 +63,8 @@ const Tags = ({ tags, given }: { tags: readonly string[]; given: readonly string
   </ol>
 );
 
-const Values = ({ values }: { values: readonly (readonly number[])[] }) => (
+/** @param before how many steps lie before the first row */
+const Values = ({ values, before }: { values: readonly (readonly number[])[]; before: number }) => (
   <Table label="Values">
     <thead>
       <tr>
@@ -79,7 +81,7 @@ const Values = ({ values }: { values: readonly (readonly number[])[] }) => (
       {values.map((row, t) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: a step is its place.
         <tr key={t}>
-          <td>{t + 1}</td>
+          <td>{before + t + 1}</td>
           {row.map((value, k) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: a column is its place.
             <td key={k} className="number">
@@ -92,13 +94,21 @@ const Values = ({ values }: { values: readonly (readonly number[])[] }) => (
   </Table>
 );
 
+interface Answer {
+  prediction: Prediction;
+  /** The tokens that were tagged. */
+  given: readonly string[];
+  /** What a forecast goes on from. */
+  series: readonly (readonly number[])[];
+}
+
 /** Asks one model for labels, tags or values. */
 export const Predictor = ({ model }: { model: ModelResource }) => {
   const { client } = useUnfold();
   const [kind, setKind] = useState<InputKind>(usualKind(model));
   const [given, setGiven] = useState('');
   const [steps, setSteps] = useState(10);
-  const [answer, setAnswer] = useState<{ prediction: Prediction; given: string[] } | null>(null);
+  const [answer, setAnswer] = useState<Answer | null>(null);
   const [problem, setProblem] = useState<{ message: string; param: string | null } | null>(null);
   const [busy, setBusy] = useState(false);
   const forecasts = model.spec?.task === 'forecasting';
@@ -116,7 +126,8 @@ export const Predictor = ({ model }: { model: ModelResource }) => {
     try {
       const { data } = await client.models.predict(model.id, input, forecasts ? { steps } : {});
       const tokens = kind === 'tokens' ? (input as string[]) : kind === 'text' ? [...given] : [];
-      setAnswer({ prediction: data[0]!, given: tokens });
+      const series = forecasts && kind === 'numbers' ? (input as number[][]) : [];
+      setAnswer({ prediction: data[0]!, given: tokens, series });
     } catch (error) {
       setProblem(describeError(error));
     } finally {
@@ -165,7 +176,14 @@ export const Predictor = ({ model }: { model: ModelResource }) => {
       <div role="status" className="stack">
         {answer && 'label' in answer.prediction && <Label {...answer.prediction} />}
         {answer && 'tags' in answer.prediction && <Tags tags={answer.prediction.tags} given={answer.given} />}
-        {answer && 'values' in answer.prediction && <Values values={answer.prediction.values} />}
+        {answer && 'values' in answer.prediction && (
+          <>
+            {answer.series.length > 0 && (
+              <ForecastCharts given={answer.series} values={answer.prediction.values} />
+            )}
+            <Values values={answer.prediction.values} before={answer.series.length} />
+          </>
+        )}
       </div>
     </form>
   );

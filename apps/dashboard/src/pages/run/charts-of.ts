@@ -1,7 +1,6 @@
 import type { JobResource } from '@unfold/contracts';
-import type { Curve } from '../../charts/curve.ts';
+import type { Chart, Curve } from '../../charts/curve.ts';
 import { smooth } from '../../charts/smooth.ts';
-import type { Extent } from '../../charts/view.ts';
 import type { MetricPoints } from '../../live/curves.ts';
 import type { RunRecord } from '../../live/run-record.ts';
 import { secondsAt, tokensAt } from './axis-values.ts';
@@ -51,11 +50,6 @@ export interface RunOnChart {
   job: JobResource;
   title: string;
   color: string;
-}
-
-export interface Chart {
-  title: string;
-  curves: Curve[];
 }
 
 const axisOf = (points: MetricPoints, { job, record }: RunOnChart, axis: Axis): Float64Array => {
@@ -111,17 +105,4 @@ export const chartsOfRuns = (runs: readonly RunOnChart[], settings: Settings): C
       curves: runs.flatMap((run) => curvesOf(run, name, run.title, run.color, settings)),
     }))
     .filter(({ curves }) => curves.length > 0);
-};
-
-/** From the first point of any chart to the last. */
-export const extentOf = (charts: readonly Chart[]): Extent => {
-  let from = Number.POSITIVE_INFINITY;
-  let to = Number.NEGATIVE_INFINITY;
-  for (const { curves } of charts)
-    for (const { x } of curves) {
-      if (x.length === 0) continue;
-      from = Math.min(from, x[0]!);
-      to = Math.max(to, x[x.length - 1]!);
-    }
-  return from <= to ? { from, to } : { from: 0, to: 1 };
 };

@@ -1,11 +1,12 @@
 import { useMemo } from 'react';
-import { LineChart } from '../../charts/line-chart.tsx';
+import { ChartGrid } from '../../charts/chart-grid.tsx';
+import { extentOf } from '../../charts/extent.ts';
 import { createView, zoom } from '../../charts/view.ts';
 import { duration, short } from '../../format.ts';
 import { Button } from '../../ui/button.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { Empty } from '../../ui/states.tsx';
-import { chartsOfRun, chartsOfRuns, extentOf, type RunOnChart } from './charts-of.ts';
+import { chartsOfRun, chartsOfRuns, type RunOnChart } from './charts-of.ts';
 import { type Axis, axes, type Settings, useSettings } from './settings.ts';
 
 const formatStep = (value: number): string =>
@@ -101,20 +102,14 @@ export const CurvesPanel = ({ runs, version, compare = false }: CurvesPanelProps
         change={change}
         onZoom={(factor) => (factor === null ? view.set(null) : zoom(view, extent, factor))}
       />
-      <div className="charts">
-        {charts.map(({ title, curves }) => (
-          <LineChart
-            key={title}
-            title={title}
-            curves={curves}
-            extent={extent}
-            view={view}
-            axis={axes[settings.axis]}
-            log={settings.log}
-            formatX={formats[settings.axis]}
-          />
-        ))}
-      </div>
+      <ChartGrid
+        charts={charts}
+        extent={extent}
+        view={view}
+        axis={axes[settings.axis]}
+        log={settings.log}
+        formatX={formats[settings.axis]}
+      />
       <p className="quiet small chart-hint">
         Drag to move, Ctrl and wheel to zoom, double-click to show everything.
       </p>

@@ -1,6 +1,5 @@
 import type { Frame } from '@unfold/contracts';
-import type { Curve } from '../../charts/curve.ts';
-import type { Chart } from './charts-of.ts';
+import type { Chart, Curve } from '../../charts/curve.ts';
 
 type Diagnostic = Extract<Frame, { type: 'diagnostic' }>;
 
