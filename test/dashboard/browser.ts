@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Download, type Page } from 'playwright-core';
 import { chromiumArguments, chromiumPath } from '../support/chromium.mjs';
@@ -88,4 +89,36 @@ export const pointsOf = async (page: Page, chart: string): Promise<Record<string
           .map((row): [number, number] => [Number(row[0]), Number(row[place + 1])]),
       ]),
   );
+};
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+interface AxeResult {
+  violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
+}
+
+/** By how many pixels a page is wider than its window. */
+export const beyondWidth = (page: Page): Promise<number> =>
+  page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+
+/** What axe finds on a page in either theme, and how much wider than a phone it is, in words. @param show goes to the page and waits for it */
+export const faultsOf = async (page: Page, path: string, show: () => Promise<unknown>): Promise<string[]> => {
+  const faults: string[] = [];
+  const look = async (what: string, options: object): Promise<void> => {
+    const { violations } = await page.evaluate<AxeResult>(`axe.run(${JSON.stringify(options)})`);
+    for (const { id, nodes } of violations)
+      faults.push(`${what}: ${id}: ${nodes[0]?.html.slice(0, 160)} ${nodes[0]?.failureSummary}`);
+  };
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await show();
+  await page.evaluate(axe);
+  await look(path, { resultTypes: ['violations'] });
+  // Nothing but colours is another in the other theme.
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await look(`${path}, dark`, { resultTypes: ['violations'], runOnly: ['color-contrast'] });
+  await page.setViewportSize({ width: 360, height: 740 });
+  const pixels = await beyondWidth(page);
+  if (pixels > 0) faults.push(`${path}: ${pixels} pixels beyond a phone`);
+  return faults;
 };

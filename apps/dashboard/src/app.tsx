@@ -18,12 +18,12 @@ class Boundary extends Component<{ children: ReactNode }, { error: unknown }> {
 
   override render() {
     if (this.state.error === null) return this.props.children;
-    return <Failure error={this.state.error} retry={() => this.setState({ error: null })} />;
+    return <Failure isPage error={this.state.error} retry={() => this.setState({ error: null })} />;
   }
 }
 
 const NotFound = () => (
-  <Empty title="There is no such page">
+  <Empty isPage title="There is no such page">
     <div>
       <ButtonLink to="/">To the runs</ButtonLink>
     </div>

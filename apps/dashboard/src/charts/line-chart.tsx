@@ -7,9 +7,10 @@ import { Icon } from '../ui/icon.tsx';
 import { csvOf } from './csv.ts';
 import type { Curve } from './curve.ts';
 import { download, downloadPng, fileNameOf } from './export.ts';
+import type { Extent } from './extent.ts';
 import { listenForGestures } from './gestures.ts';
 import { Plot, valueAt } from './plot.ts';
-import type { Extent, View } from './view.ts';
+import type { View } from './view.ts';
 import './line-chart.css';
 
 export interface LineChartProps {
@@ -135,7 +136,7 @@ export const LineChart = ({
   return (
     <figure className="chart" aria-labelledby={heading}>
       <figcaption>
-        <h3 id={heading}>{title}</h3>
+        <h2 id={heading}>{title}</h2>
         <ul className="legend" ref={readouts}>
           {named.map(({ label, color }) => (
             <li key={label}>

@@ -12,20 +12,40 @@ export const Loading = ({ what = 'Loading' }: { what?: string }) => (
   </p>
 );
 
+/** The title of a state, which is that of the page where the state is all of it. */
+const Title = ({ isPage, children }: { isPage: boolean; children: string }) =>
+  isPage ? <h1>{children}</h1> : <h2>{children}</h2>;
+
 /** Where nothing is yet: what would be here, and how to get it. */
-export const Empty = ({ title, children }: { title: string; children?: ReactNode }) => (
+export const Empty = ({
+  title,
+  isPage = false,
+  children,
+}: {
+  title: string;
+  isPage?: boolean;
+  children?: ReactNode;
+}) => (
   <div className="state empty">
-    <h2>{title}</h2>
+    <Title isPage={isPage}>{title}</Title>
     {children !== undefined && <div className="quiet stack">{children}</div>}
   </div>
 );
 
 /** What went wrong, in the API's own words, with a way to try again, and to another key where this one may not do it. */
-export const Failure = ({ error, retry }: { error: unknown; retry?: () => void }) => {
+export const Failure = ({
+  error,
+  retry,
+  isPage = false,
+}: {
+  error: unknown;
+  retry?: () => void;
+  isPage?: boolean;
+}) => {
   const { title, message, requestId, forbidden } = describeError(error);
   return (
     <div className="state failure" role="alert">
-      <h2>{title}</h2>
+      <Title isPage={isPage}>{title}</Title>
       <p>{message}</p>
       {requestId !== null && <p className="quiet small">Request {requestId}</p>}
       {(retry !== undefined || forbidden) && (

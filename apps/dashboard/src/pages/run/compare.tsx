@@ -58,7 +58,7 @@ const ComparePage = () => {
   }, [records, known, without]);
   if (ids.length === 0)
     return (
-      <Empty title="Nothing to compare">
+      <Empty isPage title="Nothing to compare">
         <p>Select two runs or more in the list.</p>
         <div>
           <ButtonLink to="/">To the runs</ButtonLink>
@@ -71,7 +71,7 @@ const ComparePage = () => {
   };
   const [failure] = failures;
   if (failure !== undefined && failures.length === ids.length)
-    return <Failure error={failure.error} retry={tryAgain} />;
+    return <Failure isPage error={failure.error} retry={tryAgain} />;
   if (runs.length + failures.length < ids.length || runs.some(({ record }) => !record.state.get().loaded))
     return <Loading what="Reading the runs" />;
   const withoutRun = (id: string): URLSearchParams => {

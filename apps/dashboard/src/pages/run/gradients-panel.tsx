@@ -1,12 +1,12 @@
 import type { JobResource } from '@unfold/contracts';
 import { useEffect, useMemo, useState } from 'react';
+import { ChartGrid } from '../../charts/chart-grid.tsx';
+import { extentOf } from '../../charts/extent.ts';
 import { HeatMap } from '../../charts/heat-map.tsx';
-import { LineChart } from '../../charts/line-chart.tsx';
 import { createView } from '../../charts/view.ts';
 import { count } from '../../format.ts';
 import type { RunRecord } from '../../live/run-record.ts';
 import { Empty } from '../../ui/states.tsx';
-import { extentOf } from './charts-of.ts';
 import { chartsOfDiagnostics, gradientsOf, reachOf } from './diagnostics.ts';
 
 const stateNames = { h: 'hidden state h', c: 'cell state c' } as const;
@@ -58,7 +58,7 @@ export const GradientsPanel = ({ record, job, version }: GradientsPanelProps) =>
       {gradients.length > 0 && (
         <section className="chart stack" aria-label="Gradients through time">
           <div className="row">
-            <h3>Gradients through time</h3>
+            <h2>Gradients through time</h2>
             <div className="row push">
               {layers.length > 1 && (
                 <select
@@ -99,19 +99,7 @@ export const GradientsPanel = ({ record, job, version }: GradientsPanelProps) =>
           <p className="quiet small">{summary}</p>
         </section>
       )}
-      <div className="charts">
-        {charts.map(({ title, curves }) => (
-          <LineChart
-            key={title}
-            title={title}
-            curves={curves}
-            extent={extentOf(charts)}
-            view={view}
-            axis="Steps"
-            height={180}
-          />
-        ))}
-      </div>
+      <ChartGrid charts={charts} extent={extentOf(charts)} view={view} axis="Steps" height={180} />
     </div>
   );
 };

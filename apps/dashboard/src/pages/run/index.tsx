@@ -57,7 +57,7 @@ const RunPage = () => {
     record?.retry();
   };
   const failed = errors.get(id) ?? (state.loaded ? null : state.error);
-  if (failed !== null) return <Failure error={failed} retry={tryAgain} />;
+  if (failed !== null) return <Failure isPage error={failed} retry={tryAgain} />;
   if (job === null || record === undefined || !state.loaded) return <Loading what="Reading the run" />;
   const select = (next: TabId) =>
     setQuery(

@@ -56,13 +56,13 @@ const RunsPage = () => {
 
   if (!loaded)
     return error ? (
-      <Failure error={error} retry={() => void loadJobs()} />
+      <Failure isPage error={error} retry={() => void loadJobs()} />
     ) : (
       <Loading what="Reading the runs" />
     );
   if (present.length === 0)
     return (
-      <Empty title="Nothing has been trained yet">
+      <Empty isPage title="Nothing has been trained yet">
         <p>
           A run takes a text or a table, a recurrent network, and some minutes. Its curves appear here as it
           learns.
