@@ -1,24 +1,26 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { JobResource, ModelResource } from '@unfold/contracts';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Page, WebSocketRoute } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, sampleText, smallSpec, startApi, upload } from '../api/support.ts';
 import { publish, type Trained, trainModel, trainWeights, writeDirectly } from '../api/trained-model.ts';
-import { limitDownload, missing, openBrowser, openWindow } from './browser.ts';
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+import {
+  beyondWidth,
+  faultsOf,
+  limitDownload,
+  missing,
+  openBrowser,
+  openWindow,
+  pointsOf,
+} from './browser.ts';
 
 const labeled = ['aab', 'aba', 'bb', 'bba']
   .map((input, k) => JSON.stringify({ input, label: k % 2 === 0 ? 'even' : 'odd' }))
   .join('\n');
 
+const series = Array.from({ length: 200 }, (_, t) => `${10 + (t % 4)},${t % 2}\n`).join('');
+
 /** A machine that does other things besides takes its time. */
 const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 20_000 });
-
-interface AxeResult {
-  violations: { id: string; nodes: { html: string }[] }[];
-}
 
 describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', () => {
   let api: Api;
@@ -26,6 +28,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
   let trained: Trained;
   let writer: ModelResource;
   let labeler: ModelResource;
+  let forecaster: ModelResource;
   let page: Page;
   let close: () => Promise<void>;
 
@@ -33,6 +36,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
     [api, browser, trained] = await Promise.all([startApi(), openBrowser(), trainModel()]);
     writer = await publish(api, trained, 'cats');
     labeler = await publish(api, await trainWeights(labeled, { task: 'classification' }), 'labels');
+    forecaster = await publish(api, await trainWeights(series, { task: 'forecasting' }), 'series');
   }, 60_000);
   afterAll(async () => {
     await browser?.close();
@@ -56,6 +60,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
   };
 
   const button = (name: string | RegExp) => page.getByRole('button', { name, exact: true });
+  const indicator = () => page.getByRole('status', { name: 'Connection' });
   const shownText = async () => (await page.locator('.text-view').textContent()) ?? '';
 
   /** Has a text written, and waits for its end. */
@@ -247,6 +252,23 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       await page.getByText('line 2: abc is no number.').waitFor();
     });
 
+    it('draws how each value of a series goes on, above the numbers themselves', async () => {
+      await open(`/playground?model=${forecaster.id}`);
+      const rows = series.trim().split('\n').slice(0, 12);
+      await page.getByRole('textbox', { name: 'Input', exact: true }).fill(rows.join('\n'));
+      await page.getByLabel('Steps to go on for').fill('5');
+      await button('Predict').click();
+      const input = rows.map((row) => row.split(',').map(Number));
+      const answer = await api.request.post(`/v1/models/${forecaster.id}/predict`).send({ input, steps: 5 });
+      const values: number[][] = answer.body.data[0].values;
+      for (const place of [0, 1])
+        expect(await pointsOf(page, `Forecast of value ${place}`)).toEqual({
+          given: input.map((row, t) => [t + 1, row[place]]),
+          forecast: values.map((row, t) => [t + 13, row[place]]),
+        });
+      expect(await page.getByRole('table', { name: 'Values' }).getByRole('row').count()).toBe(6);
+    });
+
     it('takes its sessions along when the page is left', async () => {
       await open(`/playground?model=${writer.id}`);
       const sessions = async (): Promise<string[]> => {
@@ -264,12 +286,58 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
     });
   });
 
+  it('Run has no hole where its connection was cut, whatever was told meanwhile', async () => {
+    const posted = await api.request.post('/v1/jobs').send(smallSpec(await upload(api)));
+    const { id } = posted.body;
+    const claimed = await api.store.jobs.claim(id, { worker: 'test', engines: ['native'] });
+    const tell = async (steps: number[]): Promise<void> => {
+      const points = steps.map((step) => ({
+        type: 'metric' as const,
+        step,
+        attempt: 1,
+        values: { loss: 1 / step },
+      }));
+      await api.store.events.append(claimed!.claim, points);
+    };
+    await tell([1, 2, 3]);
+
+    const opened = await openWindow(browser);
+    ({ page } = opened);
+    close = () => opened.context.close();
+    let isCut = false;
+    const sockets: WebSocketRoute[] = [];
+    await page.routeWebSocket(/\/v1\/stream/, (socket) => {
+      if (isCut) return socket.close();
+      sockets.push(socket);
+      socket.connectToServer();
+    });
+    await page.goto(`${api.url}/runs/${id}`);
+    const points = () => page.getByRole('group', { name: /^Loss:/ }).getAttribute('aria-label');
+    await eventually(points).toContain('3 points');
+    await tell([4, 5]);
+    await eventually(points).toContain('5 points');
+
+    isCut = true;
+    for (const socket of sockets) await socket.close();
+    await eventually(() => indicator().innerText()).toBe('Connection lost, trying again');
+    await tell([6, 7, 8]);
+    isCut = false;
+    await eventually(() => indicator().innerText()).toBe('Live');
+    await tell([9]);
+    await eventually(points).toContain('9 points');
+    expect((await pointsOf(page, 'Loss')).training).toEqual(
+      [1, 2, 3, 4, 5, 6, 7, 8, 9].map((step) => [step, 1 / step]),
+    );
+    await api.request.post(`/v1/jobs/${id}/cancel`);
+    expect(opened.errors).toEqual([]);
+  });
+
   it('System tells what is kept, and warns of what a first key closes', async () => {
     await open('/system');
     await page.getByText('The database and the queue answer.').waitFor();
     await page.getByText('No worker is running').waitFor();
     const models = page.locator('.figure', { hasText: 'Models' });
-    await eventually(() => models.innerText()).toContain('2 kept');
+    await eventually(() => models.innerText()).toContain('3 kept');
     await button('New key').click();
     await page.getByText('it must have the scope admin').waitFor();
     await page.keyboard.press('Escape');
@@ -329,8 +397,8 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       close = () => opened.context.close();
       await page.goto(closed.url);
       await asksForKey().waitFor();
+      await eventually(() => indicator().innerText()).toBe('Waiting for an API key');
       await enter(narrow);
-      const indicator = () => page.getByRole('status', { name: 'Connection' });
       await eventually(() => indicator().innerText()).toBe('Not live: not allowed');
       await button('Use another key').click();
       await page.keyboard.press('Escape');
@@ -342,6 +410,8 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       await page.goto(closed.url);
       await eventually(() => indicator().innerText()).toBe('Live');
       expect(await page.getByRole('dialog').count()).toBe(0);
+      await page.setViewportSize({ width: 360, height: 740 });
+      expect(await beyondWidth(page)).toBe(0);
       await button('Change the API key').click();
       await button('Forget the key in use').click();
       await asksForKey().waitFor();
@@ -356,10 +426,6 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
 
   it('axe finds nothing in them while they are used, in either theme, and a phone is wide enough', async () => {
     const found: string[] = [];
-    const look = async (what: string, options: object): Promise<void> => {
-      const { violations } = await page.evaluate<AxeResult>(`axe.run(${JSON.stringify(options)})`);
-      for (const { id, nodes } of violations) found.push(`${what}: ${id}: ${nodes[0]?.html.slice(0, 160)}`);
-    };
     const uses: [path: string, use: () => Promise<unknown>][] = [
       ['/new', () => chooseFile()],
       [
@@ -373,24 +439,14 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       [`/playground?model=${labeler.id}`, () => button('Predict').waitFor()],
       ['/system', () => page.getByText('Storage').waitFor()],
     ];
-    await open('/');
-    // A colour on its way to another has the contrast of neither.
-    await page.emulateMedia({ reducedMotion: 'reduce' });
-    for (const [path, use] of uses) {
-      await page.emulateMedia({ colorScheme: 'light' });
-      await page.setViewportSize({ width: 1280, height: 800 });
-      await page.goto(api.url + path);
-      await use();
-      await page.evaluate(axe);
-      await look(path, { resultTypes: ['violations'] });
-      // Nothing but colours is another in the other theme.
-      await page.emulateMedia({ colorScheme: 'dark' });
-      await look(`${path}, dark`, { resultTypes: ['violations'], runOnly: ['color-contrast'] });
-      await page.setViewportSize({ width: 360, height: 740 });
-      const beyond = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
-      const pixels = await page.evaluate<number>(beyond);
-      if (pixels > 0) found.push(`${path}: ${pixels} pixels beyond a phone`);
-    }
+    await open('/system');
+    for (const [path, use] of uses)
+      found.push(
+        ...(await faultsOf(page, path, async () => {
+          await page.goto(api.url + path);
+          await use();
+        })),
+      );
     expect(found).toEqual([]);
   });
 });
