@@ -98,6 +98,10 @@ export class Completion implements Owner {
     return this.#options.whole === true || this.#handout.hasRoom;
   }
 
+  get streamed(): boolean {
+    return this.#options.whole !== true;
+  }
+
   get over(): boolean {
     return this.#over;
   }

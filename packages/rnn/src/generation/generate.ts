@@ -40,6 +40,7 @@ export interface GeneratedToken {
 
 /** A reader that asks for one token after the other. */
 class Pull implements Owner {
+  readonly streamed = true;
   readonly #batch: StreamBatch;
   #wanted = false;
   #next: { resolve(token: GeneratedToken | null): void; reject(error: unknown): void } | null = null;

@@ -122,6 +122,10 @@ export class SampledStream implements Stream {
     return this.#place < this.#unread.length;
   }
 
+  get beginsNow(): boolean {
+    return this.owner.streamed && this.#drawn === 0 && this.#unread.length - this.#place <= 1;
+  }
+
   /** Whether there is anything to do; where no tokens are asked for it is over before the last one of the prompt is read. */
   begins(): boolean {
     const { maxTokens, record, text, tell } = this.#options;

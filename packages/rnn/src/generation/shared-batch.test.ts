@@ -15,6 +15,7 @@ const token: RowInput = { token: 1, position: 0, remaining: null };
 /** A call of whoever else uses the batch. */
 class Caller implements Owner {
   readonly ready = true;
+  readonly streamed = true;
   over = false;
   readonly ended: Promise<void>;
   #settle!: { resolve(): void; reject(error: unknown): void };
@@ -46,6 +47,7 @@ const streamOf = (owner: Caller, steps: number, change: Partial<Stream> = {}): S
   owner,
   context: null,
   reads: true,
+  beginsNow: false,
   wantsState: false,
   keep() {},
   input: () => token,

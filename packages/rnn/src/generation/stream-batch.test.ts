@@ -116,6 +116,27 @@ describe('a batch', () => {
     await model.close();
   });
 
+  test('gives a newcomer its first token before the step of many others, and the same text', async () => {
+    const rows: number[] = [];
+    const weights = await trainOnce(networks[0]![1]);
+    const model = await LanguageModel.load(weights, createReference(), {}, (stepped) => rows.push(stepped));
+    const expected = await complete(model, { max_tokens: 5 });
+    const others = model.complete({ ...plain, max_tokens: 100_000, n: 20, best_of: 20 }, () => {});
+    while (rows.at(-1) !== 20) await turn();
+    rows.length = 0;
+    const streamed = await complete(model, { max_tokens: 5 });
+    // One for the first token, and the other four beside everybody else's.
+    expect(rows.filter((count) => count !== 20)).toEqual([1, 21, 21, 21, 21]);
+    rows.length = 0;
+    // Nobody waits for the first token of a text that is answered as a whole.
+    const whole = await complete(model, { max_tokens: 5, whole: true });
+    expect(rows.filter((count) => count !== 20)).toEqual([21, 21, 21, 21, 21]);
+    others.cancel();
+    expect(streamed.choices).toEqual(expected.choices);
+    expect(whole.choices).toEqual(expected.choices);
+    await model.close();
+  });
+
   test('is left by a cancelled call before the next step', async () => {
     const model = await load();
     let given = 0;

@@ -16,6 +16,8 @@ export interface Stream {
   readonly context: Reading['context'];
   /** Whether there is a token to read; without one it is asked before anything was read. */
   readonly reads: boolean;
+  /** Whether its reader waits for what is drawn after the next step, the first of all. */
+  readonly beginsNow: boolean;
   /** What it reads next. */
   input(): RowInput;
   /** Hears what the network says after that. @returns whether the stream is over */
@@ -33,13 +35,17 @@ interface Waiting {
 /** Streams that are stepped at once. */
 const mostRows = 256;
 
+/** Streams must be so many times as many as newcomers among them for these to have a step of their own first: it costs about what it saves them. */
+const othersPerNewcomer = 8;
+
 /** What a stream reads whose input could not be told; nobody hears what comes of it. */
 const nothing: RowInput = { token: 0, position: 0, remaining: null };
 
 /**
  * Everything that one network writes at a time (continuous batching, as Orca has it: Yu et al. 2022). Streams advance together, one batched
  * step a token, and join and leave at every step. Between two steps about as much is read of new prompts as a step itself costs, so that a
- * long prompt stalls nobody. A stream's numbers do not depend on what runs beside it.
+ * long prompt stalls nobody. A few newcomers among many have their first token by a small step of their own, before the large one. A stream's
+ * numbers do not depend on what runs beside it.
  */
 export class StreamBatch {
   readonly #network: Network;
@@ -143,7 +149,14 @@ export class StreamBatch {
       await this.#leave();
     }
     await this.#join();
-    if (this.#rows.rows > 0) await this.#step();
+    const newcomers = this.#newcomers();
+    if (newcomers > 0 && this.#rows.rows > othersPerNewcomer * newcomers) {
+      await this.#step(this.#rows.rows - newcomers);
+      // What they have said leaves before the step of all.
+      await nextTurn();
+      await this.#leave();
+    }
+    if (this.#rows.rows > 0) await this.#step(0);
     else if (!read && !this.#idle && !this.#woken && !this.#closed)
       await new Promise<void>((resolve) => (this.#wake = resolve));
   }
@@ -216,15 +229,22 @@ export class StreamBatch {
     return this.#context;
   }
 
-  async #step(): Promise<void> {
+  /** Streams in the last rows whose readers wait for the first token. */
+  #newcomers(): number {
     const streams = this.#streams;
-    const { logits, endings } = await this.#rows.run((row) => this.#inputOf(streams[row]!));
-    this.#stepped(streams.length);
+    return streams.length - 1 - streams.findLastIndex(({ beginsNow }) => !beginsNow);
+  }
+
+  /** @param first row; those before it stay where they are */
+  async #step(first: number): Promise<void> {
+    const streams = this.#streams;
+    const { logits, endings } = await this.#rows.run((row) => this.#inputOf(streams[row]!), first);
+    this.#stepped(streams.length - first);
     // From the last row on, so that the row which takes a leaving one's place has been heard.
-    for (let row = streams.length - 1; row >= 0; row--) {
+    for (let row = streams.length - 1; row >= first; row--) {
       const stream = streams[row]!;
       if (stream.wantsState) stream.keep(await this.#rows.read(row));
-      if (this.#hear(stream, logits[row]!, endings[row] ?? null)) this.#remove(row);
+      if (this.#hear(stream, logits[row - first]!, endings[row - first] ?? null)) this.#remove(row);
     }
   }
 

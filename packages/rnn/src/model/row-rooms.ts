@@ -11,7 +11,7 @@ export interface RowOutputs {
   endings: StateValues[];
 }
 
-/** Everything that has a row for each stream, or views of the first rows of it. */
+/** Everything that has a row for each stream, or views of some rows of it. */
 export interface Rooms {
   tokens: Tensor;
   embedded: Tensor | null;
@@ -108,20 +108,21 @@ export const heardIn = ({ logits, endings }: HostRooms, rows: number): RowOutput
   endings: endings ? rowsOf(endings, rows) : [],
 });
 
-/** The first rows, of as many as `capacity`, in the same memory. */
+/** So many rows from `first` on, of as many as `capacity`, in the same memory. */
 export const hostRoomsOf = (
   { tokens, countdown, positions, logits, endings }: HostRooms,
-  capacity: number,
-  rows: number,
+  { capacity, first, rows }: { capacity: number; first: number; rows: number },
 ): HostRooms => {
-  const first = <T extends StateValues | Int32Array>(values: T): T =>
-    values.subarray(0, (values.length / capacity) * rows) as T;
+  const part = <T extends StateValues | Int32Array>(values: T): T => {
+    const width = values.length / capacity;
+    return values.subarray(width * first, width * (first + rows)) as T;
+  };
   return {
-    tokens: first(tokens),
-    countdown: countdown && first(countdown),
-    positions: positions && first(positions),
-    logits: first(logits),
-    endings: endings && first(endings),
+    tokens: part(tokens),
+    countdown: countdown && part(countdown),
+    positions: positions && part(positions),
+    logits: part(logits),
+    endings: endings && part(endings),
   };
 };
 

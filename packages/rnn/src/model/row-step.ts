@@ -137,24 +137,26 @@ export class RowStep {
     this.#rows = parents.length;
   }
 
-  #step(): Step {
-    const N = this.#rows;
-    const known = this.#steps.get(N);
+  #step(first: number): Step {
+    const rows = this.#rows - first;
+    // Those of the last rows alone are seldom the same.
+    const known = first === 0 ? this.#steps.get(rows) : undefined;
     if (known) return known;
     const { backend } = this.#network;
-    const rooms = mapRooms(this.#rooms, (tensor) => backend.view(tensor, 0, N));
-    const host = hostRoomsOf(this.#host, this.#capacity, N);
-    const heard = { logits: this.#heard.logits.slice(0, N), endings: this.#heard.endings.slice(0, N) };
+    const rooms = mapRooms(this.#rooms, (tensor) => backend.view(tensor, first, rows));
+    const host = hostRoomsOf(this.#host, { capacity: this.#capacity, first, rows });
+    const { logits, endings } = this.#heard;
+    const heard = { logits: logits.slice(first, this.#rows), endings: endings.slice(first, this.#rows) };
     const step = { ...rooms, host, heard };
-    this.#steps.set(N, step);
+    if (first === 0) this.#steps.set(rows, step);
     return step;
   }
 
-  /** Every row reads what `inputOf` says. */
-  async run(inputOf: (row: number) => RowInput): Promise<RowOutputs> {
+  /** Every row from `first` on reads what `inputOf` says. @returns what is heard of these, by their order */
+  async run(inputOf: (row: number) => RowInput, first = 0): Promise<RowOutputs> {
     const { backend, layers, parameters, statistics } = this.#network;
-    const step = this.#step();
-    this.#upload(step, inputOf);
+    const step = this.#step(first);
+    this.#upload(step, (row) => inputOf(first + row));
     let input = step.tokens;
     if (step.embedded) {
       backend.embeddingForward({ table: parameters.encoder!, tokens: input, output: step.embedded });
@@ -198,7 +200,7 @@ export class RowStep {
 
   #upload({ host, ...step }: Step, inputOf: (row: number) => RowInput): void {
     const { backend } = this.#network;
-    for (let row = 0; row < this.#rows; row++) {
+    for (let row = 0; row < host.tokens.length; row++) {
       const { token, position, remaining } = inputOf(row);
       host.tokens[row] = token;
       if (host.positions) host.positions[row] = position;
