@@ -30,15 +30,19 @@ export const largestGroup = 16;
 export class PromptReader {
   readonly #network: Network;
   readonly #reader: ChunkReader;
+  /** Where every text without a context begins. */
+  #first: StateValues | null = null;
 
   constructor(network: Network) {
     this.#network = network;
     this.#reader = new ChunkReader(network);
   }
 
-  /** The state before the first token. */
-  firstState(context: Reading['context']): Promise<StateValues> {
-    return this.#reader.firstState(context);
+  /** The state before the first token, which others may have too: nobody changes it. */
+  async firstState(context: Reading['context']): Promise<StateValues> {
+    if (context !== null) return this.#reader.firstState(context);
+    this.#first ??= await this.#reader.firstState(null);
+    return this.#first;
   }
 
   /**

@@ -71,22 +71,17 @@ export const readStates = async (
   });
 };
 
-/** Puts the states of sequences into rows first, first + 1, … */
-export const writeStates = (
+/** Puts the state of a sequence into a row. */
+export const writeState = (
   { backend }: Network,
   state: RecurrentState,
-  first: number,
-  sequences: readonly StateValues[],
+  row: number,
+  values: StateValues,
 ): void => {
-  const Real = realArray(backend);
   let place = 0;
   for (const tensor of stateTensors(state)) {
     const width = tensor.shape[1]!;
-    const rows = new Real(width * sequences.length);
-    sequences.forEach((values, row) => {
-      rows.set(values.subarray(place, place + width), row * width);
-    });
-    backend.upload(backend.view(tensor, first, sequences.length), rows);
+    backend.upload(backend.view(tensor, row, 1), values.subarray(place, place + width));
     place += width;
   }
 };

@@ -2,7 +2,7 @@ import type { Tensor } from '@unfold/kernels';
 import { linearForward } from './linear.ts';
 import type { Network } from './network.ts';
 import { countdownInputs, outputWidth } from './parameter-table.ts';
-import { readStates, type StateValues, stateTensors, writeStates } from './recurrent-state.ts';
+import { readStates, type StateValues, stateTensors, writeState } from './recurrent-state.ts';
 import {
   bytesOf,
   createHostRooms,
@@ -91,7 +91,7 @@ export class RowStep {
     const { backend, parameters } = this.#network;
     if (this.#rows === this.#capacity) this.#grow();
     const row = this.#rows;
-    writeStates(this.#network, this.#rooms.state, row, [state]);
+    writeState(this.#network, this.#rooms.state, row, state);
     if (parameters.context)
       linearForward(backend, {
         weight: parameters.context,

@@ -13,7 +13,7 @@ import {
   type StateValues,
   stateSize,
   stateTensors,
-  writeStates,
+  writeState,
 } from '../model/recurrent-state.ts';
 
 /** Multiply-adds, about, that may pass between two turns of the event loop. */
@@ -195,7 +195,7 @@ export class ChunkReader {
     if (states.some((each) => each === null)) {
       pass.begin(state, context);
       states.forEach((each, n) => {
-        if (each) writeStates(this.#network, state, n, [each]);
+        if (each) writeState(this.#network, state, n, each);
       });
       return;
     }
