@@ -76,6 +76,7 @@ describe('the commands that ask a service', () => {
       ["printf '\\xff' | unfold score nobody -", 2, 'Expected UTF-8 on stdin'],
       ['unfold generate nobody --logprobs 2', 2, 'with --json only'],
       ['unfold up --port 99999', 2, 'Expected an integer from 0 to 65535.'],
+      ['PORT=99999 unfold up', 2, 'PORT: expected an integer from 0 to 65535'],
       ['unfold weights nobody --json -o -', 2, 'would both write to stdout'],
       ['unfold weights nobody -o nowhere/x', 1, 'There is no folder nowhere.'],
       ['UNFOLD_URL= unfold jobs --data-dir .', 4, 'Start one with `unfold up`'],

@@ -3,7 +3,7 @@ export const exitCodes = {
   ok: 0,
   /** Something was refused or went wrong. */
   failed: 1,
-  /** The command line itself cannot be meant so. */
+  /** The command line, or a variable of the environment, cannot be meant so. */
   usage: 2,
   /** The training job failed or was cancelled. */
   jobFailed: 3,

@@ -14,16 +14,19 @@ const commands: [route: string, command: string][] = [
   ['ask POST /v1/models/:id/predict.', 'use `unfold predict`.'],
 ];
 
+/** By name, so that the environment is not read where nobody asks for it. */
+const isConfigError = (error: unknown): error is Error =>
+  error instanceof Error && error.name === 'ConfigError';
+
 const exitCodeOf = (error: unknown): ExitCode => {
   if (error instanceof CommandError) return error.exitCode;
   if (error instanceof UnreachableError) return exitCodes.unreachable;
+  if (isConfigError(error)) return exitCodes.usage;
   return exitCodes.failed;
 };
 
 const isExpected = (error: unknown): error is Error =>
-  [CommandError, UnfoldError, UnreachableError].some((kind) => error instanceof kind) ||
-  // By name, so that the environment is not read where nobody asks for it.
-  (error instanceof Error && error.name === 'ConfigError');
+  [CommandError, UnfoldError, UnreachableError].some((kind) => error instanceof kind) || isConfigError(error);
 
 const textOf = (error: Error): string => {
   if (!(error instanceof UnfoldError)) return error.message;
