@@ -65,19 +65,20 @@ export const refreshJob = async (id: string): Promise<void> => {
 /** The access whose list is being read. */
 let reading: number | null = null;
 
-/** Reads page after page, oldest last, until all or enough are known, and drops what is gone. */
-export const loadJobs = async (): Promise<void> => {
+/** Reads page after page, oldest last, until all or `most` are known, and drops what is gone. */
+export const loadJobs = async (most = mostJobs): Promise<void> => {
   const { client, generation } = currentAccess();
   if (reading === generation) return;
   reading = generation;
   try {
     let after: string | undefined;
-    for (let count = 0; count < mostJobs; count += pageSize) {
+    for (let count = 0; count < most; count += pageSize) {
       const held = [...knownJobs.get().byId.keys()];
       const page = await client.jobs.list({ limit: pageSize, ...(after !== undefined && { after }) });
       if (currentAccess().generation !== generation) return;
       const byId = mergePage(knownJobs.get().byId, held, page, after);
-      knownJobs.set({ byId, loaded: true, more: page.has_more, error: null });
+      const more = most < mostJobs ? knownJobs.get().more : page.has_more;
+      knownJobs.set({ byId, loaded: true, more, error: null });
       after = page.data.at(-1)?.id;
       if (!page.has_more || after === undefined) return;
     }
@@ -88,8 +89,18 @@ export const loadJobs = async (): Promise<void> => {
   }
 };
 
-/** No frame tells of a deletion: the list is read anew so often, and when somebody comes back to the page. */
 const reloadMs = 30_000;
+
+const reload = (most = mostJobs): void => {
+  if (document.visibilityState === 'visible' && knownJobs.get().loaded) void loadJobs(most);
+};
+
+/** No frame tells of a deletion: while the list is looked at its newest runs are asked for so often, all of them when it is come to. @returns what ends it */
+export const keepListFresh = (): (() => void) => {
+  reload();
+  const timer = setInterval(() => reload(pageSize), reloadMs);
+  return () => clearInterval(timer);
+};
 
 const isUnfinished = ({ status }: JobResource): boolean => ['queued', 'running', 'paused'].includes(status);
 
@@ -111,10 +122,6 @@ export const startJobs = (): void => {
     knownJobs.set(nothing);
     void loadJobs();
   });
-  const reload = (): void => {
-    if (document.visibilityState === 'visible' && knownJobs.get().loaded) void loadJobs();
-  };
-  setInterval(reload, reloadMs);
-  addEventListener('focus', reload);
-  document.addEventListener('visibilitychange', reload);
+  addEventListener('focus', () => reload());
+  document.addEventListener('visibilitychange', () => reload());
 };

@@ -1,9 +1,9 @@
-import { useCallback, useMemo } from 'react';
+import { useCallback, useEffect, useMemo } from 'react';
 import { useSearchParams } from 'wouter';
 import { useExternal } from '../../external.ts';
 import { count } from '../../format.ts';
 import { deleting } from '../../jobs/delete-later.ts';
-import { knownJobs, loadJobs } from '../../live/jobs.ts';
+import { keepListFresh, knownJobs, loadJobs } from '../../live/jobs.ts';
 import { Button, ButtonLink } from '../../ui/button.tsx';
 import { Field } from '../../ui/field.tsx';
 import { Icon } from '../../ui/icon.tsx';
@@ -28,6 +28,7 @@ const columns: { title: string; sort?: Sort; number?: boolean }[] = [
 
 /** All runs, live, with what they are compared, filtered and sorted by in the address. */
 const RunsPage = () => {
+  useEffect(keepListFresh, []);
   const { byId, loaded, more, error } = useExternal(knownJobs);
   const hidden = useExternal(deleting);
   const [query, setQuery] = useSearchParams();
