@@ -1,6 +1,6 @@
 import { type JobProgress, type JobRequest, UnfoldError } from '@unfold/contracts';
 import type { Queue } from '@unfold/queue';
-import { DeviceLostError } from '@unfold/rnn';
+import { DeviceLostError } from '@unfold/rnn/engines';
 import type { Claimed, Finished, Outcome, Store } from '@unfold/store';
 import type { Span, Tracing } from '@unfold/telemetry';
 import type { Logger } from 'pino';

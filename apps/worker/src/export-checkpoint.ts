@@ -1,4 +1,4 @@
-import { exportWeights, inspectWeights } from '@unfold/rnn';
+import { exportWeights, inspectWeights } from '@unfold/rnn/host';
 import type { ExportedWeights, ModelShape } from './thread-messages.ts';
 
 /** The bytes in a buffer of their own, which is what may change hands between threads. */

@@ -2,7 +2,7 @@ import './small-heap.ts';
 import { ConfigError, faultSignals, readConfig } from '@unfold/config';
 import { UnfoldError } from '@unfold/contracts';
 import { openQueue } from '@unfold/queue';
-import { EngineUnavailableError } from '@unfold/rnn';
+import { EngineUnavailableError } from '@unfold/rnn/engines';
 import { openStore } from '@unfold/store';
 import { openTracing } from '@unfold/telemetry';
 import closeWithGrace from 'close-with-grace';

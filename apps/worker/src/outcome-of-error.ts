@@ -1,6 +1,6 @@
 import type { ErrorCode, JobError } from '@unfold/contracts';
 import { UnfoldError } from '@unfold/contracts/values';
-import { DeviceLostError, DeviceMemoryError } from '@unfold/rnn/training';
+import { DeviceLostError, DeviceMemoryError } from '@unfold/rnn/engines';
 
 /** What an error makes of the job whose attempt it ended. */
 export type ErrorOutcome =

@@ -1,6 +1,6 @@
 import { cpus, totalmem } from 'node:os';
 import type { DeviceClass, EngineName } from '@unfold/contracts';
-import { type BackendName, createBackend, tfjsFlavour } from '@unfold/rnn';
+import { type BackendName, createBackend, tfjsFlavour } from '@unfold/rnn/engines';
 
 /** What this process computes on, as it tells others. */
 export interface OwnDevice {

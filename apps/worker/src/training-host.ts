@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { UnfoldError } from '@unfold/contracts';
-import { DeviceLostError, type TrainingOutcome } from '@unfold/rnn';
+import type { TrainingOutcome } from '@unfold/rnn';
+import { DeviceLostError } from '@unfold/rnn/engines';
 import { toUnfoldError } from './outcome-of-error.ts';
 import {
   cells,

@@ -8,7 +8,7 @@ import {
   readHeader,
   readPlaces,
   textPlaces,
-} from '@unfold/rnn';
+} from '@unfold/rnn/host';
 
 const read = async (file: FileHandle, bytes: Uint8Array): Promise<void> => {
   for (let filled = 0; filled < bytes.length; ) {

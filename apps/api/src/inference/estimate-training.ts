@@ -1,5 +1,5 @@
 import type { EstimateResource, JobSpec } from '@unfold/contracts';
-import { type DataSummary, estimate, type TrainingNeeds, type VocabularyCount } from '@unfold/rnn';
+import { type DataSummary, estimate, type TrainingNeeds, type VocabularyCount } from '@unfold/rnn/host';
 import type { MeasuredSpeed } from '@unfold/store';
 
 export type { TrainingNeeds };

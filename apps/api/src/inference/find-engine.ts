@@ -1,4 +1,4 @@
-import { type BackendName, createBackend } from '@unfold/rnn';
+import { type BackendName, createBackend } from '@unfold/rnn/engines';
 import type { FastifyBaseLogger } from 'fastify';
 
 /** Too slow a token at a time, and without the promise of equal bits that sessions rest upon: for training alone. */

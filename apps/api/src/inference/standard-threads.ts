@@ -1,4 +1,4 @@
-import { availableProcessors } from '@unfold/rnn';
+import { availableProcessors } from '@unfold/rnn/engines';
 
 /** More threads would take memory for copies of a model that few services need. */
 const most = 4;

@@ -11,8 +11,8 @@ const sourceOf = (from: string, importer: string): string | null => {
   return room === undefined ? null : `packages/${room}/src/${door ?? 'index'}.ts`;
 };
 
-/** The packages that are loaded with a source, by way of whatever it imports. */
-const packagesOf = (start: string): Set<string> => {
+/** The sources of ours and the packages that are loaded with a source, by way of whatever it imports. */
+const loadedWith = (start: string): { sources: Set<string>; packages: Set<string> } => {
   const seen = new Set<string>();
   const packages = new Set<string>();
   const visit = (path: string): void => {
@@ -27,10 +27,20 @@ const packagesOf = (start: string): Set<string> => {
     }
   };
   visit(start);
-  return packages;
+  return { sources: seen, packages };
 };
 
 it('a thread that trains loads no schemas before it trains: zod takes as long to load as all that it needs', () => {
-  expect(packagesOf('packages/rnn/src/index.ts')).toContain('zod');
-  expect(packagesOf('apps/worker/src/training-thread.ts')).not.toContain('zod');
+  expect(loadedWith('packages/rnn/src/index.ts').packages).toContain('zod');
+  expect(loadedWith('apps/worker/src/training-thread.ts').packages).not.toContain('zod');
 });
+
+it.each(['api', 'worker'])(
+  'the process of the %s leaves what trains and what answers to its threads',
+  (app) => {
+    const heavy = ['packages/rnn/src/training/train.ts', 'packages/rnn/src/language-model.ts'];
+    const { sources } = loadedWith(`apps/${app}/src/main.ts`);
+    expect(heavy.filter((path) => sources.has(path))).toEqual([]);
+    expect(heavy.filter((path) => !loadedWith('packages/rnn/src/index.ts').sources.has(path))).toEqual([]);
+  },
+);
