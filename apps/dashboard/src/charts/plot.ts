@@ -90,7 +90,7 @@ const pointsAreFew = (u: uPlot, place: number): boolean => {
 const strokePath = uPlot.paths.linear!();
 
 /**
- * A dense line as one upright stroke for each column of pixels. Looks like the line itself, which costs forty times as much to draw without a
+ * A dense line as one upright stroke for each column of pixels. Of two points a column or more it looks like the line itself, which costs forty times as much to draw without a
  * graphics card: a stroke that is wider than a pixel is cut into triangles at each of its turns.
  */
 const columnPath = (
@@ -139,7 +139,7 @@ export class Plot {
 
   #pathOf(u: uPlot, place: number, first: number, last: number): uPlot.Series.Paths | null {
     const drawn = this.#shown[place - 1];
-    if (drawn === undefined || drawn.x.length <= u.bbox.width) return strokePath(u, place, first, last);
+    if (drawn === undefined || drawn.x.length <= 2 * u.bbox.width) return strokePath(u, place, first, last);
     const width = u.series[place]!.width! * devicePixelRatio;
     return columnPath(u, drawn, { log: this.#picture.log, width });
   }
