@@ -137,7 +137,7 @@ export const LineChart = ({
     <figure className="chart" aria-labelledby={heading}>
       <figcaption>
         <h2 id={heading}>{title}</h2>
-        <ul className="legend" ref={readouts}>
+        <ul className="chart-legend" ref={readouts}>
           {named.map(({ label, color }) => (
             <li key={label}>
               <button type="button" aria-pressed={!hidden.has(label)} onClick={() => toggle(label)}>

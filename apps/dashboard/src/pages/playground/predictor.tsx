@@ -69,10 +69,10 @@ const Values = ({ values, before }: { values: readonly (readonly number[])[]; be
     <thead>
       <tr>
         <th>Step</th>
-        {values[0]?.map((_, k) => (
+        {values[0]?.map((_, k, { length }) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: a column is its place.
           <th key={k} className="number">
-            {k}
+            {length === 1 ? 'Value' : `Value ${k}`}
           </th>
         ))}
       </tr>

@@ -198,7 +198,7 @@ export const Writer = ({ model, context }: WriterProps) => {
       <aside className="stack" aria-label="How it is written">
         <SamplingFields sampling={sampling} onChange={change} problem={problem} />
         <TokenPanel piece={lookedPiece} />
-        <p className="small quiet legend">
+        <p className="small quiet surprise-legend">
           <span>likely</span>
           {[1, 2, 3, 4].map((each) => (
             <span key={each} className={`swatch unlikely-${each}`} aria-hidden="true" />

@@ -44,6 +44,7 @@ const notDrawn = new Set(['epoch', 'eta_seconds', 'perplexity', 'token_loss', 'n
 const neverSmoothed = new Set(['learning_rate']);
 const named = new Set(definitions.flatMap(({ metrics }) => Object.keys(metrics)));
 const wordsOf = (name: string): string => name.replaceAll('_', ' ');
+const headOf = (name: string): string => name[0]!.toUpperCase() + wordsOf(name).slice(1);
 
 export interface RunOnChart {
   record: RunRecord;
@@ -81,7 +82,7 @@ const definitionsFor = (runs: readonly RunOnChart[]): ChartDefinition[] => {
   const told = new Set(runs.flatMap(({ record }) => [...record.curves.byName.keys()]));
   const others = [...told].filter((name) => !named.has(name) && !notDrawn.has(name)).sort();
   const known = definitions.filter(({ metrics }) => told.has(Object.keys(metrics)[0]!));
-  return [...known, ...others.map((name) => ({ title: wordsOf(name), metrics: { [name]: wordsOf(name) } }))];
+  return [...known, ...others.map((name) => ({ title: headOf(name), metrics: { [name]: wordsOf(name) } }))];
 };
 
 /** The charts of one run: a colour each for what is drawn together. */

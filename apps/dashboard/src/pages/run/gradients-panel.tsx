@@ -57,7 +57,7 @@ export const GradientsPanel = ({ record, job, version }: GradientsPanelProps) =>
     <div className="stack">
       {gradients.length > 0 && (
         <section className="chart stack" aria-label="Gradients through time">
-          <div className="row">
+          <div className="row gradients-head">
             <h2>Gradients through time</h2>
             <div className="row push">
               {layers.length > 1 && (
