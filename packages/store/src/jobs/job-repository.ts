@@ -47,7 +47,8 @@ const ticketsOf = async (database: Database, condition: Prisma.Sql) => {
     (queries) =>
       queries.$queryRaw<TicketRow[]>`
       SELECT j.id, h.enqueue_count, j.priority, j.traceparent,
-             json_build_object('engine', j.spec->'engine', 'device', j.spec->'device') AS spec
+             json_build_object('engine', j.spec->'engine', 'device', j.spec->'device',
+                               'training', json_build_object('precision', j.spec->'training'->'precision')) AS spec
       FROM jobs j JOIN job_heads h ON h.job_id = j.id
       WHERE ${condition} ORDER BY j.priority DESC, j.queued_at, j.id`,
   );
