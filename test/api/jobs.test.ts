@@ -104,6 +104,10 @@ describe.each(queueKinds)('jobs, with the queue on %s', (queue) => {
       );
       expect((await post(smallSpec(binary, { text: { level: 'byte' } }))).status).toBe(201);
       expectError(await post(smallSpec(short)), 422, 'text_too_short', 'file');
+      const words = smallSpec(await upload(api, `${'long'.repeat(20)} `.repeat(4)), {
+        text: { level: 'word' },
+      });
+      expectError(await post(words), 422, 'text_too_short', 'file');
       expectError(
         await post(smallSpec(good, { validation_file: empty })),
         422,
@@ -118,6 +122,9 @@ describe.each(queueKinds)('jobs, with the queue on %s', (queue) => {
       );
       const big = { hidden_size: 4096, num_layers: 8 };
       expectError(await post(smallSpec(good, { model: big })), 422, 'limit_exceeded', 'model');
+      // As few characters as there are, and not as there might be in a file of this size.
+      const repeated = smallSpec(await upload(api, '日本'.repeat(100_000)), { model: { hidden_size: 512 } });
+      expect((await post(repeated)).status).toBe(201);
       const unknown = `file-${'0'.repeat(32)}`;
       expectError(await post(smallSpec(unknown)), 404, 'not_found', 'file');
       expectError(

@@ -4,7 +4,7 @@ import type { Queue } from '@unfold/queue';
 import type { Store } from '@unfold/store';
 import type { Tracing } from '@unfold/telemetry';
 import type { FastifyBaseLogger } from 'fastify';
-import type { DataChecks } from './inference/data-checks.ts';
+import type { DataChecks, VocabularyCount } from './inference/data-checks.ts';
 import type { InferencePool } from './inference/inference-pool.ts';
 import type { ModelDirectory } from './inference/model-directory.ts';
 import type { JobIntake } from './jobs/job-intake.ts';
@@ -56,6 +56,8 @@ export interface ApiContext {
   jobIntake: JobIntake;
   sessionLeases: SessionLeases;
   dataChecks: DataChecks;
+  /** The vocabulary that training would learn of a whole file. */
+  vocabularies: DataChecks<VocabularyCount | null>;
   gate: KeyGate;
   webhooks: Pick<Sender, 'wake'>;
   rates: RateLimits;

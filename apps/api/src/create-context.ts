@@ -89,6 +89,10 @@ export const createContext = (
     webhooks,
     sessionLeases,
     dataChecks: createDataChecks((task) => inference.check(task, given.closing)),
+    vocabularies: createDataChecks(({ spec, data, validation }) => {
+      const paths = { data: data.path, validation: validation?.path ?? null };
+      return inference.count({ spec, ...paths, mostBytes: Number.POSITIVE_INFINITY }, given.closing);
+    }),
     gate: createKeyGate(config, store),
     rates,
   };

@@ -1,7 +1,7 @@
 import { type ErrorCode, type JobSpec, UnfoldError } from '@unfold/contracts';
-import type { DataSummary } from '@unfold/rnn';
+import type { DataSummary, VocabularyCount } from '@unfold/rnn';
 
-export type { DataSummary };
+export type { DataSummary, VocabularyCount };
 
 /** A stored file to check: its bytes never change under one hash. */
 export interface CheckedFile {
@@ -18,9 +18,9 @@ export interface DataCheckTask {
 }
 
 /** Reads a job's data once and remembers what came of it. */
-export interface DataChecks {
-  /** @throws UnfoldError `invalid_data` and what else `checkData` finds */
-  check(task: DataCheckTask): Promise<DataSummary | null>;
+export interface DataChecks<Finding = DataSummary | null> {
+  /** @throws UnfoldError `invalid_data` and what else is found by whoever reads it */
+  check(task: DataCheckTask): Promise<Finding>;
 }
 
 /** Findings that depend on the bytes and the options alone, and so stay true. */
@@ -46,13 +46,13 @@ const keyOf = ({ spec, data, validation, longest_sequence }: DataCheckTask): str
  * @param run reads the data and checks it
  * @param limit findings that are remembered; the oldest go first
  */
-export const createDataChecks = (
-  run: (task: DataCheckTask) => Promise<DataSummary | null>,
+export const createDataChecks = <Finding>(
+  run: (task: DataCheckTask) => Promise<Finding>,
   limit = 1000,
-): DataChecks => {
-  const findings = new Map<string, Promise<DataSummary | null>>();
+): DataChecks<Finding> => {
+  const findings = new Map<string, Promise<Finding>>();
 
-  const remember = (key: string, finding: Promise<DataSummary | null>): void => {
+  const remember = (key: string, finding: Promise<Finding>): void => {
     findings.set(key, finding);
     for (const oldest of findings.keys()) {
       if (findings.size <= limit) break;

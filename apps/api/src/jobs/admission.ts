@@ -3,7 +3,7 @@ import { type ErrorCode, type JobSpec, UnfoldError } from '@unfold/contracts';
 import { describeValue } from '@unfold/contracts/values';
 import type { LocatedFile, LocatedModel } from '@unfold/store';
 import type { ApiContext } from '../context.ts';
-import type { CheckedFile, DataSummary } from '../inference/data-checks.ts';
+import type { CheckedFile, DataCheckTask, DataSummary } from '../inference/data-checks.ts';
 import { estimateTraining, type TrainingNeeds } from '../inference/estimate-training.ts';
 import { findStartModel } from './start-model.ts';
 
@@ -58,6 +58,12 @@ const requireValidation = (file: LocatedFile, spec: JobSpec): void => {
     );
 };
 
+/** Of a served model. */
+const parameterBytes = Float32Array.BYTES_PER_ELEMENT;
+
+const mostParameters = ({ modelParameters, modelMemoryBytes }: Config['limits']): number =>
+  Math.min(modelParameters, modelMemoryBytes / parameterBytes);
+
 const requireWithinLimits = (spec: JobSpec, estimate: TrainingNeeds, { limits }: Config): void => {
   if (spec.training.sequence_length > limits.sequenceLength)
     throw new UnfoldError(
@@ -68,10 +74,10 @@ const requireWithinLimits = (spec: JobSpec, estimate: TrainingNeeds, { limits }:
   if (estimate.parameters > limits.modelParameters)
     throw new UnfoldError(
       'limit_exceeded',
-      `model: expected at most ${limits.modelParameters} parameters on this server, but this one has up to ${estimate.parameters}.`,
+      `model: expected at most ${limits.modelParameters} parameters on this server, but this one has ${estimate.exact ? '' : 'up to '}${estimate.parameters}.`,
       { param: 'model' },
     );
-  const servedBytes = estimate.parameters * Float32Array.BYTES_PER_ELEMENT;
+  const servedBytes = estimate.parameters * parameterBytes;
   if (servedBytes > limits.modelMemoryBytes)
     throw new UnfoldError(
       'limit_exceeded',
@@ -80,24 +86,34 @@ const requireWithinLimits = (spec: JobSpec, estimate: TrainingNeeds, { limits }:
     );
 };
 
-/** Reads records and series as a whole, once for the same bytes and options; null for an endless text, which is not read. */
-const checkContent = async (
-  { store, config, dataChecks }: Admission,
+/** Records and series are read as a whole, once for the same bytes and options; an endless text only where that decides. */
+const toRead = (
+  { store, config }: Admission,
   spec: JobSpec,
   file: LocatedFile,
   validation: LocatedFile | null,
-): Promise<DataSummary | null> => {
-  if (isEndlessText(spec)) return null;
-  const toRead = ({ path, sha256 }: LocatedFile): CheckedFile => ({
+): DataCheckTask => {
+  const checked = ({ path, sha256 }: LocatedFile): CheckedFile => ({
     path: store.artifacts.absolute(path),
     sha256,
   });
-  return dataChecks.check({
+  return {
     spec,
-    data: toRead(file),
-    validation: validation && toRead(validation),
+    data: checked(file),
+    validation: validation && checked(validation),
     longest_sequence: config.limits.sequenceLength,
-  });
+  };
+};
+
+/** Characters of a word beyond which a text is not one of words: what has that many for each that is needed is long enough. */
+const longestWord = 64;
+
+/** Whether it depends on the vocabulary or on the number of words, which are not known yet, if a spec is refused. */
+const isInDoubt = (spec: JobSpec, file: LocatedFile, most: TrainingNeeds, { limits }: Config): boolean => {
+  if (most.exact) return false;
+  if (most.parameters > mostParameters(limits)) return true;
+  const needed = longestWord * (spec.training.sequence_length + 1);
+  return isEndlessText(spec) && spec.text.level === 'word' && mostTokens(file, spec) < needed;
 };
 
 /** What {@link admitJob} may refuse a spec with. */
@@ -111,7 +127,7 @@ export const admissionErrors: ErrorCode[] = [
   'impossible_with_data',
 ];
 
-type Admission = Pick<ApiContext, 'store' | 'config' | 'dataChecks' | 'files'>;
+type Admission = Pick<ApiContext, 'store' | 'config' | 'dataChecks' | 'vocabularies' | 'files'>;
 
 /** What was found of a job that may be posted. */
 interface Admitted {
@@ -126,7 +142,8 @@ interface Admitted {
 }
 
 /**
- * Checks a spec against what the upload recorded of an endless text, without reading a byte again, and against the content of other data.
+ * Checks a spec against what the upload recorded of an endless text, which is read again only where that leaves a doubt, and against the
+ * content of other data.
  * @throws UnfoldError of {@link admissionErrors}
  */
 export const admitJob = async (context: Admission, project: string, spec: JobSpec): Promise<Admitted> => {
@@ -137,8 +154,12 @@ export const admitJob = async (context: Admission, project: string, spec: JobSpe
     spec.validation_file === null ? null : await files.find(project, spec.validation_file, 'validation_file');
   if (validation !== null) requireValidation(validation, spec);
   if (isEndlessText(spec)) requireLength(file, spec);
-  const data = await checkContent(context, spec, file, validation);
-  const estimate = estimateTraining(spec, file, data);
+  const task = toRead(context, spec, file, validation);
+  const data = isEndlessText(spec) ? null : await context.dataChecks.check(task);
+  const most = estimateTraining(spec, file, data);
+  const estimate = isInDoubt(spec, file, most, config)
+    ? estimateTraining(spec, file, data, await context.vocabularies.check(task))
+    : most;
   requireWithinLimits(spec, estimate, config);
   return { file, validation, data, estimate, start: await findStartModel(store, project, spec, data) };
 };

@@ -9,6 +9,9 @@ import { estimateExample, jobRequestExample, previewExample } from './examples.t
 
 type SpecCall = Call<{ body: JobSpec }>;
 
+/** Of the largest file that is counted for an estimate alone. */
+const mostCountedBytes = 1 << 19;
+
 const needsOf = async ({ context, project, body, reply }: SpecCall): Promise<TrainingNeeds> => {
   const { file, validation, data, estimate } = await admitJob(context, project, body);
   if (estimate.exact) return estimate;
@@ -18,6 +21,7 @@ const needsOf = async ({ context, project, body, reply }: SpecCall): Promise<Tra
       spec: body,
       data: artifacts.absolute(file.path),
       validation: validation && artifacts.absolute(validation.path),
+      mostBytes: mostCountedBytes,
     },
     goneSignal(reply, context.closing),
   );

@@ -5,9 +5,6 @@ import { readsRecords } from './records/record-reader.ts';
 import { recordsSource } from './records/records-source.ts';
 import { buildVocabulary, locateParts } from './token-file.ts';
 
-/** Bytes of the largest file that is counted: as much as is read while somebody waits for the answer. */
-const mostCountedBytes = 1 << 19;
-
 /** The vocabulary that training would learn of a file. */
 export interface VocabularyCount {
   /** Rows, `<unk>` and `<s>` included. */
@@ -22,6 +19,8 @@ export interface VocabularyRequest {
   data: string;
   /** Path of data to validate on, or null. */
   validation: string | null;
+  /** Bytes of the largest file that is counted. */
+  mostBytes: number;
 }
 
 const countText = async ({ spec, data, validation }: VocabularyRequest): Promise<VocabularyCount> => {
@@ -54,13 +53,13 @@ const countRecords = async ({
 };
 
 /**
- * Learns the vocabulary of a job's input just as training does, of a file of at most half a megabyte.
+ * Learns the vocabulary of a job's input just as training does.
  * @returns null: the file is larger, or there is nothing to count, as of bytes and of numbers
  * @throws UnfoldError as training does that reads this data
  */
 export const countVocabulary = async (request: VocabularyRequest): Promise<VocabularyCount | null> => {
-  const { spec, data } = request;
-  if ((await sizeOf(data, 'The file', 'file')) > mostCountedBytes || spec.task === 'forecasting') return null;
+  const { spec, data, mostBytes } = request;
+  if ((await sizeOf(data, 'The file', 'file')) > mostBytes || spec.task === 'forecasting') return null;
   if (readsRecords(spec)) return countRecords(request);
   return spec.text.level === 'byte' ? null : countText(request);
 };
