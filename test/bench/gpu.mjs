@@ -33,6 +33,21 @@ PyTorch and nothing of ours, not even Node: sh FILE [options].`,
       default: ['auto', 'step', 'sequence'],
       help: 'how layers go through time; auto is what the service takes',
     },
+    precision: {
+      kind: kinds.listOf(['float32', 'f16']),
+      default: ['float32', 'f16'],
+      help: 'of products',
+    },
+    subgroups: {
+      kind: kinds.listOf(['yes', 'no']),
+      default: ['yes'],
+      help: 'whether sums may use subgroups, where the GPU has them',
+    },
+    matrices: {
+      kind: kinds.listOf(['yes', 'no']),
+      default: ['yes'],
+      help: 'whether products in f16 may use matrix units, where the GPU has them',
+    },
     profile: {
       kind: kinds.oneOf('yes', 'no'),
       default: 'yes',
@@ -58,6 +73,7 @@ function runConformance() {
         join(root, 'node_modules/vitest/vitest.mjs'),
         'run',
         'packages/kernels/src/conformance',
+        ...(options.engine === 'webgpu' ? ['packages/kernels/src/webgpu'] : []),
         '--testNamePattern',
         options.engine,
         '--reporter=json',
@@ -84,8 +100,8 @@ function runConformance() {
 /** Seconds per step of each contender, in turns: the engine in every way through time that was asked for, and cuDNN. */
 async function compare(ways, interpreter, { model, batch, steps }) {
   const contenders = [];
-  for (const recurrence of ways) {
-    const backend = await openBackend({ engine: options.engine, recurrence });
+  for (const way of ways) {
+    const backend = await openBackend({ engine: options.engine, ...way });
     const training = createTraining(backend, model, { batch, steps });
     async function round() {
       for (let k = 0; k < stepsAtOnce; k++) training.step();
@@ -93,7 +109,7 @@ async function compare(ways, interpreter, { model, batch, steps }) {
     }
     const run = async (seconds) => (await time(round, seconds, 2)).map((each) => each / stepsAtOnce);
     await run(Math.min(1, options.seconds));
-    contenders.push({ recurrence, backend, training, run, times: [] });
+    contenders.push({ way, backend, training, run, times: [] });
   }
   const request = { work: 'train', ...model, batch, steps, threads: 1, device: 'cuda', round: stepsAtOnce };
   const cudnn = async (tf32) => (await interpreter.ask({ ...request, tf32, seconds: options.seconds })).times;
@@ -107,13 +123,14 @@ async function compare(ways, interpreter, { model, batch, steps }) {
   const rate = (all) => (all.length > 0 ? Math.round((batch * steps) / median(all)) : null);
   const [plain, tf32] = [rate(times.cudnn), rate(times.tf32)];
   const results = [];
-  for (const { recurrence, backend, training, times: own } of contenders) {
+  for (const { way, backend, training, times: own } of contenders) {
     const tokens_per_second = rate(own);
     results.push({
       ...model,
       batch,
       steps,
-      recurrence,
+      ...way,
+      engine: backend.describe().engine,
       tokens_per_second,
       cudnn: plain,
       cudnn_tf32: tf32,
@@ -127,8 +144,8 @@ async function compare(ways, interpreter, { model, batch, steps }) {
 }
 
 /** Where the time of a step goes, by kernel: null where the device has no clock for it. */
-async function profileOf(recurrence, { model, batch, steps }) {
-  const backend = await openBackend({ engine: options.engine, recurrence, profile: true });
+async function profileOf(way, { model, batch, steps }) {
+  const backend = await openBackend({ engine: options.engine, ...way, profile: true });
   const training = createTraining(backend, model, { batch, steps });
   training.step();
   await backend.profile();
@@ -138,10 +155,33 @@ async function profileOf(recurrence, { model, batch, steps }) {
   if (!kernels) return null;
   const total = kernels.reduce((sum, { seconds }) => sum + seconds, 0);
   return {
-    recurrence,
+    ...way,
     seconds: total,
     kernels: kernels.map((each) => ({ ...each, share: each.seconds / total })),
   };
+}
+
+/** Each way of the engine that was asked for; matrix units take part in f16 alone. */
+function waysOfGpu() {
+  const isYes = (word) => word === 'yes';
+  return options.precision.flatMap((precision) =>
+    options.subgroups
+      .map(isYes)
+      .flatMap((subgroups) =>
+        (precision === 'f16' ? options.matrices.map(isYes) : [true]).flatMap((matrices) =>
+          options.recurrence.map((recurrence) => ({ precision, subgroups, matrices, recurrence })),
+        ),
+      ),
+  );
+}
+
+/** The precision, and what it does without. */
+function nameOf({ precision, subgroups, matrices }) {
+  return [
+    precision,
+    ...(subgroups === false ? ['no subgroups'] : []),
+    ...(matrices === false ? ['no matrices'] : []),
+  ].join(', ');
 }
 
 async function describeEngine() {
@@ -165,7 +205,7 @@ async function measure() {
     cuda_gpu: interpreter?.gpu ?? null,
     cudnn_version: interpreter?.cudnn ?? null,
   });
-  const ways = options.engine === 'webgpu' ? options.recurrence : ['auto'];
+  const ways = options.engine === 'webgpu' ? waysOfGpu() : [{ precision: 'float32' }];
   const { engine, device } = await describeEngine();
   Object.assign(report, { engine, device });
   for (const cell of options.cell)
@@ -177,7 +217,8 @@ async function measure() {
         const results = await compare(ways, interpreter, task);
         report.results.push(...results.map((result) => ({ size, ...result })));
         if (options.profile === 'yes' && options.engine === 'webgpu')
-          report.profiles.push({ size, cell, batch, ...(await profileOf(ways[0], task)) });
+          for (const way of ways.filter(({ recurrence }) => recurrence === options.recurrence[0]))
+            report.profiles.push({ size, cell, batch, ...(await profileOf(way, task)) });
       }
   interpreter?.end();
   return report;
@@ -208,6 +249,7 @@ function print({
   const heading = [
     'model',
     'sequences',
+    'products',
     'through time',
     'tokens/s',
     'cuDNN',
@@ -218,7 +260,8 @@ function print({
   const rows = results.map((row) => [
     `${row.cell} ${row.size}`,
     `${row.batch}`,
-    row.recurrence,
+    nameOf(row),
+    row.recurrence ?? 'auto',
     format.whole(row.tokens_per_second),
     optional(format.whole, row.cudnn),
     optional(format.ratio, row.ratio_to_cudnn),
@@ -232,13 +275,13 @@ function print({
       : 'Left out: PyTorch with a GPU that CUDA finds; PYTHON names an interpreter that has it.',
   );
   console.log(table([heading, ...rows]));
-  for (const { cell, size, batch, recurrence, seconds, kernels } of profiles) {
+  for (const { cell, size, batch, seconds, kernels, ...way } of profiles) {
     if (!kernels) {
       console.log('No profile: the device has no clock for kernels (timestamp-query).');
       continue;
     }
     console.log(
-      `\n${cell} ${size}, ${batch} sequences, ${recurrence}: a step of ${(1000 * seconds).toFixed(2)} ms on the device, each kernel by itself.`,
+      `\n${cell} ${size}, ${batch} sequences, ${nameOf(way)}, ${way.recurrence}: a step of ${(1000 * seconds).toFixed(2)} ms on the device, each kernel by itself.`,
     );
     const most = kernels.slice(0, shownKernels);
     console.log(

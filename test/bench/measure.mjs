@@ -9,10 +9,9 @@ export async function openBackend({
   threads,
   precision,
   'instruction-set': instructionSet,
-  recurrence,
-  profile,
+  ...ofGpu
 }) {
-  const settings = { instructionSet, precision, recurrence, profile, ...(threads && { threads }) };
+  const settings = { ...ofGpu, instructionSet, precision, ...(threads && { threads }) };
   try {
     return engine === 'native' ? createNative(settings) : await createBackend(engine, settings);
   } catch (error) {

@@ -27,7 +27,7 @@ async function outcome(h: Harness) {
   return h.read({ norm, loss, dLogits, output, ...layer.outputs, ...layer.backward() });
 }
 
-describe.skipIf(!hasSubgroups)('sums within a workgroup, by subgroups and without', () => {
+describe.skipIf(!hasSubgroups)('webgpu: sums within a workgroup, by subgroups and without', () => {
   test('agree with the truth, each with the same bits again, under names of their own', async () => {
     const truth = createTruth();
     const expected = await outcome(new Harness(truth));
