@@ -29,6 +29,11 @@ export function countOf(shape: readonly number[]): number {
   return shape.reduce((product, dimension) => product * dimension, 1);
 }
 
+/** Which of a case's results hold a NaN. */
+export function namesWithNaN(results: Readonly<Record<string, readonly number[]>>): string[] {
+  return Object.keys(results).filter((name) => results[name]!.includes(Number.NaN));
+}
+
 /** What a case leaves behind, by name; null or absent: nothing. */
 export type Outputs = Readonly<Record<string, Tensor | null | undefined>>;
 
