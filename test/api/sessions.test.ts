@@ -1,20 +1,8 @@
 import { sessionList, sessionResource, snapshotList } from '@unfold/contracts';
 import { describe, expect, it } from 'vitest';
 import { waitFor } from '../support/process.ts';
-import {
-  api,
-  complete,
-  fork,
-  get,
-  greedy,
-  isFree,
-  model,
-  open,
-  sampled,
-  serveSessions,
-  stream,
-  write,
-} from './session-calls.ts';
+import { api, complete, model, stream } from './model-calls.ts';
+import { fork, get, greedy, isFree, open, sampled, serveSessions, write } from './session-calls.ts';
 import { expectError } from './support.ts';
 import { publish, trainModel, trainWeights } from './trained-model.ts';
 
