@@ -390,7 +390,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       expect(await page.getByRole('dialog').count()).toBe(0);
     });
 
-    it('of too few scopes says so, and leaves a way to another, which is remembered if that is wished', async () => {
+    it('is asked for, and of too few scopes says so, and leaves a way to another, which is remembered if that is wished', async () => {
       const [narrow, wide] = await Promise.all([makeKey(['infer']), makeKey(['read'])]);
       const opened = await openWindow(browser);
       ({ page } = opened);
@@ -398,6 +398,9 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       await page.goto(closed.url);
       await asksForKey().waitFor();
       await eventually(() => indicator().innerText()).toBe('Waiting for an API key');
+      await asksForKey().getByLabel('API key').fill('a-wrong-key-of-some-length');
+      await page.keyboard.press('Enter');
+      await asksForKey().getByText('unknown or was revoked').waitFor();
       await enter(narrow);
       await eventually(() => indicator().innerText()).toBe('Not live: not allowed');
       await button('Use another key').click();
@@ -437,7 +440,14 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
         },
       ],
       [`/playground?model=${labeler.id}`, () => button('Predict').waitFor()],
-      ['/system', () => page.getByText('Storage').waitFor()],
+      [
+        `/playground?model=${forecaster.id}`,
+        async () => {
+          await page.getByRole('textbox', { name: 'Input', exact: true }).fill(series);
+          await button('Predict').click();
+          await page.getByRole('table', { name: 'Values' }).waitFor();
+        },
+      ],
     ];
     await open('/system');
     for (const [path, use] of uses)
