@@ -1,7 +1,8 @@
 import type { CellKind } from '../backend.ts';
 import { cellFunction, frame, stepwise } from './cell-frame.ts';
 
-const backwardReals = [
+/** Operands of a step in one kernel with the product behind it, or of several. */
+export const fusedBackwardReals = [
   /** The gates of the step, replaced by their gradients. */
   'gates',
   'd_output',
@@ -15,32 +16,21 @@ const backwardReals = [
   'output',
   'cells_before',
   'peephole',
+  /** Where c before zoneout is kept for the gradient of peepholes. */
+  'fresh_cells',
+] as const;
+
+const backwardReals = [
+  ...fusedBackwardReals,
   /** c normalised; and the gradient of what stands inside h's tanh, then that of c. */
   'inner',
   'd_inner',
   'gain_cell',
   'bias_cell',
-  /** Where c before zoneout is kept for the gradient of peepholes. */
-  'fresh_cells',
   /** Reset before the product: the gradient of what was multiplied. */
   'd_source',
 ] as const;
 export type BackwardReal = (typeof backwardReals)[number];
-
-/** Operands of a step in one kernel with the product behind it, or of several. */
-export const fusedBackwardReals = [
-  'gates',
-  'd_output',
-  'dh',
-  'dc',
-  'dh_final',
-  'dc_final',
-  'previous',
-  'output',
-  'cells_before',
-  'peephole',
-  'fresh_cells',
-] as const satisfies readonly BackwardReal[];
 
 // What comes back through time: all of it in dh, or what came through W still apart, unless there is no step behind this one.
 const apart = `

@@ -1,14 +1,10 @@
 import type { CellKind } from '../backend.ts';
 import { cellFunction, frame, stepwise } from './cell-frame.ts';
 
-const forwardReals = [
+/** Operands of a step in one kernel with its product, or of several. */
+export const fusedForwardReals = [
   /** [N, width]: U x where it is not normalised, then the gates. */
   'gates',
-  /** Both products normalised, [N,G·H], with their gains; else `projected` is not there and `hidden` is W h. */
-  'projected',
-  'hidden',
-  'gain_ih',
-  'gain_hh',
   'injected',
   'bias_ih',
   'bias_hh',
@@ -18,25 +14,21 @@ const forwardReals = [
   'output',
   'cells_before',
   'cells_now',
+] as const;
+
+const forwardReals = [
+  ...fusedForwardReals,
+  /** Both products normalised, [N,G·H], with their gains; else `projected` is not there and `hidden` is W h. */
+  'projected',
+  'hidden',
+  'gain_ih',
+  'gain_hh',
   /** c normalised, [N,H]. */
   'inner',
   'gain_cell',
   'bias_cell',
 ] as const;
 export type ForwardReal = (typeof forwardReals)[number];
-
-/** Operands of a step in one kernel with its product, or of several. */
-export const fusedForwardReals = [
-  'gates',
-  'injected',
-  'bias_ih',
-  'bias_hh',
-  'peephole',
-  'previous',
-  'output',
-  'cells_before',
-  'cells_now',
-] as const satisfies readonly ForwardReal[];
 
 // What block k of the input's product, whose place is block `column` of the gates, and block k of the hidden one add to a gate.
 const apart = `
