@@ -1,5 +1,7 @@
 import { createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
+import { fragile, hopeless } from '../../test-support/diverging.ts';
+import { finalOf } from '../../test-support/resumes.ts';
 import {
   checkpointsOf,
   curveOf,
@@ -10,7 +12,6 @@ import {
   sentence,
   tensorsOf,
   textFile,
-  tinySpec,
   withdrawRestarted,
 } from '../../test-support/runs.ts';
 import { LanguageModel } from '../language-model.ts';
@@ -20,24 +21,7 @@ import { train } from './train.ts';
 
 const data = textFile(sentence.repeat(3));
 
-/** Plain SGD on an Elman network whose activations are not bounded: its rate decides whether it survives. */
-const fragile = (learning_rate: number, training = {}) =>
-  tinySpec({
-    model: { cell: 'elman', activation: 'relu', hidden_size: 16 },
-    training: {
-      clip: null,
-      checkpoint_every: 5,
-      evaluate_every: 7,
-      sample_every: 1000,
-      max_steps: 20,
-      epochs: 100,
-      optimizer: { type: 'sgd', learning_rate },
-      ...training,
-    },
-  });
-
 const restartsOf = ({ events }: Recorded) => events.filter((event) => event.type === 'restart');
-const final = (run: Recorded) => checkpointsOf(run).at(-1)!.data;
 const finalCurve = ({ events, outcome }: Recorded) => curveOf({ events: withdrawRestarted(events), outcome });
 
 describe('a run that diverges and recovers', () => {
@@ -65,7 +49,7 @@ describe('a run that diverges and recovers', () => {
     const whole = await record({ spec, data });
     for (const [index, { data: resume, step }] of checkpointsOf(whole).entries()) {
       const rest = await record({ spec, data, resume });
-      expect(tensorsOf(final(rest))).toEqual(tensorsOf(final(whole)));
+      expect(tensorsOf(finalOf(rest))).toEqual(tensorsOf(finalOf(whole)));
       const rolledBackAfter = index === 0;
       expect(restartsOf(rest).length).toBe(rolledBackAfter ? 1 : 0);
       const later = (finalCurve(whole) as { step: number }[]).filter((point) => point.step > step);
@@ -86,21 +70,19 @@ describe('a run that diverges and recovers', () => {
     const events = [...part.events];
     while (part.outcome.type === 'stopped') {
       const scratch = scratchFolder();
-      part = await record({ spec, data, scratch, resume: final(part), control: stop });
+      part = await record({ spec, data, scratch, resume: finalOf(part), control: stop });
       events.push(...part.events);
     }
     expect(curveOf({ events: withdrawRestarted(events), outcome: part.outcome })).toEqual(finalCurve(whole));
-    expect(tensorsOf(final(part))).toEqual(tensorsOf(final(whole)));
+    expect(tensorsOf(finalOf(part))).toEqual(tensorsOf(finalOf(whole)));
   });
 });
 
 describe('a run that diverges again and again', () => {
-  const hopeless = fragile(1e6, { optimizer: { type: 'sgd', learning_rate: 100, weight_decay: 1 } });
-
   test('fails as `diverged` after three rollbacks, saying where', async () => {
     const events: TrainingEvent[] = [];
     const failed = (async () => {
-      const spec = hopeless;
+      const spec = hopeless();
       for await (const event of train({ spec, data, backend: createReference(), scratch: scratchFolder() }))
         events.push(event);
     })();

@@ -1,5 +1,7 @@
 import { type Backend, createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
+import { fragile } from '../../test-support/diverging.ts';
+import { finalOf } from '../../test-support/resumes.ts';
 import {
   checkpointsOf,
   curveOf,
@@ -21,7 +23,7 @@ const device = (): Backend => ({
 });
 
 const data = textFile(sentence.repeat(3));
-const final = (run: Recorded) => tensorsOf(checkpointsOf(run).at(-1)!.data);
+const final = (run: Recorded) => tensorsOf(finalOf(run));
 /** What a run tells, but for what hangs on the clock. */
 const story = (run: Recorded) => ({
   curve: curveOf({ ...run, events: withdrawRestarted(run.events) }),
@@ -68,21 +70,7 @@ describe('a run ahead of its losses', () => {
   });
 
   test('goes back to the same step when it diverges, and names the step at which it did', async () => {
-    const spec = tinySpec({
-      model: { cell: 'elman', activation: 'relu', hidden_size: 16 },
-      training: {
-        ...{
-          clip: null,
-          checkpoint_every: 5,
-          evaluate_every: 7,
-          sample_every: 1000,
-          log_every: 10,
-          max_steps: 20,
-          epochs: 100,
-        },
-        optimizer: { type: 'sgd', learning_rate: 12 },
-      },
-    });
+    const spec = fragile(12, { log_every: 10 });
     const [waiting, ahead] = [await record({ spec, data }), await record({ spec, data, backend: device() })];
     expect(story(ahead)).toEqual(story(waiting));
     expect(story(ahead).logs.join()).toMatch(/diverged at step 9: .*from step 5/);

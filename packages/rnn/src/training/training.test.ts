@@ -1,6 +1,7 @@
 import { type ScheduleOptions, UnfoldError } from '@unfold/contracts';
 import { createRandomStream, createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
+import { hopeless } from '../../test-support/diverging.ts';
 import {
   checkpointsOf,
   logsOf,
@@ -209,15 +210,7 @@ describe('a run', () => {
   });
 
   test('that diverges fails, saying where, and never writes a checkpoint of it', async () => {
-    const spec = tinySpec({
-      model: { cell: 'elman', activation: 'relu', hidden_size: 16 },
-      training: {
-        clip: null,
-        checkpoint_every: 1,
-        epochs: 200,
-        optimizer: { type: 'sgd', learning_rate: 100, weight_decay: 1 },
-      },
-    });
+    const spec = hopeless({ checkpoint_every: 1 });
     const scratch = scratchFolder();
     const finite: boolean[] = [];
     const { train } = await import('./train.ts');
