@@ -11,11 +11,16 @@ export interface RecordTask {
   data: () => string;
 }
 
-const jsonLines = (records: object[]) => (): string =>
-  textFile(records.map((record) => JSON.stringify(record)).join('\n'));
+/** A file that is written when it is first asked for, and read by all who ask. */
+const written = (text: string): (() => string) => {
+  let path: string | null = null;
+  return () => (path ??= textFile(text));
+};
+
+const jsonLines = (records: object[]) => written(records.map((record) => JSON.stringify(record)).join('\n'));
 
 const words = ['abca', 'b', 'cab', 'ab', 'bacab', 'c'];
-const lines = (): string => textFile(`${words.join('\n')}\n`, 'lines.txt');
+const lines = written(`${words.join('\n')}\n`);
 const labelled = jsonLines(words.map((text, k) => ({ context: k % 2 ? 'odd' : 'even', text })));
 const described = jsonLines(words.map((text, k) => ({ context: [k, k % 3], text })));
 
