@@ -43,7 +43,7 @@ const pieceOf = (target: EventTarget): number | null => {
   return at === undefined ? null : Number(at);
 };
 
-/** Copies what was selected as it was written: the browser would add a line after each block. */
+/** Copies what was selected as it was written: where a block ends within a line the browser would begin another. */
 const copy = (event: ClipboardEvent): void => {
   const selection = getSelection();
   if (selection === null || selection.rangeCount === 0) return;
