@@ -1,8 +1,7 @@
 import type { JobSpec } from '@unfold/contracts';
-import { specLimits, UnfoldError } from '@unfold/contracts/values';
-import { type Backend, randomPurposes, type Tensor } from '@unfold/kernels';
+import { UnfoldError } from '@unfold/contracts/values';
+import type { Backend, Tensor } from '@unfold/kernels';
 import type { HostBatch } from '../data/feed.ts';
-import { generateAlone } from '../generation/generate.ts';
 import {
   createGradients,
   createNetwork,
@@ -28,38 +27,20 @@ import {
 } from './checkpoint.ts';
 import { expectMemory } from './device-memory.ts';
 import { type Diagnostic, diagnose } from './diagnostics/diagnose.ts';
+import { gradientNorms } from './diagnostics/gradient-norms.ts';
 import { rollbackFactor } from './divergence.ts';
 import type { MetricContext } from './metrics.ts';
+import { expectSize } from './model-size.ts';
 import { createOptimizer, type Optimizer } from './optimizer.ts';
 import { RollbackPoint } from './rollback-point.ts';
 import type { RunData } from './run-data.ts';
+import { sampleText } from './sample-text.ts';
 import { learningRateAt } from './schedule.ts';
 import { StepLosses } from './step-losses.ts';
 import { mixesTokens, TeacherForcing } from './teacher-forcing.ts';
 import { initialState, type TrainingState } from './training-state.ts';
 import { type TransferSource, transferWeights } from './transfer.ts';
 import { Validation, type ValidationMetrics } from './validation.ts';
-
-/** Tokens of a sample, by level: about three lines of text. */
-const sampleTokens = { char: 240, byte: 240, word: 60 } as const;
-const sampleTemperature = 0.8;
-
-const expectSize = (spec: JobSpec, shape: NetworkShape): void => {
-  const parameters = countParameters(spec.model, shape);
-  if (parameters > specLimits.parameters)
-    throw new UnfoldError(
-      'limit_exceeded',
-      `The model would have ${parameters} parameters with a vocabulary of ${shape.output.size}, but at most ${specLimits.parameters} are allowed.`,
-      { param: 'model.hidden_size' },
-    );
-  const V = shape.output.size;
-  if (mixesTokens(spec, shape) && V ** 2 > specLimits.parameters)
-    throw new UnfoldError(
-      'limit_exceeded',
-      `A text that is fed its own answers and has no embedding is read as one-hot vectors, ${V ** 2} numbers with a vocabulary of ${V}, but at most ${specLimits.parameters} are allowed: expected a model.embedding_size or a smaller text.max_vocab.`,
-      { param: 'model.embedding_size' },
-    );
-};
 
 /** Where a run begins. */
 export interface RunStart {
@@ -206,7 +187,9 @@ export class TrainingRun {
     const step = state.step + 1;
     const gradients = this.#pass.gradients.trained;
     backend.globalNorm({ tensors: gradients, norm: this.#norm });
-    const byParameter = this.#isDiagnosed(step) ? await this.#gradientNorms() : null;
+    const byParameter = this.#isDiagnosed(step)
+      ? await gradientNorms(this.#network, this.#pass.gradients)
+      : null;
     this.#clip();
     const learningRate = this.#rateAt(step);
     this.#optimizer.apply(learningRate, step);
@@ -249,21 +232,6 @@ export class TrainingRun {
     return diagnostics_every !== null && step % diagnostics_every === 0;
   }
 
-  /** Of every trained parameter, before clipping. */
-  async #gradientNorms(): Promise<Record<string, number | null>> {
-    const backend = this.#backend;
-    const norms: Record<string, number | null> = {};
-    const norm = backend.createTensor([1], 'double');
-    for (const [k, { name }] of this.#network.table.entries()) {
-      const gradient = this.#pass.gradients.all[k];
-      if (!gradient) continue;
-      backend.globalNorm({ tensors: [gradient], norm });
-      norms[name] = (await backend.download(norm))[0]!;
-    }
-    backend.release(norm);
-    return norms;
-  }
-
   /** What `diagnostics_every` asks for after the step that was just done: nothing after most. */
   async diagnose(): Promise<Diagnostic[]> {
     if (this.#lastNorms === null) return [];
@@ -294,19 +262,16 @@ export class TrainingRun {
     return this.#validation?.run(this.state.step, interrupted) ?? null;
   }
 
-  /** Text from an empty prompt, drawn from a stream of its own. Null if it was interrupted. */
+  /** A sample of what it writes. Null if it writes none, or was interrupted. */
   async sample(interrupted: () => Promise<boolean>): Promise<string | null> {
     const { input } = this.data.encoding;
     if (this.spec.task !== 'language_model' || input.kind !== 'text') return null;
-    const { tokenizer } = input;
-    const source = { seed: this.spec.seed, purpose: randomPurposes.evaluation, step: this.state.step };
-    const options = { max_tokens: sampleTokens[tokenizer.level], temperature: sampleTemperature };
-    let text = '';
-    for await (const token of generateAlone(this.#network, tokenizer, options, source)) {
-      if (await interrupted()) return null;
-      text += token.text;
-    }
-    return text;
+    return sampleText(
+      this.#network,
+      input.tokenizer,
+      { seed: this.spec.seed, step: this.state.step },
+      interrupted,
+    );
   }
 
   /**
