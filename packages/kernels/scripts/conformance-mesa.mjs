@@ -1,25 +1,22 @@
 // Runs the conformance suite of the engine webgpu, and the engine's own tests, on Mesa's lavapipe, a Vulkan driver that computes on the processor and has what
 // SwiftShader lacks. It comes from a newer Debian than most machines have, so it gets a root folder of its own, made once and kept:
-//   npm run conformance:mesa -w @unfold/kernels [-- --suite trixie] [-- --root FOLDER] [-- vitest's arguments]
+//   npm run conformance:mesa -w @unfold/kernels [-- [--suite trixie] [--root FOLDER] [vitest's arguments]]
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { argv, env, execPath, exit, getuid } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { root as room } from './target.mjs';
 
-const { values, positionals } = parseArgs({
-  args: argv.slice(2),
-  options: {
-    suite: { type: 'string', default: 'sid' },
-    root: { type: 'string' },
-    mirror: { type: 'string', default: 'http://deb.debian.org/debian' },
-  },
-  allowPositionals: true,
-});
-const { suite, mirror } = values;
-const folder = values.root ?? join(room, 'build-checks', `mesa-${suite}`);
+/** What vitest is asked for, once this command's own options are taken out. */
+const tests = argv.slice(2);
+function take(option, otherwise) {
+  const at = tests.indexOf(option);
+  return at < 0 ? otherwise : tests.splice(at, 2)[1];
+}
+const suite = take('--suite', 'sid');
+const mirror = take('--mirror', 'http://deb.debian.org/debian');
+const folder = resolve(take('--root', join(room, 'build-checks', `mesa-${suite}`)));
 const house = join(room, '..', '..');
 const made = join(folder, '.made-by-conformance-mesa');
 
@@ -78,6 +75,6 @@ mkdirSync(join(folder, house), { recursive: true });
 writeFileSync(join(folder, 'usr/local/bin/node'), '');
 if (inRoot('node', fileURLToPath(new URL('checks/describe-gpu.mjs', import.meta.url))) !== 0) exit(1);
 const vitest = ['node', join(house, 'node_modules/vitest/vitest.mjs'), 'run', '--testTimeout=600000'];
-if (positionals.length > 0) exit(inRoot(...vitest, ...positionals));
+if (tests.length > 0) exit(inRoot(...vitest, ...tests));
 const own = inRoot(...vitest, 'packages/kernels/src/webgpu');
 exit(inRoot(...vitest, 'packages/kernels/src/conformance', '--testNamePattern', 'webgpu') || own);

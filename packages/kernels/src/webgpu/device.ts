@@ -106,7 +106,7 @@ async function open(purpose: Purpose): Promise<Device> {
   const adapter = await requestAdapter(purpose);
   const { info, limits } = adapter;
   const hasMatrices = purpose === 'matrices' && matrixFeatures.every((name) => adapter.features.has(name));
-  const shape = hasMatrices ? matrixShapeOf(info as unknown as AdapterInfo) : null;
+  const shape = hasMatrices ? matrixShapeOf(info as unknown as AdapterInfo, limits) : null;
   const wanted = new Set<string>([...wantedFeatures, ...(shape ? matrixFeatures : [])]);
   const gpu = await adapter.requestDevice({
     requiredFeatures: [...wanted].filter((name) => adapter.features.has(name)) as GPUFeatureName[],

@@ -21,18 +21,29 @@ const quarter = 32;
 const depth = 32;
 /** Rows of a tile begin at multiples of 16 bytes, and not all in the same bank. */
 const padding = 8;
+const [aStride, bStride] = [depth + padding, tileOf.columns + padding];
 
-/** The adapter's configuration that does most at once, of those that divide a tile; null where none does. */
-export function matrixShapeOf({ subgroupMatrixConfigs, subgroupMaxSize }: AdapterInfo): MatrixShape | null {
+type Limits = Pick<
+  GPUSupportedLimits,
+  'maxComputeInvocationsPerWorkgroup' | 'maxComputeWorkgroupStorageSize'
+>;
+
+/** The adapter's configuration that does most at once, of those that divide a tile and whose workgroup the device can hold; null where none does. */
+export function matrixShapeOf(
+  { subgroupMatrixConfigs, subgroupMaxSize: subgroup }: AdapterInfo,
+  limits: Limits,
+): MatrixShape | null {
   const usable = [...(subgroupMatrixConfigs ?? [])].filter(
     ({ componentType, resultComponentType, M, N, K }) =>
       componentType === 'f16' &&
       resultComponentType === 'f32' &&
       [M, N].every((size) => quarter % size === 0) &&
-      depth % K === 0,
+      depth % K === 0 &&
+      4 * subgroup <= limits.maxComputeInvocationsPerWorkgroup &&
+      2 * (tileOf.rows * aStride + depth * bStride) + 16 * M * N <= limits.maxComputeWorkgroupStorageSize,
   );
   const [best] = usable.sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K);
-  return best ? { M: best.M, N: best.N, K: best.K, subgroup: subgroupMaxSize } : null;
+  return best ? { M: best.M, N: best.N, K: best.K, subgroup } : null;
 }
 
 /** What Dawn tells of an adapter beyond the types of WebGPU. */
@@ -57,7 +68,6 @@ export const matrixFeatures = ['shader-f16', 'subgroups', 'chromium-experimental
 export function matrixKernel({ M, N, K, subgroup }: MatrixShape) {
   const { rows, columns } = tileOf;
   const threads = 4 * subgroup;
-  const [aStride, bStride] = [depth + padding, columns + padding];
   const down = Array.from({ length: quarter / M }, (_, i) => i);
   const across = Array.from({ length: quarter / N }, (_, j) => j);
   const pairs = down.flatMap((i) => across.map((j) => [i, j] as const));
