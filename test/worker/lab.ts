@@ -201,8 +201,8 @@ export const smallSpec = (
     log_every: 5,
     evaluate_every: 50,
     checkpoint_every: 20,
-    // A sample is hundreds of steps of generation, more work than all the training between two of them.
-    sample_every: endless,
+    // A sample is hundreds of steps of generation, more work than all the training between two of them. Other tasks may write none.
+    ...(more.task === undefined && { sample_every: endless }),
     ...training,
   },
 });
