@@ -55,6 +55,11 @@ describe('the commands that ask a service', () => {
     const curves = await readFile(join(folder, 'curves.csv'), 'utf8');
     expect(curves).toMatch(/^step,loss,validation_loss\n10,\d\.\d+,\n/);
     expect(curves).toMatch(/^150,\d\.\d+,\d\.\d+$/m);
+    const mistyped = await shell('unfold metrics cats --names los,loss');
+    expect(mistyped).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^No points of los\. The job has .*loss/),
+    });
     // Progress is no result.
     expect(stdout).not.toContain('step 150 of 150');
     expect(stderr).toMatch(/^step 150 of 150 · loss \d\.\d{3}/m);
@@ -74,6 +79,7 @@ describe('the commands that ask a service', () => {
       [`unfold watch --json --url ${away}`, 4, `${away} cannot be reached`],
       ['unfold bogus --json', 2, '{"error":{"message":"unknown command'],
       ["printf '\\xff' | unfold score nobody -", 2, 'Expected UTF-8 on stdin'],
+      ['unfold jobs --url http://127.0.0.1:99999', 2, '--url: expected an address'],
       ['unfold generate nobody --logprobs 2', 2, 'with --json only'],
       ['unfold up --port 99999', 2, 'Expected an integer from 0 to 65535.'],
       ['PORT=99999 unfold up', 2, 'PORT: expected an integer from 0 to 65535'],

@@ -20,7 +20,7 @@ export const findService = async (
 ): Promise<Unfold> => {
   const { configFor } = await import('./options/config-for.ts');
   const config = configFor(options);
-  if (options.url !== undefined && !/^https?:\/\//.test(options.url))
+  if (options.url !== undefined && !(/^https?:\/\//.test(options.url) && URL.canParse(options.url)))
     throw new CommandError(
       `--url: expected an address such as http://127.0.0.1:8080, but received "${options.url}".`,
       exitCodes.usage,

@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util';
+import type { Unfold } from '@unfold/client';
 import type { MetricsResource } from '@unfold/contracts';
 import { type Command, Option } from 'commander';
 import { integer, names } from '../options/parsers.ts';
@@ -38,6 +40,29 @@ const columnsOf = ({ steps, series }: MetricsResource): Column<number>[] => [
   ),
 ];
 
+/** Told, not refused: a run that has just begun has no validation yet. */
+const tellMissing = async (unfold: Unfold, id: string, { series }: MetricsResource): Promise<void> => {
+  const missing = Object.keys(series).filter((name) => series[name]!.every((value) => value === null));
+  if (missing.length === 0) return;
+  const all = await unfold.jobs.metrics(id, { points: 2 });
+  const there = Object.keys(all.series).join(', ') || 'no curve yet';
+  tell(`No points of ${missing.join(', ')}. The job has ${there}.`);
+};
+
+/** The table, and on stderr what had no room in it. */
+const printTable = (metrics: MetricsResource): void => {
+  const { stdout } = process;
+  const table = drawTable([...metrics.steps.keys()], columnsOf(metrics), {
+    style: styleOf(stdout),
+    ...(stdout.isTTY && { columns: stdout.columns }),
+  });
+  print(table.join('\n'));
+  const shown = stripVTControlCharacters(table[0]!).split(/\s+/);
+  const left = Object.keys(metrics.series).filter((name) => !shown.includes(name.toUpperCase()));
+  if (left.length > 0) tell(`No room for ${left.join(', ')}: --names chooses.`);
+  if (metrics.downsampled) tell('Thinned out; --csv prints every point.');
+};
+
 const showMetrics = async (
   reference: string,
   { names, afterStep, points, csv = false, ...service }: MetricsCommandOptions,
@@ -46,16 +71,11 @@ const showMetrics = async (
   const { id } = await resolveJob(unfold, reference);
   const most = points ?? (csv || service.json ? undefined : standardPoints);
   const metrics = await unfold.jobs.metrics(id, { names, afterStep, points: most });
+  if (names !== undefined) await tellMissing(unfold, id, metrics);
   if (service.json) return printJson(metrics);
   if (csv) return print(toCsv(metrics));
-  if (metrics.steps.length === 0) return tell('No points yet.');
-  const { stdout } = process;
-  const table = drawTable([...metrics.steps.keys()], columnsOf(metrics), {
-    style: styleOf(stdout),
-    ...(stdout.isTTY && { columns: stdout.columns }),
-  });
-  print(table.join('\n'));
-  if (metrics.downsampled) tell('Thinned out; --csv prints every point.');
+  if (metrics.steps.length > 0) printTable(metrics);
+  else if (names === undefined) tell('No points yet.');
 };
 
 /** `unfold metrics` */

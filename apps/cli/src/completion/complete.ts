@@ -13,7 +13,8 @@ const mostOffered = 100;
 /** A shell that waits longer than this for candidates feels broken. */
 const patienceMs = 1500;
 
-type Lookup = (unfold: Unfold, signal: AbortSignal) => Promise<Candidate[]>;
+/** @param words what stands before */
+type Lookup = (unfold: Unfold, signal: AbortSignal, words: readonly string[]) => Promise<Candidate[]>;
 
 const named = (items: readonly { id: string; name?: string | null }[], what: (index: number) => string) =>
   items.flatMap(({ id, name }, index) => [
@@ -35,6 +36,12 @@ const lookups: Record<string, Lookup> = {
     const sessions = await collect(unfold.sessions.all({ signal }), mostOffered);
     return sessions.map(({ id, model }) => ({ value: id, description: model }));
   },
+  snapshot: async (unfold, signal, words) => {
+    const session = words.find((word) => word.startsWith('sess-'));
+    if (session === undefined) return [];
+    const { data } = await unfold.sessions.snapshots(session).list({ limit: mostOffered, signal });
+    return data.map(({ id, tokens }) => ({ value: id, description: `after ${tokens} tokens` }));
+  },
   file: async (unfold, signal) => {
     const files = await collect(unfold.files.all({ signal }), mostOffered);
     return files.map(({ id, filename }) => ({ value: id, description: filename }));
@@ -52,7 +59,8 @@ const ask = async (kind: string, words: readonly string[]): Promise<Candidate[]>
   const given = { url: after('--url'), key: after('--key'), dataDir: after('--data-dir') };
   const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   try {
-    return await lookup(await findService(options, { maxRetries: 0 }), AbortSignal.timeout(patienceMs));
+    const unfold = await findService(options, { maxRetries: 0 });
+    return await lookup(unfold, AbortSignal.timeout(patienceMs), words);
   } catch {
     // No service, no candidates: the shell has nowhere to show why.
     return [];
