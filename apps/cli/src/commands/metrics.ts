@@ -28,15 +28,19 @@ const toCsv = ({ steps, series }: MetricsResource): string => {
   return [['step', ...Object.keys(series)].join(','), ...rows].join('\n');
 };
 
+/** Curves that a narrow terminal shows before all others. */
+const foremost = ['loss', 'validation_loss'];
+
 const columnsOf = ({ steps, series }: MetricsResource): Column<number>[] => [
   { name: 'step', right: true, cell: (row) => formatNumber(steps[row]!) },
-  ...Object.entries(series).map(
-    ([name, values], index): Column<number> => ({
-      name,
-      right: true,
-      cell: (row) => (values[row] === null ? '' : String(Number(values[row]!.toPrecision(4)))),
-      ...(index > 0 && { spare: index }),
-    }),
+  ...[...foremost, ...Object.keys(series).filter((name) => !foremost.includes(name))].flatMap(
+    (name, index): Column<number>[] => {
+      const values = series[name];
+      if (values === undefined) return [];
+      const cell = (row: number): string =>
+        values[row] === null ? '' : String(Number(values[row]!.toPrecision(4)));
+      return [{ name, right: true, cell, ...(index > 0 && { spare: index }) }];
+    },
   ),
 ];
 
