@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { estimateResource, systemResource } from '@unfold/contracts';
+import { estimateResource, type JobSpecInput, systemResource } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { root } from '../support/process.ts';
 import { programsOf, runSession, runTypeScript, sessionsOf } from '../support/sessions.ts';
@@ -16,9 +16,13 @@ afterAll(async () => api.stop());
 
 const system = async () => systemResource.parse((await api.request.get('/v1/system')).body);
 
-/** A job that was trained, as far as the store can tell, and the tokens that it took a second. */
-const trained = async (parameters: number): Promise<{ id: string; speed: number }> => {
-  const { id } = await submit(api);
+/** A job that was trained for so long, as far as the store can tell, and the tokens that it took a second. */
+const trained = async (
+  parameters: number,
+  seconds = 20,
+  spec: Partial<JobSpecInput> = {},
+): Promise<{ id: string; speed: number }> => {
+  const { id } = await submit(api, spec);
   const owner = await claim(api, id);
   // The speed of a moment is not that of the run.
   const values = { tokens_per_second: 1 };
@@ -32,8 +36,11 @@ const trained = async (parameters: number): Promise<{ id: string; speed: number 
     vocabulary_size: 30,
     weights,
   });
-  const { started_at, ended_at } = (await api.request.get(`/v1/jobs/${id}`)).body;
-  return { id, speed: 6000 / ((Date.parse(ended_at) - Date.parse(started_at)) / 1000) };
+  await api.database.query(
+    'UPDATE jobs SET started_at = ended_at - make_interval(secs => $2) WHERE id = $1',
+    [id, seconds],
+  );
+  return { id, speed: 6000 / seconds };
 };
 
 it('GET /v1/system counts what the project keeps and has to do', async () => {
@@ -72,6 +79,9 @@ it('an estimate tells the time from the closest of the jobs that were trained, o
   expect((told.seconds! * 2 * half.speed) / first.tokens).toBeCloseTo(1, 6);
   const same = await trained(first.parameters);
   expect((await ask()).measured_on!.job_id).toBe(same.id);
+  const longer = await trained(first.parameters, 40);
+  await trained(first.parameters, 30);
+  expect((await ask()).measured_on!.job_id).toBe(longer.id);
 
   expect((await ask({ engine: 'native' })).seconds).toBeNull();
   expect((await ask({ model: { cell: 'lstm', hidden_size: 8 } })).seconds).toBeNull();
@@ -82,6 +92,24 @@ it('an estimate tells the time from the closest of the jobs that were trained, o
     'invalid_value',
     'training.batch_size',
   );
+});
+
+it('an estimate tells no time from a run that was mostly start-up, nor from another task', async () => {
+  const records = await upload(
+    api,
+    '{"input":"fine","label":"good"}\n{"input":"dull","label":"bad"}\n'.repeat(20),
+  );
+  const model = { cell: 'elman', hidden_size: 8, num_layers: 1 } as const;
+  const ask = async (change: Partial<JobSpecInput> = {}) => {
+    const spec = smallSpec(await upload(api), { model, ...change });
+    return estimateResource.parse((await api.request.post('/v1/jobs/estimate').send(spec)).body);
+  };
+  const { parameters } = await ask();
+  await trained(parameters, 9, { model });
+  expect(await ask()).toMatchObject({ seconds: null, measured_on: null });
+  const long = await trained(parameters, 10, { model });
+  expect((await ask()).measured_on!.job_id).toBe(long.id);
+  expect(await ask({ file: records, task: 'classification' })).toMatchObject({ seconds: null });
 });
 
 it('an estimate counts the vocabulary of a small file, and bounds that of a larger one', async () => {

@@ -310,7 +310,7 @@ export const estimateResource = z
     }),
     seconds: z.number().nullable().meta({
       description:
-        'How long a worker is going to train, by `measured_on`; null: nothing like it has been trained here.',
+        'How long a worker is going to train, by `measured_on`; null: nothing like it has been trained here for 10 seconds or more.',
     }),
     measured_on: z
       .object({
@@ -322,8 +322,9 @@ export const estimateResource = z
       .nullable()
       .meta({
         description:
-          'The job that `seconds` is told from: of the newest 100 of yours that have finished, the one with the same cell, and the same `engine` ' +
-          'if the spec names one, whose number of parameters and batch size are closest, within a factor of 8, unless it was interrupted. Its speed is that of the whole run, from ' +
+          'The job that `seconds` is told from: of the newest 100 of yours that have succeeded, the one with the same task, the same cell, and the ' +
+          'same `engine` if the spec names one, whose number of parameters and batch size are closest, each within a factor of 8; the longest of ' +
+          'equally close ones. One that was interrupted, or took less than 10 seconds, is no measure. Its speed is that of the whole run, from ' +
           '`started_at` to `ended_at`, and taken to be in inverse proportion to its parameters.',
       }),
   })

@@ -22,7 +22,10 @@ const widestLikeness = 8;
 
 const distance = (a: number, b: number): number => Math.abs(Math.log(a / b));
 
-/** How long the closest of earlier jobs makes a job like it; the speed of training is about inverse to the number of parameters. */
+/**
+ * How long the closest of earlier jobs makes a job like it; the speed of training is about inverse to the number of parameters.
+ * @param speeds the one that is preferred among equally close ones first
+ */
 export const estimateTime = (
   needs: TrainingNeeds,
   { training }: JobSpec,

@@ -31,7 +31,8 @@ const needsOf = async ({ context, project, body, reply }: SpecCall): Promise<Tra
 const estimateJob = async (call: SpecCall) => {
   const { context, project, body } = call;
   const needs = await needsOf(call);
-  const wanted = { cell: body.model.cell, engine: body.engine === 'auto' ? null : body.engine };
+  const { task, model, engine } = body;
+  const wanted = { task, cell: model.cell, engine: engine === 'auto' ? null : engine };
   return { ...needs, ...estimateTime(needs, body, await context.store.system.speeds(project, wanted)) };
 };
 

@@ -3,7 +3,7 @@ import { formatBytes, formatDuration, formatNumber } from '../output/format.ts';
 import { namedLines } from '../output/named-lines.ts';
 
 const timeOf = ({ seconds, measured_on: measured }: EstimateResource): string => {
-  if (seconds === null || measured === null) return 'unknown: nothing like it has been trained there';
+  if (seconds === null || measured === null) return 'unknown: no run like it has lasted 10 seconds there';
   const about = seconds < 1 ? 'under a second' : `about ${formatDuration(seconds)}`;
   const { engine, device, job_id, tokens_per_second: speed } = measured;
   return `${about}, by ${job_id} on ${engine ?? 'an engine'}, ${device ?? 'a device'}: ${formatNumber(speed)} tokens/s`;

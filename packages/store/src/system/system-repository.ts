@@ -18,10 +18,13 @@ export interface SystemRepository {
   usage(project: string): Promise<Pick<SystemResource, 'jobs' | 'storage' | 'database_bytes'>>;
   /** Of the disk that artifacts lie on; null where the machine does not tell. */
   disk(): Promise<SystemResource['disk']>;
-  /** Of the newest 100 jobs of a project that succeeded, those of one attempt with this cell and, unless null, this engine; the newest first. */
+  /**
+   * Of the newest 100 jobs of a project that succeeded, those of one attempt that took at least 10 seconds, with this task, this cell and, unless
+   * null, this engine; the longest first.
+   */
   speeds(
     project: string,
-    wanted: { cell: JobSpec['model']['cell']; engine: string | null },
+    wanted: { task: JobSpec['task']; cell: JobSpec['model']['cell']; engine: string | null },
   ): Promise<MeasuredSpeed[]>;
 }
 
@@ -32,6 +35,9 @@ interface UsageRow {
   database_bytes: bigint;
   [kept: `${string}_count` | `${string}_total`]: bigint;
 }
+
+/** A shorter run is mostly start-up and evaluation: its tokens per second tell nothing of a longer one. */
+const leastSeconds = 10;
 
 export const createSystemRepository = (database: Database, artifactsDir: string): SystemRepository => ({
   usage: (project) =>
@@ -72,23 +78,23 @@ export const createSystemRepository = (database: Database, artifactsDir: string)
     return found && { total_bytes: found.blocks * found.bsize, free_bytes: found.bavail * found.bsize };
   },
 
-  speeds: (project, { cell, engine }) =>
+  speeds: (project, { task, cell, engine }) =>
     database.run(async (queries) => {
       const rows = await queries.$queryRaw<(Omit<MeasuredSpeed, 'parameters'> & { parameters: bigint })[]>`
         SELECT j.id AS job_id, j.engine, j.device, m.parameters, j.batch_size,
                (h.progress->>'tokens')::float8 / j.seconds AS tokens_per_second
         FROM (
           SELECT id, engine, device, model_id, extract(epoch FROM ended_at - started_at)::float8 AS seconds,
-                 spec->'model'->>'cell' AS cell,
+                 spec->>'task' AS task, spec->'model'->>'cell' AS cell,
                  (spec->'training'->>'batch_size')::int AS batch_size
           FROM jobs WHERE project = ${project} AND status = 'succeeded' ORDER BY id DESC LIMIT 100
         ) j
         JOIN models m ON m.id = j.model_id
         -- What was paused or interrupted has waited between its start and its end.
         JOIN job_heads h ON h.job_id = j.id AND h.attempt = 1
-        WHERE j.cell = ${cell} AND (${engine}::text IS NULL OR j.engine = ${engine})
-          AND j.seconds > 0 AND (h.progress->>'tokens')::float8 > 0
-        ORDER BY j.id DESC`;
+        WHERE j.task = ${task} AND j.cell = ${cell} AND (${engine}::text IS NULL OR j.engine = ${engine})
+          AND j.seconds >= ${leastSeconds} AND (h.progress->>'tokens')::float8 > 0
+        ORDER BY j.seconds DESC, j.id DESC`;
       return rows.map((row) => ({ ...row, parameters: Number(row.parameters) }));
     }),
 });

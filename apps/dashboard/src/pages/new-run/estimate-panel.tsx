@@ -3,7 +3,7 @@ import { bytes, count, duration, short } from '../../format.ts';
 
 const timeOf = ({ seconds, measured_on }: EstimateResource): { value: string; more: string } =>
   seconds === null || measured_on === null
-    ? { value: 'unknown', more: 'nothing like it has been trained here' }
+    ? { value: 'unknown', more: 'no run like it has lasted 10 seconds here' }
     : {
         value: seconds < 1 ? 'under a second' : `about ${duration(seconds)}`,
         more: `by a run on ${measured_on.engine ?? 'an engine'} (${measured_on.device ?? 'a device'}), ${short(measured_on.tokens_per_second)} tokens/s`,
