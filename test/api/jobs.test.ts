@@ -1,4 +1,4 @@
-import { jobResource } from '@unfold/contracts';
+import { type JobSpecInput, jobResource } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../support/process.ts';
 import {
@@ -8,6 +8,7 @@ import {
   expectError,
   metric,
   queueKinds,
+  sampleText,
   smallSpec,
   startApi,
   submit,
@@ -87,6 +88,38 @@ describe.each(queueKinds)('jobs, with the queue on %s', (queue) => {
       const estimate = await api.request.post('/v1/jobs/estimate').send(smallSpec(other));
       expectError(estimate, 404, 'not_found', 'file');
     });
+
+    it.each(['/v1/jobs', '/v1/jobs/estimate'])(
+      '%s refuses a text with nothing to validate on',
+      async (url) => {
+        const training = { batch_size: 1, sequence_length: 1, max_steps: 2 };
+        const post = async (content: string, more: Partial<JobSpecInput>) =>
+          api.request.post(url).send({
+            ...smallSpec(await upload(api, content), more),
+            training: { ...training, ...more.training },
+          });
+        const fraction = 'training.validation_fraction';
+        const text = { level: 'word' } as const;
+        const words = await post('one two three four', { text });
+        expectError(words, 422, 'text_too_short', fraction);
+        expect(words.body.error.message).toContain('at least 2 tokens to validate on');
+        expectError(await post('abcdefgh', {}), 422, 'text_too_short', fraction);
+        expectError(await post('abcdefgh', { text: { level: 'byte' } }), 422, 'text_too_short', fraction);
+        const word = await upload(api, 'alone');
+        expectError(
+          await post(sampleText, { text, validation_file: word }),
+          422,
+          'text_too_short',
+          'validation_file',
+        );
+        const accepted = [
+          await post('one two three four five six', { text, training: { validation_fraction: 0.5 } }),
+          await post('one two three four', { text, training: { validation_fraction: 0 } }),
+          await post(sampleText, { validation_file: word }),
+        ];
+        for (const answer of accepted) expect(answer.body).toHaveProperty('object');
+      },
+    );
 
     it('refuses what is impossible with this data with 422, naming the field', async () => {
       const post = (body: object) => api.request.post('/v1/jobs').send(body);

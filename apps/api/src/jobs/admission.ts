@@ -116,6 +116,11 @@ const isInDoubt = (spec: JobSpec, file: LocatedFile, most: TrainingNeeds, { limi
   return isEndlessText(spec) && spec.text.level === 'word' && mostTokens(file, spec) < needed;
 };
 
+/** Whether what is held out might be too short to validate on: the border between the parts may take a word of it. */
+const isValidationInDoubt = (spec: JobSpec, file: LocatedFile, validation: LocatedFile | null): boolean =>
+  isEndlessText(spec) &&
+  (validation?.bytes ?? file.bytes * spec.training.validation_fraction) < 3 * longestWord;
+
 /** What {@link admitJob} may refuse a spec with. */
 export const admissionErrors: ErrorCode[] = [
   'not_found',
@@ -161,5 +166,6 @@ export const admitJob = async (context: Admission, project: string, spec: JobSpe
     ? estimateTraining(spec, file, data, await context.vocabularies.check(task))
     : most;
   requireWithinLimits(spec, estimate, config);
+  if (isValidationInDoubt(spec, file, validation)) await context.dataChecks.check(task);
   return { file, validation, data, estimate, start: await findStartModel(store, project, spec, data) };
 };

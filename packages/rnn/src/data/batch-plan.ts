@@ -36,6 +36,18 @@ export const planTraining = (tokens: number, batchSize: number, sequenceLength: 
   return { first: 0, lanes, laneSteps: Math.floor((tokens - 1) / lanes), sequenceLength, windows };
 };
 
+type ValidationParam = 'training.validation_fraction' | 'validation_file';
+
+/** @throws UnfoldError `text_too_short` below two tokens, one to read and one to predict */
+export const requireValidationTokens = (tokens: number, param: ValidationParam): void => {
+  if (tokens < 2)
+    throw new UnfoldError(
+      'text_too_short',
+      `${param}: expected at least 2 tokens to validate on, but the validation part of the text has ${tokens}.`,
+      { param },
+    );
+};
+
 /**
  * The layout of the validation part, behind the training part. The last window may be shorter, so that fewer steps than lanes are left out.
  * @throws UnfoldError `text_too_short` below two tokens
@@ -45,14 +57,9 @@ export const planValidation = (
   tokens: number,
   batchSize: number,
   sequenceLength: number,
-  param: 'training.validation_fraction' | 'validation_file',
+  param: ValidationParam,
 ): BatchPlan => {
-  if (tokens < 2)
-    throw new UnfoldError(
-      'text_too_short',
-      `The validation part of the text needs at least 2 tokens, but it has ${tokens}.`,
-      { param },
-    );
+  requireValidationTokens(tokens, param);
   const lanes = Math.max(1, Math.min(batchSize, Math.floor((tokens - 1) / sequenceLength)));
   const laneSteps = Math.floor((tokens - 1) / lanes);
   return { first, lanes, laneSteps, sequenceLength, windows: Math.ceil(laneSteps / sequenceLength) };

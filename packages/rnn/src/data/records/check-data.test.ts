@@ -8,7 +8,9 @@ import {
   jsonText,
   labeling,
   lines,
+  noLimit,
   pair,
+  refusal,
   series,
   short,
 } from '../../../test-support/checked-data.ts';
@@ -106,7 +108,10 @@ describe('data that fits its task', () => {
     expect(await check(options, content)).toMatchObject(summary);
   });
 
-  it('is not read at all where it is one endless text', async () => {
-    expect(await check({}, new Uint8Array([0xff]))).toBeNull();
+  it('is read where one endless text is validated on, and nowhere else', async () => {
+    const text = new Uint8Array(40).fill(0x61).fill(0xff, 0, 1);
+    expect(await check({}, text)).toBeNull();
+    expect(await check({ training: noLimit }, new Uint8Array([0xff]))).toBeNull();
+    expect(await refusal({}, text, 'a')).toMatchObject({ code: 'text_too_short', param: 'validation_file' });
   });
 });

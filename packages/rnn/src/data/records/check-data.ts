@@ -1,6 +1,7 @@
 import type { JobSpec } from '@unfold/contracts';
 import { PartReader } from '../data-part.ts';
 import { sizeOf } from '../prepared-file.ts';
+import { checkValidationText } from '../validation-text.ts';
 import { dataLimits } from './data-limits.ts';
 import { atLine, type DataFile, problem } from './data-problem.ts';
 import type { DataRecord } from './data-record.ts';
@@ -150,13 +151,19 @@ const checkSeries = async (
 
 /**
  * Reads the whole data of a job once, in constant memory, and holds it against the task: the same checks that training makes, before a
- * worker is busy with it. An endless text is not read: what its upload recorded is enough.
+ * worker is busy with it. Of an endless text only the part to validate on is read: what its upload recorded is enough of the rest.
  * @returns null for an endless text
- * @throws UnfoldError `invalid_data` with the line, what was expected and what came; `invalid_utf8`, `empty_file`, `data_missing`
+ * @throws UnfoldError `invalid_data` with the line, what was expected and what came; `text_too_short`, `invalid_utf8`, `empty_file`,
+ * `data_missing`
  */
 export const checkData = async (request: DataCheckRequest): Promise<DataSummary | null> => {
   const { spec, interrupted } = request;
-  if (!readsRecords(spec)) return null;
+  if (!readsRecords(spec)) {
+    const { data, validation } = request;
+    const validationFraction = spec.training.validation_fraction;
+    await checkValidationText({ data, validation, text: spec.text, validationFraction, interrupted });
+    return null;
+  }
   const open = async (path: string, param: DataFile['param']) => {
     const name = param === 'file' ? 'The file' : 'The validation file';
     const part = { path, first: 0, end: await sizeOf(path, name, param), name, param };
