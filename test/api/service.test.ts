@@ -40,6 +40,9 @@ describe.each(queueKinds)('the service, with the queue on %s', (queue) => {
         status: 'queued',
         blocked: { code: 'no_worker', param: 'device' },
       });
+      const spec = smallSpec(await upload(api), { device: 'gpu' });
+      const estimate = async () => (await api.request.post('/v1/jobs/estimate').send(spec)).body;
+      expect(await estimate()).toMatchObject({ total_steps: 4, blocked: (await job()).blocked });
       const worker = {
         id: `worker-${'0'.repeat(32)}`,
         host: 'tower',
@@ -51,6 +54,7 @@ describe.each(queueKinds)('the service, with the queue on %s', (queue) => {
       };
       await api.store.workers.report(worker);
       expect(await job()).toMatchObject({ status: 'queued', blocked: null });
+      expect(await estimate()).toMatchObject({ total_steps: 4, blocked: null });
       expect((await api.request.get('/v1/workers')).body.data).toMatchObject([{ ...worker, status: 'idle' }]);
       const { id: _, pid: __, ...device } = worker;
       expect((await api.request.get('/v1/devices')).body.data).toMatchObject([

@@ -128,6 +128,9 @@ describe('the commands that ask a service', () => {
       object: 'training.estimate',
       total_steps: 10,
     });
+    expect((await shell('unfold train cats.txt --set device=gpu --dry-run')).stdout).toMatch(
+      /^waits +No running worker has a gpu: the job begins when one is started\.$/m,
+    );
     expect(await shell('unfold train cats.txt --dry-run --detach')).toMatchObject({ code: 2 });
     expect(await Promise.all(['files', 'jobs'].map(count))).toEqual(before);
   });

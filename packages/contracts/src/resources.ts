@@ -122,6 +122,14 @@ export type JobProgress = z.infer<typeof jobProgress>;
 export const jobRequest = z.enum(['pause', 'cancel']);
 export type JobRequest = z.infer<typeof jobRequest>;
 
+/** Why no running worker can serve a job. */
+const blocked = z.object({
+  code: z.literal('no_worker'),
+  message: z.string(),
+  param: z.string().nullable(),
+});
+export type Blocked = z.infer<typeof blocked>;
+
 export const jobResource = z
   .object({
     id: jobId,
@@ -138,8 +146,7 @@ export const jobResource = z
     error: jobError.nullable(),
     progress: jobProgress,
     queue_position: z.int().nullable().meta({ description: '1 is next; null unless queued.' }),
-    blocked: z
-      .object({ code: z.literal('no_worker'), message: z.string(), param: z.string().nullable() })
+    blocked: blocked
       .nullable()
       .meta({ description: 'Why a queued job cannot begin, whatever is before it in the queue.' }),
     engine: z.string().nullable(),
@@ -312,6 +319,9 @@ export const estimateResource = z
       description:
         'How long a worker is going to train, by `measured_on`; null: nothing like it has been trained here for 10 seconds or more.',
     }),
+    blocked: blocked
+      .nullable()
+      .meta({ description: 'Why a job could not begin at the moment: no running worker can serve it.' }),
     measured_on: z
       .object({
         job_id: jobId,

@@ -209,7 +209,7 @@ export const trainingBytes = (
 };
 
 /** What a job would need, whatever it is trained on. */
-export type TrainingNeeds = Omit<EstimateResource, 'seconds' | 'measured_on'>;
+export type TrainingNeeds = Omit<EstimateResource, 'seconds' | 'measured_on' | 'blocked'>;
 
 /**
  * What a job would need, by arithmetic alone. Exact where the vocabulary is known (bytes, labels, numbers, and whatever was counted);

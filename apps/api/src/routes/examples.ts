@@ -103,6 +103,7 @@ export const estimateExample = {
   vocabulary_size: 97,
   exact: false,
   seconds: 21.4,
+  blocked: null,
   measured_on: {
     job_id: exampleIds.job,
     engine: 'native',

@@ -33,7 +33,9 @@ const estimateJob = async (call: SpecCall) => {
   const needs = await needsOf(call);
   const { task, model, engine } = body;
   const wanted = { task, cell: model.cell, engine: engine === 'auto' ? null : engine };
-  return { ...needs, ...estimateTime(needs, body, await context.store.system.speeds(project, wanted)) };
+  const { system, workers } = context.store;
+  const [speeds, blocked] = await Promise.all([system.speeds(project, wanted), workers.blocked(body)]);
+  return { ...needs, ...estimateTime(needs, body, speeds), blocked };
 };
 
 const previewJob = async ({ context, project, body, reply }: SpecCall) => {

@@ -20,5 +20,6 @@ export const describeEstimate = (estimate: EstimateResource): string => {
     ['steps', `${formatNumber(estimate.total_steps)}, ${formatNumber(estimate.steps_per_epoch)} an epoch`],
     ['tokens', formatNumber(estimate.tokens)],
     ['time', timeOf(estimate)],
+    ...(estimate.blocked ? [['waits', estimate.blocked.message] as const] : []),
   ]);
 };

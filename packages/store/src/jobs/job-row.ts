@@ -11,7 +11,7 @@ import {
 } from '@unfold/contracts';
 import type { EnqueueTicket } from '../claim.ts';
 import { Prisma, type Statements } from '../database.ts';
-import { hasWorker } from '../workers/worker-row.ts';
+import { hasWorker, withoutWorker } from '../workers/worker-row.ts';
 
 /** A job and its head, as {@link selectJobs} reads them. */
 export interface JobRow {
@@ -91,24 +91,6 @@ export const findUnplaced = (
   id: string,
   project: string | null = null,
 ): Promise<JobRow | null> => findOne(queries, id, project, noProspects);
-
-const withoutWorker = ({ engine, device, training: { precision } }: Demand): JobResource['blocked'] => {
-  const code = 'no_worker';
-  if (engine !== 'auto')
-    return {
-      code,
-      message: `No running worker${device === 'gpu' ? ' with a gpu' : ''} has the engine ${JSON.stringify(engine)}: the job begins when one is started.`,
-      param: 'engine',
-    };
-  if (precision !== 'fp32')
-    return {
-      code,
-      message: `No running worker${device === null ? '' : ` with a ${device}`} has an engine for the precision ${precision}: the job begins when one is started.`,
-      param: 'training.precision',
-    };
-  const message = device === null ? 'No worker is running' : `No running worker has a ${device}`;
-  return { code, message: `${message}: the job begins when one is started.`, param: device && 'device' };
-};
 
 export const toJobResource = (row: JobRow): JobResource => ({
   id: row.id,

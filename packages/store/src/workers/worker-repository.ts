@@ -1,7 +1,16 @@
-import type { DeviceClass, DeviceResource, Page, PageQuery, WorkerResource } from '@unfold/contracts';
+import type {
+  Blocked,
+  DeviceClass,
+  DeviceResource,
+  JobSpec,
+  Page,
+  PageQuery,
+  WorkerResource,
+} from '@unfold/contracts';
+import { toJson } from '../clean-json.ts';
 import { type Database, Prisma } from '../database.ts';
 import { behindSql, checkAfter, directionSql, toPage } from '../pages.ts';
-import { isAlive, toWorkerResource, type WorkerRow } from './worker-row.ts';
+import { hasWorker, isAlive, toWorkerResource, type WorkerRow, withoutWorker } from './worker-row.ts';
 
 /** What a worker says of itself. */
 export type WorkerReport = Pick<
@@ -22,6 +31,8 @@ export interface WorkerRepository {
   list(project: string, page: PageQuery): Promise<Page<WorkerResource>>;
   /** What they compute on, by host and device. */
   devices(page: PageQuery): Promise<Page<DeviceResource>>;
+  /** Why no running worker can take a job of this spec; null: one can. */
+  blocked(spec: JobSpec): Promise<Blocked | null>;
 }
 
 /** Attempts that are under way, by worker. */
@@ -76,5 +87,12 @@ export const createWorkerRepository = (database: Database): WorkerRepository => 
           WHERE ${isAlive} GROUP BY host, device, description
         ) d ${behind} ORDER BY id ${directionSql(order)} LIMIT ${limit + 1}`;
       return toPage(rows, limit, toDeviceResource);
+    }),
+
+  blocked: (spec) =>
+    database.run(async (queries) => {
+      const [found] = await queries.$queryRaw<[{ served: boolean }]>`
+        SELECT ${hasWorker(Prisma.sql`asked.spec`)} AS served FROM (SELECT ${toJson(spec)}::json AS spec) asked`;
+      return found.served ? null : withoutWorker(spec);
     }),
 });

@@ -1,4 +1,10 @@
-import { deviceOfEngine, enginesOfPrecision, type WorkerResource } from '@unfold/contracts';
+import {
+  type Blocked,
+  type Demand,
+  deviceOfEngine,
+  enginesOfPrecision,
+  type WorkerResource,
+} from '@unfold/contracts';
 import { toJson } from '../clean-json.ts';
 import { Prisma } from '../database.ts';
 
@@ -17,6 +23,25 @@ export const hasWorker = (spec: Prisma.Sql): Prisma.Sql => Prisma.sql`
     AND ${spec}->>'engine' IN ('auto', has.engine)
     AND ${toJson(enginesOfPrecision)}::jsonb->coalesce(${spec}->'training'->>'precision', 'fp32') @> to_jsonb(has.engine)
     AND coalesce(${spec}->>'device' = coalesce(${toJson(deviceOfEngine)}::json->>has.engine, tfjs), true))`;
+
+/** What is said of a spec that no running worker can serve. */
+export const withoutWorker = ({ engine, device, training: { precision } }: Demand): Blocked => {
+  const code = 'no_worker';
+  if (engine !== 'auto')
+    return {
+      code,
+      message: `No running worker${device === 'gpu' ? ' with a gpu' : ''} has the engine ${JSON.stringify(engine)}: the job begins when one is started.`,
+      param: 'engine',
+    };
+  if (precision !== 'fp32')
+    return {
+      code,
+      message: `No running worker${device === null ? '' : ` with a ${device}`} has an engine for the precision ${precision}: the job begins when one is started.`,
+      param: 'training.precision',
+    };
+  const message = device === null ? 'No worker is running' : `No running worker has a ${device}`;
+  return { code, message: `${message}: the job begins when one is started.`, param: device && 'device' };
+};
 
 /** A worker and the job that it trains. */
 export interface WorkerRow {

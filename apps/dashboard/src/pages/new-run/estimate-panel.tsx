@@ -37,6 +37,12 @@ export const EstimatePanel = ({ estimate, stale }: { estimate: EstimateResource 
         {time.value}
         <span className="quiet small">{time.more}</span>
       </dd>
+      {estimate.blocked !== null && (
+        <>
+          <dt>Waits</dt>
+          <dd>{estimate.blocked.message}</dd>
+        </>
+      )}
     </dl>
   );
 };
