@@ -171,6 +171,28 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       await eventually(shownText).toBe(`the cat${expected}`);
     });
 
+    it('shows what is given before the service has answered, and hands it back if that refuses it', async () => {
+      await open(`/playground?model=${writer.id}`);
+      let refuse = async (): Promise<void> => {};
+      await page.route('**/v1/sessions', (route) => {
+        const error = { message: 'no session today', type: 'invalid_request_error', param: null, code: null };
+        refuse = () => route.fulfill({ status: 400, json: { error } });
+      });
+      await page.getByLabel('Begin with').fill('the cat');
+      await button('Write').click();
+      await eventually(shownText).toBe('the cat');
+      await refuse();
+      await page.getByText('no session today').waitFor();
+      expect(await page.getByLabel('Begin with').inputValue()).toBe('the cat');
+      await page.unroute('**/v1/sessions');
+
+      const settings = { max_tokens: 5, temperature: 0 };
+      await page.getByLabel(/^Temperature/).fill('0');
+      await write('the cat', 5, 1);
+      const once = `the cat${await writeDirectly(trained.model, { prompt: 'the cat', ...settings })}`;
+      expect(await shownText()).toBe(once);
+    });
+
     /** Begins a text that goes on for longer than any test: its tens of megabytes come over a slow line. */
     const beginLongText = async (): Promise<void> => {
       await open(`/playground?model=${writer.id}`);

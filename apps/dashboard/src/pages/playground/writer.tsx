@@ -92,11 +92,12 @@ export const Writer = ({ model, context }: WriterProps) => {
     clearTimeout(settling.current);
     settling.current = setTimeout(() => writing.change(next), settleMs);
   };
-  const write = (): void => {
+  const write = async (): Promise<void> => {
     if (busy) return;
     setLooked(null);
-    void writing.write(given, sampling);
     setGiven('');
+    // What did not become part of the text can be mended.
+    if (!(await writing.write(given, sampling))) setGiven((typed) => given + typed);
   };
   const look = (piece: number | null, byKey: boolean): void => {
     setLooked(piece);
@@ -106,7 +107,7 @@ export const Writer = ({ model, context }: WriterProps) => {
   const onKey = (event: KeyboardEvent): void => {
     if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
-    write();
+    void write();
   };
   const lookedPiece = ofUnit === null && looked !== null ? (draft.pieces[looked] ?? null) : null;
 

@@ -53,8 +53,12 @@ export interface WritingState {
 
 export interface Writing {
   state: External<WritingState>;
-  /** Gives the model more text to read, and has it go on. */
-  write(given: string, sampling: Sampling): Promise<void>;
+  /**
+   * Gives the model more text to read, and has it go on. The text has the given part at once, and loses it again if the request fails before
+   * anything was written after it.
+   * @returns whether the text has grown
+   */
+  write(given: string, sampling: Sampling): Promise<boolean>;
   stop(): void;
   /** What is being written goes on with this instead. */
   change(sampling: Sampling): void;
@@ -121,12 +125,12 @@ export const createWriting = (client: Unfold, model: string, context: string | n
   };
   const draftOf = (id: number): Draft => state.get().drafts.find((draft) => draft.id === id)!;
 
-  /** A session that has read all of the draft's text. */
+  /** A session that has read all of the draft's text as it is now. */
   const ensureSession = async (id: number): Promise<string> => {
     const draft = draftOf(id);
     if (draft.session !== null) return draft.session;
-    const { id: session } = await client.sessions.create({ model, context, ttl_seconds: sessionSeconds });
     const text = textOf(draft);
+    const { id: session } = await client.sessions.create({ model, context, ttl_seconds: sessionSeconds });
     if (text !== '') await client.completions.create({ model, session, prompt: text, max_tokens: 0 });
     update(id, { session });
     return session;
@@ -143,11 +147,13 @@ export const createWriting = (client: Unfold, model: string, context: string | n
 
   /** One answer. @returns how it ended; null: it was broken off */
   const stream = async (id: number, given: string, sampling: Sampling, signal: AbortSignal) => {
-    const session = await ensureSession(id);
+    // Takes the text as it is before the given part, which the request below has read.
+    const ensured = ensureSession(id);
     const { pieces } = draftOf(id);
     if (given !== '')
       pieces.push({ text: given, tint: 'given', written: false, logprob: null, alternatives: [] });
     update(id, { length: pieces.length, finish: null });
+    const session = await ensured;
     let finish: 'stop' | 'length' | null = null;
     let held: Pick<Piece, 'tint' | 'logprob' | 'alternatives'> | null = null;
     let shown = 0;
@@ -196,6 +202,7 @@ export const createWriting = (client: Unfold, model: string, context: string | n
   const writeOn = async (id: number, given: string, sampling: Sampling): Promise<void> => {
     let prompt = given;
     let left = sampling;
+    const begun = draftOf(id);
     for (;;) {
       stopper = new AbortController();
       const { signal } = stopper;
@@ -208,7 +215,12 @@ export const createWriting = (client: Unfold, model: string, context: string | n
         const { pieces } = draftOf(id);
         update(id, { length: pieces.length });
         leaveSession(id);
-        if (!signal.aborted) throw error;
+        if (!signal.aborted) {
+          // What was refused would be refused in every later session as well.
+          if (!pieces.slice(begun.length).some((piece) => piece.written))
+            update(id, { ...begun, session: null, pieces: pieces.slice(0, begun.length) });
+          throw error;
+        }
         // Another temperature: the rest is written with it.
         const written = pieces.slice(before).filter((piece) => piece.written).length;
         const rest = left.max_tokens - written;
@@ -217,7 +229,8 @@ export const createWriting = (client: Unfold, model: string, context: string | n
           return;
         }
         left = { ...wanted, max_tokens: rest };
-        prompt = draftOf(id).length === before ? prompt : '';
+        // The text has it already.
+        prompt = '';
         wanted = null;
       } finally {
         stopper = null;
@@ -233,7 +246,11 @@ export const createWriting = (client: Unfold, model: string, context: string | n
 
   return {
     state,
-    write: (given, sampling) => run(() => writeOn(current().id, given, sampling)),
+    async write(given, sampling) {
+      const { id, length } = current();
+      await run(() => writeOn(id, given, sampling));
+      return draftOf(id).length > length;
+    },
     stop() {
       wanted = null;
       stopper?.abort();
