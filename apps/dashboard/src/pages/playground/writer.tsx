@@ -94,6 +94,8 @@ export const Writer = ({ model, context }: WriterProps) => {
   };
   const write = async (): Promise<void> => {
     if (busy) return;
+    // It begins with what was chosen last: told again meanwhile, that would break it off.
+    clearTimeout(settling.current);
     setLooked(null);
     setGiven('');
     // What did not become part of the text can be mended.
