@@ -269,6 +269,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       await page.getByRole('textbox', { name: 'Input', exact: true }).fill('1');
       await button('Predict').click();
       await page.getByText(/input: expected a text/).waitFor();
+      expect(await page.getByText(/^(even|odd)$/).count()).toBe(0);
       await page.getByRole('textbox', { name: 'Input', exact: true }).fill('1, 2\nabc');
       await button('Predict').click();
       await page.getByText('line 2: abc is no number.').waitFor();
@@ -288,7 +289,12 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
           given: input.map((row, t) => [t + 1, row[place]]),
           forecast: values.map((row, t) => [t + 13, row[place]]),
         });
-      expect(await page.getByRole('table', { name: 'Values' }).getByRole('row').count()).toBe(6);
+      const table = page.getByRole('table', { name: 'Values' });
+      expect(await table.getByRole('row').count()).toBe(6);
+      await page.getByRole('textbox', { name: 'Input', exact: true }).fill('1, 2\n\n1, 2, 3');
+      await button('Predict').click();
+      await page.getByText(/but received 3 numbers in line 3\.$/).waitFor();
+      expect(await table.count()).toBe(0);
     });
 
     it('takes its sessions along when the page is left', async () => {

@@ -9,7 +9,7 @@ import { Note } from '../../ui/states.tsx';
 import { Table } from '../../ui/table.tsx';
 import { Bar } from './bar.tsx';
 import { ForecastCharts } from './forecast-charts.tsx';
-import { numbersOf } from './numbers.ts';
+import { numbersOf, sayLine } from './numbers.ts';
 
 type InputKind = 'text' | 'tokens' | 'numbers';
 type Prediction = PredictResource['data'][number];
@@ -25,10 +25,12 @@ const usualKind = (model: ModelResource): InputKind => {
   return model.spec?.task === 'sequence_labeling' ? 'tokens' : 'text';
 };
 
-const inputOf = (kind: InputKind, given: string): PredictionInput => {
-  if (kind === 'text') return given;
-  if (kind === 'tokens') return given.split(/\s+/).filter((token) => token !== '');
-  return numbersOf(given);
+/** @returns lines: where each time step of it was written */
+const inputOf = (kind: InputKind, given: string): { input: PredictionInput; lines: readonly number[] } => {
+  if (kind === 'text') return { input: given, lines: [] };
+  if (kind === 'tokens') return { input: given.split(/\s+/).filter((token) => token !== ''), lines: [] };
+  const { rows, lines } = numbersOf(given);
+  return { input: rows, lines };
 };
 
 const Label = ({ label, probabilities }: Extract<Prediction, { label: string }>) => (
@@ -115,9 +117,11 @@ export const Predictor = ({ model }: { model: ModelResource }) => {
   const ask = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
     setProblem(null);
+    setAnswer(null);
     let input: PredictionInput;
+    let lines: readonly number[];
     try {
-      input = inputOf(kind, given);
+      ({ input, lines } = inputOf(kind, given));
     } catch (error) {
       setProblem({ message: (error as Error).message, param: 'input' });
       return;
@@ -129,7 +133,8 @@ export const Predictor = ({ model }: { model: ModelResource }) => {
       const series = forecasts && kind === 'numbers' ? (input as number[][]) : [];
       setAnswer({ prediction: data[0]!, given: tokens, series });
     } catch (error) {
-      setProblem(describeError(error));
+      const { message, param } = describeError(error);
+      setProblem({ message: sayLine(message, lines), param });
     } finally {
       setBusy(false);
     }
