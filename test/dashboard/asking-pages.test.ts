@@ -86,13 +86,20 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
 
       const hidden = page.getByLabel('Hidden size');
       await hidden.fill('0');
-      await page.getByText('model.hidden_size: expected at least 1, but received 0.').first().waitFor();
+      const refused = page.getByText('model.hidden_size: expected at least 1, but received 0.');
+      await refused.waitFor();
+      expect(await page.getByText('Parameters').count()).toBe(0);
       await button('Start training').click();
       await eventually(() =>
         hidden.evaluate<boolean, { matches(selector: string): boolean }>((field) => field.matches(':focus')),
       ).toBe(true);
+      expect(await refused.count()).toBe(1);
+      await page.getByRole('tab', { name: 'JSON' }).click();
+      expect(await refused.count()).toBe(1);
+      await page.getByRole('tab', { name: 'Form' }).click();
 
       await hidden.fill('8');
+      await page.getByText('Parameters').waitFor();
       await page.getByLabel('Batch size').fill('2');
       await page.getByLabel('Name', { exact: true }).fill('from-the-page');
       await button('Start training').click();

@@ -9,10 +9,24 @@ const timeOf = ({ seconds, measured_on }: EstimateResource): { value: string; mo
         more: `by a run on ${measured_on.engine ?? 'an engine'} (${measured_on.device ?? 'a device'}), ${short(measured_on.tokens_per_second)} tokens/s`,
       };
 
-/** What a run would take, before it is begun. @param stale whether something was changed since */
-export const EstimatePanel = ({ estimate, stale }: { estimate: EstimateResource | null; stale: boolean }) => {
+interface Props {
+  estimate: EstimateResource | null;
+  /** Whether something was changed since. */
+  stale: boolean;
+  /** Whether there is none because the run would be refused. */
+  refused: boolean;
+}
+
+/** What a run would take, before it is begun. */
+export const EstimatePanel = ({ estimate, stale, refused }: Props) => {
   if (estimate === null)
-    return <p className="quiet small">With a file, what the run would take is estimated here.</p>;
+    return (
+      <p className="quiet small">
+        {refused
+          ? 'What the run would take cannot be estimated as it is described now.'
+          : 'With a file, what the run would take is estimated here.'}
+      </p>
+    );
   const time = timeOf(estimate);
   const known = (value: number): string => `${count(value)}${estimate.exact ? '' : ' at most'}`;
   return (

@@ -1,5 +1,5 @@
 import type { FileResource, JobSpecInput } from '@unfold/contracts';
-import { type FormEvent, useCallback, useEffect, useState } from 'react';
+import { type FormEvent, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { useLocation, useSearchParams } from 'wouter';
 import { useUnfold } from '../../api.ts';
 import { describeError } from '../../describe-error.ts';
@@ -41,10 +41,12 @@ const goTo = (param: string): void => {
   }
 };
 
-/** Whether the form shows an error of its own beside the field. */
-const isBeside = (problem: Problem | null): boolean =>
-  problem?.param != null &&
-  document.querySelector(`[data-option="${CSS.escape(problem.param)}"] .field-error`) !== null;
+/** Whether the form shows a problem beside one of its fields. */
+const isBeside = (form: HTMLFormElement | null, problem: Problem | null): boolean =>
+  problem !== null &&
+  [...(form?.querySelectorAll('.field-error') ?? [])].some(
+    ({ textContent }) => textContent === problem.message,
+  );
 
 const Editor = ({ options, initial }: { options: Named[]; initial: Draft }) => {
   const { client } = useUnfold();
@@ -67,6 +69,10 @@ const Editor = ({ options, initial }: { options: Named[]; initial: Draft }) => {
   useEffect(() => {
     if (refused?.param) goTo(refused.param);
   }, [refused]);
+  const form = useRef<HTMLFormElement>(null);
+  const [beside, setBeside] = useState(false);
+  // Which options have a field depends on all that was chosen, and in the JSON every problem has one: what was drawn tells.
+  useLayoutEffect(() => setBeside(isBeside(form.current, problem)));
 
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
@@ -83,9 +89,8 @@ const Editor = ({ options, initial }: { options: Named[]; initial: Draft }) => {
   };
   const chooseFile = (file: FileResource, start: string): void =>
     change((before) => withValue(guessTask(before, file.filename, start), 'file', file.id));
-  const elsewhere = refused !== null && (view === 'json' || !isBeside(refused));
   return (
-    <form className="new-run" onSubmit={submit} noValidate>
+    <form ref={form} className="new-run" onSubmit={submit} noValidate>
       <Tabs label="How the run is described" tabs={views} selected={view} onSelect={setView}>
         {view === 'form' ? (
           <JobForm
@@ -103,10 +108,8 @@ const Editor = ({ options, initial }: { options: Named[]; initial: Draft }) => {
       </Tabs>
       <aside className="card stack" aria-label="What it would take">
         <h2>Estimate</h2>
-        <EstimatePanel estimate={outlook.estimate} stale={outlook.stale} />
-        {problem && (elsewhere || refused === null) && (
-          <Note kind={refused ? 'error' : 'warning'}>{problem.message}</Note>
-        )}
+        <EstimatePanel estimate={outlook.estimate} stale={outlook.stale} refused={outlook.problem !== null} />
+        {problem && !beside && <Note kind={refused ? 'error' : 'warning'}>{problem.message}</Note>}
         <Button kind="primary" type="submit" disabled={sending}>
           Start training
         </Button>

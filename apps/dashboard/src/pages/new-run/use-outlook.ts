@@ -40,12 +40,12 @@ export const useOutlook = (draft: Draft): Outlook => {
       const refused = [estimate, preview].find((each) => each.status === 'rejected');
       const problem = refused ? describeError(refused.reason) : null;
       setOutlook((before) => ({
-        estimate: estimate.status === 'fulfilled' ? estimate.value : before.estimate,
+        estimate: estimate.status === 'fulfilled' ? estimate.value : null,
         // Data that is refused is not what was shown before; another option's error leaves it as it was.
         preview:
           preview.status === 'fulfilled' ? preview.value : problem?.param === 'file' ? null : before.preview,
         problem,
-        stale: estimate.status === 'rejected',
+        stale: false,
       }));
     }, settleMs);
     return () => {
