@@ -433,6 +433,9 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       await page.goto(closed.url);
       await asksForKey().waitFor();
       await eventually(() => indicator().innerText()).toBe('Waiting for an API key');
+      await eventually(() => page.locator('main .failure p').first().innerText()).toBe(
+        'An API key is needed.',
+      );
       await asksForKey().getByLabel('API key').fill('a-wrong-key-of-some-length');
       await page.keyboard.press('Enter');
       await asksForKey().getByText('unknown or was revoked').waitFor();

@@ -23,7 +23,8 @@ export const describeError = (
   };
   return {
     title: titleOf(),
-    message: message ?? String(error),
+    // The API asks for a header, which nobody sends by hand from a browser; the dialog that asks for the key says more.
+    message: status === 401 ? 'An API key is needed.' : (message ?? String(error)),
     param: param ?? null,
     requestId: requestId ?? null,
     forbidden: status === 403,
