@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Download, type Page } from 'playwright-core';
+import { expect } from 'vitest';
 import { chromiumArguments, chromiumPath } from '../support/chromium.mjs';
 import { root } from '../support/process.ts';
 
@@ -52,6 +53,24 @@ export const openWindow = async (
   return { context, page, addresses, errors };
 };
 
+/** A window at an address, once the page is there; whoever closes it holds the page to have met no error. */
+export const openPage = async (
+  browser: Browser,
+  address: string,
+): Promise<{ page: Page; close: () => Promise<void> }> => {
+  const { context, page, errors } = await openWindow(browser);
+  await page.goto(address);
+  await page.locator('main h1').waitFor();
+  const close = async (): Promise<void> => {
+    expect(errors).toEqual([]);
+    await context.close();
+  };
+  return { page, close };
+};
+
+/** A machine that does other things besides takes its time. */
+export const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 20_000 });
+
 /** Lets a page receive no more than so many bytes a second from now on, so that what is long is still under way when a test comes to it. */
 export const limitDownload = async (page: Page, bytesPerSecond: number): Promise<void> => {
   const session = await page.context().newCDPSession(page);
@@ -97,9 +116,12 @@ interface AxeResult {
   violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
 }
 
-/** By how many pixels a page is wider than its window. */
+/** By how many pixels a page is wider than its window, two frames later: charts take on another width only in the frame after it. */
 export const beyondWidth = (page: Page): Promise<number> =>
-  page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+  page.evaluate<number>(
+    `new Promise((tell) => requestAnimationFrame(() => requestAnimationFrame(() =>
+      tell(document.documentElement.scrollWidth - document.documentElement.clientWidth))))`,
+  );
 
 /** What axe finds on a page in either theme, and how much wider than a phone it is, in words. @param show goes to the page and waits for it */
 export const faultsOf = async (page: Page, path: string, show: () => Promise<unknown>): Promise<string[]> => {
