@@ -90,7 +90,7 @@ const pointsAreFew = (u: uPlot, place: number): boolean => {
 const strokePath = uPlot.paths.linear!();
 
 /**
- * A dense line as one upright stroke for each column of pixels. Of two points a column or more it looks like the line itself, which costs forty times as much to draw without a
+ * A dense line as one upright stroke for each column of pixels. Of two points a column or more it looks like the line itself, which costs several times as much to draw without a
  * graphics card: a stroke that is wider than a pixel is cut into triangles at each of its turns.
  */
 const columnPath = (
