@@ -1,5 +1,6 @@
 // What it costs to ask for text over HTTP: whole and streamed, the first token, and the smallest request of all.
-import { format, median, table } from '../measure.mjs';
+import { format, measureCeiling, median, openBackend, table } from '../measure.mjs';
+import { multiplyAdds } from '../model.mjs';
 import { load, openConnection, postRequest } from './http-load.mjs';
 import { randomModel } from './random-model.mjs';
 import { importModel, processorSeconds, startServer } from './server.mjs';
@@ -35,6 +36,16 @@ async function measureTokens(service, { streams, seconds, tokens, streamed }) {
   };
 }
 
+/** What this machine does at best: operations per second of a loop of multiply-adds on all processors; null without the addon. */
+async function measureProcessors() {
+  const backend = await openBackend({ engine: 'auto' });
+  try {
+    return measureCeiling(backend);
+  } finally {
+    backend.close();
+  }
+}
+
 /** Milliseconds to the first token of a request among so many others that never end. */
 async function measureFirstToken(service, { others, seconds }) {
   const request = (more) =>
@@ -66,6 +77,7 @@ export const completions = {
   async measure(service, { model, streams, tokens, seconds }) {
     await importModel(service.url, randomModel(model));
     await measureTokens(service, { streams, seconds: Math.min(1, seconds / 3), tokens, streamed: false });
+    const ceiling = await measureProcessors();
     const whole = await measureTokens(service, { streams, seconds, tokens, streamed: false });
     const streamed = await measureTokens(service, { streams, seconds, tokens, streamed: true });
     const idle = await measureFirstToken(service, { others: 0, seconds: seconds / 2 });
@@ -76,6 +88,9 @@ export const completions = {
       return {
         streams,
         whole_tokens_per_second: Math.round(whole.tokens_per_second),
+        whole_share_of_ceiling:
+          ceiling && (2 * multiplyAdds(model) * whole.tokens_per_second) / ceiling,
+        ceiling_operations_per_second: ceiling,
         streamed_tokens_per_second: Math.round(streamed.tokens_per_second),
         whole_cpu_us_per_token: whole.cpu_us,
         streamed_cpu_us_per_token: streamed.cpu_us,
@@ -98,7 +113,7 @@ export const completions = {
       [
         `${result.streams} whole`,
         `${format.whole(result.whole_tokens_per_second)} tokens/s`,
-        `${microseconds(result.whole_cpu_us_per_token)} of processor a token`,
+        `${microseconds(result.whole_cpu_us_per_token)} of processor a token; ${format.share(result.whole_share_of_ceiling)} of the processors' multiply-adds`,
       ],
       [
         `${result.streams} streamed`,
