@@ -2,14 +2,13 @@ import { type Frame, type FrameBody, isFinal, type JobRequest, type JobStatus } 
 import { toJson } from './clean-json.ts';
 import { type Database, Prisma } from './database.ts';
 import { appendLocked, insertFrames, lockJob } from './jobs/job-changes.ts';
-import { toMetrics } from './metrics.ts';
+import { readCurves } from './read-curves.ts';
 import type { EventRepository } from './repositories.ts';
+import { largestInteger } from './statements.ts';
 
 const defaultLimit = 1000;
 
-/** The largest `integer` of PostgreSQL. What a client may ask beyond it lies behind every frame and every step. */
-const beyondAll = 2 ** 31 - 1;
-const bounded = (number: number): number => Math.min(number, beyondAll);
+const bounded = (number: number): number => Math.min(number, largestInteger);
 
 /** `body` keeps the order of its fields as they were written. */
 interface EventRow {
@@ -48,7 +47,7 @@ export const createEventRepository = (database: Database): EventRepository => ({
       return { head: await appendLocked(queries, job_id, bodies) };
     }),
 
-  read: (job_id, { after = 0, before = beyondAll, limit = defaultLimit, type, order } = {}) =>
+  read: (job_id, { after = 0, before = largestInteger, limit = defaultLimit, type, order } = {}) =>
     database.run(async (queries) => {
       const types = type === undefined ? [] : typeof type === 'string' ? [type] : [...type];
       const filter = types.length > 0 ? Prisma.sql`AND type = ANY(${types})` : Prisma.empty;
@@ -68,21 +67,5 @@ export const createEventRepository = (database: Database): EventRepository => ({
       return new Map(rows.map(({ id, head, status }) => [id, { head, status }]));
     }),
 
-  metrics: (job_id, query = {}) =>
-    database.run(async (queries) => {
-      // Read before the points: what comes between is among them, and harmless when a reader hears of it again.
-      const [head] = await queries.$queryRaw<{ seq: number }[]>`
-        SELECT next_seq - 1 AS seq FROM job_heads WHERE job_id = ${job_id}`;
-      const rows = await queries.$queryRaw<
-        { step: number; values: Record<string, number | null>; at: Date }[]
-      >`
-        SELECT e.step, e.at, e.body->'values' AS values FROM events e
-        WHERE e.job_id = ${job_id} AND e.type = 'metric' AND e.step > ${bounded(query.after_step ?? -1)}::int
-          AND NOT EXISTS (
-            SELECT 1 FROM events r
-            WHERE r.job_id = ${job_id} AND r.type = 'restart' AND r.seq > e.seq
-              AND (r.body->>'from_step')::int < e.step)
-        ORDER BY e.step, e.seq`;
-      return toMetrics(job_id, rows, query, head?.seq ?? 0);
-    }),
+  metrics: (job_id, query = {}) => database.run((queries) => readCurves(queries, job_id, query)),
 });

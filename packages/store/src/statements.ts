@@ -7,6 +7,9 @@ export type Statements = Pick<Prisma.TransactionClient, '$queryRaw' | '$executeR
 /** So many statements are prepared on each connection, each of some kilobytes: all of ours, and not what somebody composes without end. */
 const mostPrepared = 300;
 
+/** The largest `integer` of PostgreSQL. What a client may ask beyond it lies behind every frame and every step. */
+export const largestInteger = 2 ** 31 - 1;
+
 const names = new Map<string, string>();
 
 /** One name for each text, in all pools of the process; undefined: this one is planned anew each time. */

@@ -1,5 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { toMetrics } from './metrics.ts';
+import { createCurves } from './curves.ts';
+import type { MetricsQuery } from './repositories.ts';
+
+interface Row {
+  step: number;
+  values: Record<string, number | null>;
+  at: Date;
+}
+
+const toMetrics = (job: string, rows: readonly Row[], query: MetricsQuery, seq: number) => {
+  const curves = createCurves(query);
+  for (const { at, ...point } of rows) curves.read({ type: 'metric', attempt: 1, ...point }, at.getTime());
+  return curves.toMetrics(job, seq);
+};
 
 const rows = Array.from({ length: 1000 }, (_, i) => {
   const values: Record<string, number> =
@@ -64,5 +77,30 @@ describe('curves', () => {
     expect(Object.keys(series)).toEqual(['accuracy', 'validation_loss']);
     expect(steps).toHaveLength(10);
     expect(series.accuracy).toEqual(steps.map(() => null));
+  });
+
+  it('hold each step once and in order, however it was told, and nothing that a restart withdrew', () => {
+    const curves = createCurves({ times: true });
+    const tell = (step: number, values: Row['values'], at: number) =>
+      curves.read({ type: 'metric', attempt: 1, step, values }, at);
+    tell(1, { loss: 5 }, 1);
+    tell(3, { loss: 3 }, 2);
+    tell(3, { validation_loss: 4, loss: 2 }, 3);
+    tell(2, { accuracy: 0.5 }, 4);
+    tell(4, { gone: 1, loss: 1 }, 5);
+    curves.read({ type: 'restart', attempt: 2, from_step: 3, reason: 'resumed' }, 6);
+    tell(6, { loss: null, validation_loss: 3 }, 7);
+    expect(curves.toMetrics('job', 9)).toEqual({
+      job_id: 'job',
+      steps: [1, 2, 3, 6],
+      series: {
+        loss: [5, null, 2, null],
+        validation_loss: [null, null, 4, 3],
+        accuracy: [null, 0.5, null, null],
+      },
+      times: [1, 4, 2, 7],
+      downsampled: false,
+      seq: 9,
+    });
   });
 });
