@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { ApiContext } from '../context.ts';
 import { type Call, defineRoute } from '../http/define-route.ts';
+import { sendLargeJson } from '../http/large-json.ts';
 import { jobParams, requireId } from '../http/parameters.ts';
 import { checkpointExample, metricsExample } from './examples.ts';
 
@@ -28,14 +29,19 @@ const metricsQuery = z.strictObject({
     .meta({ description: 'Also tell when each point was told: `times`, in Unix milliseconds.' }),
 });
 
+/** Beyond so many steps the text of the answer is large enough to be written in pieces. */
+const longCurve = 5000;
+
 const getMetrics = async ({
   context,
   project,
   params,
   query,
+  reply,
 }: Call<Params & { query: z.output<typeof metricsQuery> }>) => {
   const job = await context.store.jobs.get(project, requireId('job', params.id));
-  return context.store.events.metrics(job.id, { ...query, names: query.names?.split(',') });
+  const metrics = await context.store.events.metrics(job.id, { ...query, names: query.names?.split(',') });
+  return metrics.steps.length > longCurve ? sendLargeJson(reply, metrics) : metrics;
 };
 
 const listCheckpoints = async ({
