@@ -19,8 +19,8 @@ export interface SystemRepository {
   /** Of the disk that artifacts lie on; null where the machine does not tell. */
   disk(): Promise<SystemResource['disk']>;
   /**
-   * Of the newest 100 jobs of a project that succeeded, those of one attempt that took at least 10 seconds, with this task, this cell and, unless
-   * null, this engine; the longest first.
+   * Of the jobs of a project that succeeded in one attempt after at least 10 seconds, with this task, this cell and, unless null, this engine, the
+   * newest 100; the longest first.
    */
   speeds(
     project: string,
@@ -38,6 +38,8 @@ interface UsageRow {
 
 /** A shorter run is mostly start-up and evaluation: its tokens per second tell nothing of a longer one. */
 const leastSeconds = 10;
+/** How many runs that tell something are looked at, the newest. */
+const mostMeasured = 100;
 
 export const createSystemRepository = (database: Database, artifactsDir: string): SystemRepository => ({
   usage: (project) =>
@@ -81,19 +83,21 @@ export const createSystemRepository = (database: Database, artifactsDir: string)
   speeds: (project, { task, cell, engine }) =>
     database.run(async (queries) => {
       const rows = await queries.$queryRaw<(Omit<MeasuredSpeed, 'parameters'> & { parameters: bigint })[]>`
-        SELECT j.id AS job_id, j.engine, j.device, m.parameters, j.batch_size,
-               (h.progress->>'tokens')::float8 / j.seconds AS tokens_per_second
+        SELECT j.id AS job_id, j.engine, j.device, m.parameters, j.batch_size, j.tokens / j.seconds AS tokens_per_second
         FROM (
-          SELECT id, engine, device, model_id, extract(epoch FROM ended_at - started_at)::float8 AS seconds,
-                 spec->>'task' AS task, spec->'model'->>'cell' AS cell,
+          SELECT jobs.id, engine, device, model_id, seconds, (h.progress->>'tokens')::float8 AS tokens,
                  (spec->'training'->>'batch_size')::int AS batch_size
-          FROM jobs WHERE project = ${project} AND status = 'succeeded' ORDER BY id DESC LIMIT 100
+          FROM jobs
+          -- What was paused or interrupted has waited between its start and its end.
+          JOIN job_heads h ON h.job_id = jobs.id AND h.attempt = 1
+          CROSS JOIN LATERAL (SELECT extract(epoch FROM ended_at - started_at)::float8 AS seconds) t
+          WHERE project = ${project} AND status = 'succeeded' AND seconds >= ${leastSeconds} AND model_id IS NOT NULL
+            AND (${engine}::text IS NULL OR engine = ${engine})
+            AND spec->>'task' = ${task} AND spec->'model'->>'cell' = ${cell}
+          ORDER BY jobs.id DESC LIMIT ${mostMeasured}
         ) j
         JOIN models m ON m.id = j.model_id
-        -- What was paused or interrupted has waited between its start and its end.
-        JOIN job_heads h ON h.job_id = j.id AND h.attempt = 1
-        WHERE j.task = ${task} AND j.cell = ${cell} AND (${engine}::text IS NULL OR j.engine = ${engine})
-          AND j.seconds >= ${leastSeconds} AND (h.progress->>'tokens')::float8 > 0
+        WHERE j.tokens > 0
         ORDER BY j.seconds DESC, j.id DESC`;
       return rows.map((row) => ({ ...row, parameters: Number(row.parameters) }));
     }),
