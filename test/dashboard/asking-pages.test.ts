@@ -178,8 +178,9 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
     });
 
     /** Begins a text that goes on for longer than any test: its tens of megabytes come over a slow line. */
-    const beginLongText = async (): Promise<void> => {
+    const beginLongText = async (seed = ''): Promise<void> => {
       await open(`/playground?model=${writer.id}`);
+      await page.getByLabel('Seed').fill(seed);
       await limitDownload(page, 500_000);
       await page.getByLabel('Most tokens').fill('100000');
       await page.getByLabel('Begin with').fill('the');
@@ -214,6 +215,17 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       };
       await eventually(endsGreedily).toBe(true);
       await page.getByText('Writing').waitFor();
+      await button('Stop').click();
+      await page.getByText('Stopped').waitFor();
+    });
+
+    it('draws anew where there is a seed and the temperature is changed, and not what it drew before', async () => {
+      await beginLongText('7');
+      const asked = page.waitForRequest((request) => request.postDataJSON()?.max_tokens > 0);
+      await page.getByLabel(/^Temperature/).fill('0.9');
+      const { seed, temperature } = (await asked).postDataJSON();
+      expect(temperature).toBe(0.9);
+      expect(seed).toBeGreaterThan(7);
       await button('Stop').click();
       await page.getByText('Stopped').waitFor();
     });

@@ -81,6 +81,15 @@ const shownMs = 30;
 const drawn = (): Promise<void> =>
   new Promise((resolve) => (document.hidden ? resolve() : setTimeout(resolve)));
 
+const seeds = 2 ** 32;
+
+/**
+ * A seed for what is written after so many pieces of a text that began with this one. The same again would draw once more what was drawn already;
+ * with this, whoever does the same at the same places still gets the same text.
+ */
+export const laterSeed = (seed: number | null, pieces: number): number | null =>
+  seed === null ? null : (seed + pieces) % seeds;
+
 const emptyDraft = (id: number, name: string): Draft => ({
   id,
   name,
@@ -228,7 +237,7 @@ export const createWriting = (client: Unfold, model: string, context: string | n
           update(id, { finish: 'stopped' });
           return;
         }
-        left = { ...wanted, max_tokens: rest };
+        left = { ...wanted, max_tokens: rest, seed: laterSeed(wanted.seed, pieces.length - begun.length) };
         // The text has it already.
         prompt = '';
         wanted = null;
