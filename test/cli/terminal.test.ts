@@ -125,6 +125,12 @@ describe.skipIf(!terminalsWork)(
       await completed('unfold train --cell ls\t', '> unfold train --cell lstm');
       await completed('unfold cancel lo\t', '> unfold cancel long');
       await completed('unfold generate ca\t', '> unfold generate cats');
+      const cats = (await unfold.jobs.list()).data.find(({ name }) => name === 'cats')!;
+      const [checkpoint] = (await unfold.jobs.checkpoints(cats.id)).data;
+      await completed(
+        `unfold generate ${checkpoint!.id.slice(0, -1)}\t`,
+        `> unfold generate ${checkpoint!.id}`,
+      );
       await completed('unfold train ca\t', '> unfold train cats.txt');
     });
 

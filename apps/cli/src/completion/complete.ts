@@ -13,8 +13,30 @@ const mostOffered = 100;
 /** A shell that waits longer than this for candidates feels broken. */
 const patienceMs = 1500;
 
-/** @param words what stands before */
+/** Newest jobs whose checkpoints are offered: each must be asked for its own. */
+const mostJobsAsked = 20;
+
+/** @param words what stands before; the last is what is being typed */
 type Lookup = (unfold: Unfold, signal: AbortSignal, words: readonly string[]) => Promise<Candidate[]>;
+
+const isCheckpoint = (typed: string): boolean =>
+  typed !== '' && (typed.startsWith(checkpointPrefix) || checkpointPrefix.startsWith(typed));
+const checkpointPrefix = 'ckpt-';
+
+/** Newest first, as their jobs are. */
+const checkpointsOf = async (unfold: Unfold, signal: AbortSignal): Promise<Candidate[]> => {
+  const jobs = await collect(unfold.jobs.all({ signal }), mostJobsAsked);
+  const lists = await Promise.all(
+    jobs.map(async ({ id, name }) => {
+      const { data } = await unfold.jobs.checkpoints(id, { signal });
+      return data.map((checkpoint) => ({
+        value: checkpoint.id,
+        description: `${name ?? id}, step ${checkpoint.step}${checkpoint.best ? ', the best' : ''}`,
+      }));
+    }),
+  );
+  return lists.flat().slice(0, mostOffered);
+};
 
 const named = (items: readonly { id: string; name?: string | null }[], what: (index: number) => string) =>
   items.flatMap(({ id, name }, index) => [
@@ -28,9 +50,13 @@ const lookups: Record<string, Lookup> = {
     const jobs = await collect(unfold.jobs.all({ signal }), mostOffered);
     return named(jobs, (index) => jobs[index]!.status);
   },
-  model: async (unfold, signal) => {
-    const models = await collect(unfold.models.all({ signal }), mostOffered);
-    return named(models, (index) => models[index]!.spec?.task ?? 'imported');
+  // A checkpoint stands wherever a model does. They are many, so that somebody must have begun to type one.
+  model: async (unfold, signal, words) => {
+    const [models, checkpoints] = await Promise.all([
+      collect(unfold.models.all({ signal }), mostOffered),
+      isCheckpoint(words.at(-1) ?? '') ? checkpointsOf(unfold, signal) : [],
+    ]);
+    return [...named(models, (index) => models[index]!.spec?.task ?? 'imported'), ...checkpoints];
   },
   session: async (unfold, signal) => {
     const sessions = await collect(unfold.sessions.all({ signal }), mostOffered);
@@ -133,11 +159,11 @@ export const complete = async (program: Command, words: readonly string[]): Prom
   const { command, taken, pending } = findPlace(program, before);
   const fits = ({ value }: Candidate): boolean => value.startsWith(current);
   if (pending)
-    return (await valuesOf({ choices: pending.argChoices, kind: kindOf(pending) }, before)).filter(fits);
+    return (await valuesOf({ choices: pending.argChoices, kind: kindOf(pending) }, words)).filter(fits);
   if (current.startsWith('-')) return optionsOf(listOf(command)).filter(fits);
   const argument = argumentAt(command, taken);
   const values = argument
-    ? await valuesOf({ choices: argument.argChoices, kind: argument.name() }, before)
+    ? await valuesOf({ choices: argument.argChoices, kind: argument.name() }, words)
     : [];
   return [...(taken === 0 ? commandsOf(command) : []), ...values].filter(fits);
 };
