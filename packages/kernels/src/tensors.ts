@@ -192,7 +192,8 @@ export function createTensors<Memory extends Region, S extends SavedPass<unknown
     expectShape(to, 'target', from.shape);
     if (from.type !== to.type)
       throw new TypeError(`Expected type ${from.type} for target but received ${to.type}.`);
-    if (JSON.stringify(roleOf(from)) !== JSON.stringify(roleOf(to)))
+    const roles = [roleOf(from), roleOf(to)];
+    if (roles[0] !== roles[1] && JSON.stringify(roles[0]) !== JSON.stringify(roles[1]))
       throw new TypeError('Expected source and target of one role.');
     return [from, to];
   }

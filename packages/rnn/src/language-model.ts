@@ -194,7 +194,8 @@ export class LanguageModel {
         );
       return kept;
     };
-    const room = { ...this.#writer, fingerprint: this.fingerprint, cache };
+    const { network, tokenizer, batch } = this.#writer;
+    const room = { network, tokenizer, batch, fingerprint: this.fingerprint, cache };
     return new Completion(room, options, contextOf, chunk, credit);
   }
 

@@ -39,7 +39,7 @@ const calls = new Map<number, Call>();
 const outbox = createOutbox((messages) => port.postMessage(messages));
 const cache = new PrefixCache(data.cache_bytes);
 
-const complete = async (
+const complete = (
   call: Call,
   model: LanguageModel,
   options: CompletionOptions,

@@ -77,6 +77,8 @@ export const expectIds = (ids: readonly number[], { tokens }: Pick<Tokenizer, 't
   return Int32Array.from(ids);
 };
 
+const noBias: ReadonlyMap<number, number> = new Map();
+
 /**
  * The bias by token.
  * @throws UnfoldError `invalid_value`
@@ -84,7 +86,9 @@ export const expectIds = (ids: readonly number[], { tokens }: Pick<Tokenizer, 't
 export const biasOf = (
   bias: CompletionOptions['logit_bias'],
   { tokens, unknown }: Pick<Tokenizer, 'tokens' | 'unknown'>,
-): Map<number, number> => {
+): ReadonlyMap<number, number> => {
+  const free = tokens.length - (unknown === null ? 0 : 1);
+  if (bias === null && free > 0) return noBias;
   const map = new Map<number, number>();
   for (const [name, value] of Object.entries(bias ?? {})) {
     const id = Number(name);
@@ -94,7 +98,6 @@ export const biasOf = (
     map.set(id, value);
   }
   const forced = [...map].filter(([, value]) => value >= 100);
-  const free = tokens.length - (unknown === null ? 0 : 1);
   const banned = [...map].filter(([id, value]) => value <= -100 && id !== unknown).length;
   if ((forced.length > 0 && forced.every(([id]) => id === unknown)) || banned === free)
     refuse('logit_bias', 'at least one token that may be written', bias);

@@ -42,6 +42,12 @@ export interface CompletionRoom {
 
 type Context = Int32Array | Float32Array | null;
 
+const ignore = (): void => {};
+
+/** Does as many things at once. One alone, as nearly always, needs no list of promises. */
+const doAll = (count: number, work: (k: number) => Promise<void>): Promise<unknown> =>
+  count === 1 ? work(0) : Promise.all(Array.from({ length: count }, (_, k) => work(k)));
+
 /**
  * One call for completions. Chunks go to `chunk` as they become certain, as many as its reader gave room for; `result` resolves after the last
  * one. It owns its streams: what it does not want any more leaves the batch before the next step.
@@ -53,7 +59,7 @@ export class Completion implements Owner {
   readonly #context: Context;
   readonly #chunk: (chunk: CompletionChunk) => void;
   readonly #seed: number;
-  readonly #bias: Map<number, number>;
+  readonly #bias: ReadonlyMap<number, number>;
   readonly #from: SessionState | null;
   readonly #handout: Handout;
   #over = false;
@@ -90,8 +96,8 @@ export class Completion implements Owner {
     this.result = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    this.result.catch(() => {});
-    this.#run().catch((error) => this.fail(error));
+    this.result.catch(ignore);
+    void this.#run();
   }
 
   get ready(): boolean {
@@ -139,7 +145,8 @@ export class Completion implements Owner {
       state: encodeSession(state, this.#room.fingerprint),
       tokens: state.position + state.pending.length,
     };
-    return { ...this.#usage, session };
+    const { prompt_tokens, completion_tokens, cached_tokens } = this.#usage;
+    return { prompt_tokens, completion_tokens, cached_tokens, session };
   }
 
   readonly #send = (chunk: CompletionChunk, returned: number): void => {
@@ -148,36 +155,45 @@ export class Completion implements Owner {
   };
 
   async #run(): Promise<void> {
+    try {
+      await this.#answerAll();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  async #answerAll(): Promise<void> {
     const texts: PromptText[] = [];
     for (const prompt of this.#options.prompts) {
-      texts.push(await this.#textOf(prompt));
+      const text = await this.#textOf(prompt);
       if (this.#over) return;
+      if (this.#from) expectRoom(this.#from, text.all.length + this.#options.max_tokens);
+      texts.push(text);
     }
     this.#usage.prompt_tokens = texts.reduce((sum, { ids }) => sum + ids.length, 0);
-    await Promise.all(texts.map((text, p) => this.#answer(text, p)));
+    await doAll(texts.length, (p) => this.#answer(texts[p]!, p));
     if (this.#record) await this.#handout.untilTaken();
     if (this.#over) return;
     this.#over = true;
     this.#settle.resolve(this.#resultWith(this.#record?.state(null) ?? null));
   }
 
-  async #textOf(prompt: string | number[]): Promise<PromptText> {
+  #textOf(prompt: string | number[]): PromptText | Promise<PromptText> {
     const { echo, logprobs, max_tokens } = this.#options;
     const pending = this.#from?.pending.map(({ token }) => token) ?? null;
     const wanted = { pending, draws: max_tokens > 0, shown: echo, offsets: echo && logprobs !== null };
-    const text = await promptText(this.#room.tokenizer, prompt, wanted);
-    if (this.#from) expectRoom(this.#from, text.all.length + max_tokens);
-    return text;
+    return promptText(this.#room.tokenizer, prompt, wanted);
   }
 
   #read(
     text: PromptText,
     stepwise: boolean,
     hear: ((t: number, logits: ArrayLike<number>) => void) | null,
-  ): Promise<ReadPrompt> {
+  ): ReadPrompt | Promise<ReadPrompt> {
     const { batch, cache, fingerprint } = this.#room;
     const context = this.#context;
-    const scope = JSON.stringify([fingerprint, this.#options.cache_scope, context && [...context]]);
+    const scope = (): string =>
+      JSON.stringify([fingerprint, this.#options.cache_scope, context && [...context]]);
     return readPrompt({
       owner: this,
       batch,
@@ -220,14 +236,12 @@ export class Completion implements Owner {
       send: this.#send,
     });
     if (beam_width !== null) return this.#search(text, read, group, stepwise ? scores : null, scores);
-    await Promise.all(
-      Array.from({ length: best_of }, (_, k) => {
-        // Whoever reads the prompt by itself also hears its scores by itself.
-        const own = stepwise && k > 0 ? this.#promptScores(text) : scores;
-        group.begin(k, { text: text.shown, logprobs: own?.logprobs ?? null });
-        return this.#write(text, read, group, k, p * best_of + k, stepwise ? own : null);
-      }),
-    );
+    await doAll(best_of, (k) => {
+      // Whoever reads the prompt by itself also hears its scores by itself.
+      const own = stepwise && k > 0 ? this.#promptScores(text) : scores;
+      group.begin(k, { text: text.shown, logprobs: own?.logprobs ?? null });
+      return this.#write(text, read, group, k, p * best_of + k, stepwise ? own : null);
+    });
   }
 
   #textOfChoice(text: PromptText): ChoiceText {
@@ -267,7 +281,7 @@ export class Completion implements Owner {
         network,
         tokenizer,
         context: this.#context,
-        unread: text.all.subarray(read),
+        unread: read === 0 ? text.all : text.all.subarray(read),
         position: (this.#from?.position ?? 0) + read,
         from: this.#from,
         recorded: read === 0 ? (this.#from?.pending ?? []) : [],

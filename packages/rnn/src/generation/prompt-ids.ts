@@ -27,9 +27,11 @@ export const promptIds = (
 
 const pieceUnits = 1 << 15;
 
-/** The ids of a text; between pieces of a long one others have their turn. */
-export const encodeInTurns = async (tokenizer: Tokenizer, text: string): Promise<Int32Array> => {
-  if (text.length <= pieceUnits) return tokenizer.encode(text);
+/** The ids of a text, at once where it is short; between pieces of a long one others have their turn. */
+export const encodeInTurns = (tokenizer: Tokenizer, text: string): Int32Array | Promise<Int32Array> =>
+  text.length <= pieceUnits ? tokenizer.encode(text) : encodePieces(tokenizer, text);
+
+const encodePieces = async (tokenizer: Tokenizer, text: string): Promise<Int32Array> => {
   const encoder = tokenizer.encoder();
   let ids: Int32Array = new Int32Array(text.length);
   let count = 0;

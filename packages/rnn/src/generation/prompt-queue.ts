@@ -28,7 +28,7 @@ export class PromptQueue {
     return this.#prompts.size;
   }
 
-  firstState(context: Reading['context']): Promise<StateValues> {
+  firstState(context: Reading['context']): StateValues | Promise<StateValues> {
     return this.#reader.firstState(context);
   }
 

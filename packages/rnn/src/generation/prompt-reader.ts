@@ -39,10 +39,15 @@ export class PromptReader {
   }
 
   /** The state before the first token, which others may have too: nobody changes it. */
-  async firstState(context: Reading['context']): Promise<StateValues> {
+  firstState(context: Reading['context']): StateValues | Promise<StateValues> {
     if (context !== null) return this.#reader.firstState(context);
-    this.#first ??= await this.#reader.firstState(null);
-    return this.#first;
+    return (
+      this.#first ??
+      this.#reader.firstState(null).then((state) => {
+        this.#first ??= state;
+        return this.#first;
+      })
+    );
   }
 
   /**

@@ -13,14 +13,30 @@ export interface PromptText {
   offsets: number[];
 }
 
-/** @param wanted as `promptIds` has it, and whether the text and its places are shown */
-export const promptText = async (
+interface Wanted {
+  pending: readonly number[] | null;
+  draws: boolean;
+  shown: boolean;
+  offsets: boolean;
+}
+
+/**
+ * At once, unless the prompt is a long text.
+ * @param wanted as `promptIds` has it, and whether the text and its places are shown
+ */
+export const promptText = (
   tokenizer: Tokenizer,
   prompt: string | number[],
-  wanted: { pending: readonly number[] | null; draws: boolean; shown: boolean; offsets: boolean },
-): Promise<PromptText> => {
-  const text = typeof prompt === 'string' ? prompt : null;
-  const ids = text === null ? Int32Array.from(prompt as number[]) : await encodeInTurns(tokenizer, text);
+  wanted: Wanted,
+): PromptText | Promise<PromptText> => {
+  if (typeof prompt !== 'string') return describe(tokenizer, Int32Array.from(prompt), null, wanted);
+  const ids = encodeInTurns(tokenizer, prompt);
+  return ids instanceof Promise
+    ? ids.then((all) => describe(tokenizer, all, prompt, wanted))
+    : describe(tokenizer, ids, prompt, wanted);
+};
+
+const describe = (tokenizer: Tokenizer, ids: Int32Array, text: string | null, wanted: Wanted): PromptText => {
   const all = promptIds(tokenizer, ids, wanted);
   return {
     ids,

@@ -15,8 +15,8 @@ export interface PromptRequest {
   /** Whether it is read step by step, by the stream itself. */
   stepwise: boolean;
   hear: Reading['hear'];
-  /** States of texts that begin alike; null: none are kept. Only from the beginning. */
-  cache: { states: PrefixCache; scope: string } | null;
+  /** States of texts that begin alike, and who may share them; null: none are kept. Only from the beginning. */
+  cache: { states: PrefixCache; scope(): string } | null;
 }
 
 export interface ReadPrompt {
@@ -27,19 +27,27 @@ export interface ReadPrompt {
   cached: number;
 }
 
-/** Has a prompt read beside everything else that its network does. Never resolves once its owner is over. */
-export const readPrompt = async (request: PromptRequest): Promise<ReadPrompt> => {
-  const { owner, batch, ids, context, from, stepwise, hear } = request;
+/** Has a prompt read beside everything else that its network does: at once where nothing is to be read. Never resolves once its owner is over. */
+export const readPrompt = (request: PromptRequest): ReadPrompt | Promise<ReadPrompt> => {
+  const { owner, batch, context, from } = request;
   if (owner.over) return new Promise(() => {});
-  const first = from?.state ?? (await batch.firstState(context));
+  const first = from?.state ?? batch.firstState(context);
+  return first instanceof Promise
+    ? first.then((state) => readFrom(request, state))
+    : readFrom(request, first);
+};
+
+const readFrom = (request: PromptRequest, first: StateValues): ReadPrompt | Promise<ReadPrompt> => {
+  const { owner, batch, ids, context, from, stepwise, hear } = request;
   const until = stepwise ? 0 : Math.max(0, ids.length - 1);
   if (until === 0) return { state: first, read: 0, cached: 0 };
-  const cache = from ? null : request.cache;
+  const states = from ? undefined : request.cache?.states;
+  const scope = states ? request.cache!.scope() : '';
   // Whoever wants to hear everything reads everything.
-  const known = hear ? null : (cache?.states.find(cache.scope, ids, until) ?? null);
+  const known = hear ? null : (states?.find(scope, ids, until) ?? null);
   const cached = known?.length ?? 0;
   if (cached === until) return { state: known!.state, read: until, cached };
-  const writer = cache?.states.writer(cache.scope, ids);
+  const writer = states?.writer(scope, ids);
   return new Promise((resolve) => {
     const prompt: Prompt = {
       owner,

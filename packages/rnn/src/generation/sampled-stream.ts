@@ -99,7 +99,7 @@ export class SampledStream implements Stream {
   readonly #drawnBefore: number;
   #drawn = 0;
   /** Where the next draw comes from: one object, moved on, since every token of every stream passes here. */
-  readonly #address: RandomSource & { t: number };
+  readonly #address: Required<RandomSource> & { t: number };
 
   constructor(options: SampledStreamOptions) {
     const { network, random, sampling, adjustment, from } = options;
@@ -110,7 +110,8 @@ export class SampledStream implements Stream {
     this.#position = options.position;
     this.#drawnBefore = from?.drawn ?? 0;
     this.#recorded = options.recorded;
-    this.#address = { ...random, t: 0 };
+    const { seed, purpose, step, sequence = 0 } = random;
+    this.#address = { seed, purpose, step, sequence, t: 0 };
     this.#adjustment = Adjustment.isNothing(adjustment) ? null : new Adjustment(adjustment, from?.counts);
     // A stream of its own, so that what is drawn of tokens does not depend on how sequences end.
     const uniform = (t: number): number => uniformAt({ ...random, layer: endingLayer, t });

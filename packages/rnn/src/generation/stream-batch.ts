@@ -84,8 +84,11 @@ export class StreamBatch {
     return this.#closed;
   }
 
-  firstState(context: Reading['context']): Promise<StateValues> {
-    return this.beside(() => this.#prompts.firstState(context));
+  /** The state before the first token: at once where it is known. */
+  firstState(context: Reading['context']): StateValues | Promise<StateValues> {
+    if (this.#closed) throw closedError();
+    const state = this.#prompts.firstState(context);
+    return state instanceof Promise ? this.beside(() => state) : state;
   }
 
   /** Work on the network beside the steps, which `close` waits for: it has to end soon once the batch is closed. */

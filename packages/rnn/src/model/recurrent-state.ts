@@ -71,6 +71,16 @@ export const readStates = async (
   });
 };
 
+/** What each of `stateTensors` has of the state of one sequence, in the same memory. */
+export const partsOf = (tensors: readonly Tensor[], values: StateValues): StateValues[] => {
+  let place = 0;
+  return tensors.map(({ shape }) => {
+    const start = place;
+    place += shape[1]!;
+    return values.subarray(start, place);
+  });
+};
+
 /** Puts the state of a sequence into a row. */
 export const writeState = (
   { backend }: Network,
@@ -78,10 +88,8 @@ export const writeState = (
   row: number,
   values: StateValues,
 ): void => {
-  let place = 0;
-  for (const tensor of stateTensors(state)) {
-    const width = tensor.shape[1]!;
-    backend.upload(backend.view(tensor, row, 1), values.subarray(place, place + width));
-    place += width;
-  }
+  const tensors = stateTensors(state);
+  partsOf(tensors, values).forEach((part, k) => {
+    backend.upload(backend.view(tensors[k]!, row, 1), part);
+  });
 };

@@ -2,7 +2,7 @@ import type { Tensor } from '@unfold/kernels';
 import { linearForward } from './linear.ts';
 import type { Network } from './network.ts';
 import { countdownInputs, outputWidth } from './parameter-table.ts';
-import { readStates, type StateValues, stateTensors, writeState } from './recurrent-state.ts';
+import { partsOf, readStates, type StateValues, stateTensors } from './recurrent-state.ts';
 import {
   bytesOf,
   createHostRooms,
@@ -44,6 +44,10 @@ export class RowStep {
   #heard: RowOutputs;
   /** By number of rows: views are made once, all of the same memory. */
   readonly #steps = new Map<number, Step>();
+  /** By row, views of what it keeps: made once as well, since many rows come and go. */
+  readonly #places: Tensor[][] = [];
+  /** The state that was written last: often the next one's too, since every text without a context begins alike. */
+  #written: { state: StateValues; parts: StateValues[] } | null = null;
 
   constructor(network: Network) {
     this.#network = network;
@@ -61,9 +65,18 @@ export class RowStep {
     return bytesOf(this.#host);
   }
 
-  /** What a row keeps from step to step. */
+  /** What a row keeps from step to step: its state, and then what comes of its context. */
   #kept({ state, context }: Rooms): Tensor[] {
     return context ? [...stateTensors(state), context] : stateTensors(state);
+  }
+
+  #placeOf(row: number): Tensor[] {
+    const known = this.#places[row];
+    if (known) return known;
+    const { backend } = this.#network;
+    const place = this.#kept(this.#rooms).map((tensor) => backend.view(tensor, row, 1));
+    this.#places[row] = place;
+    return place;
   }
 
   #grow(): void {
@@ -80,6 +93,7 @@ export class RowStep {
     this.#capacity = 2 * rows;
     this.#heard = heardIn(this.#host, this.#capacity);
     this.#steps.clear();
+    this.#places.length = 0;
     backend.release(...tensorsOf(before));
   }
 
@@ -90,25 +104,34 @@ export class RowStep {
   add(state: StateValues, context: Tensor | null): void {
     const { backend, parameters } = this.#network;
     if (this.#rows === this.#capacity) this.#grow();
-    const row = this.#rows;
-    writeState(this.#network, this.#rooms.state, row, state);
+    const place = this.#placeOf(this.#rows);
+    this.#partsOf(state).forEach((part, k) => {
+      backend.upload(place[k]!, part);
+    });
     if (parameters.context)
       linearForward(backend, {
         weight: parameters.context,
         bias: null,
         input: context!,
-        output: backend.view(this.#rooms.context!, row, 1),
+        output: place.at(-1)!,
       });
     this.#rows++;
   }
 
+  #partsOf(state: StateValues): StateValues[] {
+    if (this.#written?.state !== state)
+      this.#written = { state, parts: partsOf(stateTensors(this.#rooms.state), state) };
+    return this.#written.parts;
+  }
+
   /** Takes a row out: the last one takes its place. */
   remove(row: number): void {
-    const { backend } = this.#network;
     const last = --this.#rows;
     if (row === last) return;
-    for (const tensor of this.#kept(this.#rooms))
-      backend.copy({ source: backend.view(tensor, last, 1), target: backend.view(tensor, row, 1) });
+    const sources = this.#placeOf(last);
+    this.#placeOf(row).forEach((target, k) => {
+      this.#network.backend.copy({ source: sources[k]!, target });
+    });
   }
 
   /** Takes all rows out. */

@@ -1,6 +1,7 @@
 import {
   boundaryOf,
   encodeAll,
+  pieceUnits,
   refuseUnknown,
   splitSurrogate,
   tokenizerData,
@@ -34,7 +35,7 @@ export const createCharacterTokenizer = (tokens: readonly string[], lowercase: b
       if (id < 0) id = unknownId >= 0 ? unknownId : refuseUnknown(String.fromCodePoint(point));
       ids[count++] = id;
     }
-    return ids.subarray(0, count);
+    return count === ids.length ? ids : ids.subarray(0, count);
   };
 
   const encoder = (): TokenEncoder => {
@@ -56,7 +57,7 @@ export const createCharacterTokenizer = (tokens: readonly string[], lowercase: b
     boundary: boundaryOf(tokens),
     encoder,
     decoder: () => tokenTextDecoder(tokens),
-    encode: (text) => encodeAll(text, encoder()),
+    encode: (text) => (text.length > pieceUnits ? encodeAll(text, encoder()) : encodeWhole(text)),
     toJSON: () => tokenizerData({ level: 'char', tokens }),
   };
 };

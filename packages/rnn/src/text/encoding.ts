@@ -1,9 +1,11 @@
 import { UnfoldError } from '@unfold/contracts/values';
 import { boundaryToken, type TokenDecoder, type TokenEncoder, type Tokenizer } from './tokenizer.ts';
 
+/** UTF-16 units of a text that are encoded at once. */
+export const pieceUnits = 65_536;
+
 /** A whole text through a streaming encoder, in pieces, so that the memory beside the result stays small. */
 export const encodeAll = (text: string, encoder: TokenEncoder): Int32Array => {
-  const pieceUnits = 65_536;
   const pieces: Int32Array[] = [];
   for (let at = 0; at < text.length; at += pieceUnits)
     pieces.push(encoder.push(text.slice(at, at + pieceUnits)));
