@@ -101,6 +101,11 @@ export const openQueue = async (o: {
     });
   const announce = createAnnouncer((batch) => channel.publish(announcements, batch), log);
   const consumers = new Set<Consumer>();
+  const add = async (queue: BullQueue<Payload>, tickets: readonly Ticket[]): Promise<void> => {
+    const jobs = tickets.map(toBullJob);
+    if (jobs.length >= datastore.bulkFrom) await queue.addBulk(jobs);
+    else await Promise.all(jobs.map(({ name, data, opts }) => queue.add(name, data, opts)));
+  };
 
   const closeAll = async (): Promise<void> => {
     await Promise.all([...consumers].map((consumer) => consumer.close()));
@@ -110,9 +115,13 @@ export const openQueue = async (o: {
   return {
     enqueue: (...tickets) =>
       reach('enqueue', async () => {
-        const byLane = lanes.map((lane) => tickets.filter((ticket) => laneOf(ticket) === lane));
         await Promise.all(
-          byLane.map(([first, ...more]) => first && queueOf(first).addBulk([first, ...more].map(toBullJob))),
+          lanes.map((lane) =>
+            add(
+              made.get(lane)!.object,
+              tickets.filter((ticket) => laneOf(ticket) === lane),
+            ),
+          ),
         );
       }),
     holds: (ticket) =>
