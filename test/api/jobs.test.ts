@@ -307,7 +307,7 @@ describe.each(queueKinds)('jobs, with the queue on %s', (queue) => {
   it('enqueues them within the trace that they were posted in', async () => {
     const job = await submit(api);
     const span = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
-    await api.store.jobs.keepTrace(job.id, span);
+    await api.store.jobs.keepTrace([job.id], span);
     // The first time the reconciler may have read the table before the trace was kept.
     for (let time = 1; time <= 2; time += 1) {
       await api.queue.remove((await ticketOf(job.id))!);

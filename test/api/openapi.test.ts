@@ -73,6 +73,7 @@ describe('/openapi.json', () => {
         'DELETE /v1/files/{id}',
         'POST /v1/jobs',
         'GET /v1/jobs',
+        'POST /v1/jobs/batch',
         'POST /v1/jobs/estimate',
         'POST /v1/jobs/preview',
         'GET /v1/jobs/{id}',
@@ -191,12 +192,15 @@ describe('/openapi.json', () => {
       // The first key would close the server to the rest of this test.
       if (example === undefined || path === '/v1/keys') continue;
       const file = path === '/v1/models' ? weights : text;
-      const uploaded = ['file', 'training_file'].filter((field) => field in example);
-      const body = {
-        ...example,
-        ...Object.fromEntries(uploaded.map((field) => [field, file])),
-        ...('snapshot' in example && { snapshot }),
-      };
+      const withIds = (given: Record<string, unknown>) => ({
+        ...given,
+        ...Object.fromEntries(
+          ['file', 'training_file'].filter((field) => field in given).map((field) => [field, file]),
+        ),
+        ...('snapshot' in given && { snapshot }),
+      });
+      const { jobs } = example;
+      const body = Array.isArray(jobs) ? { jobs: jobs.map(withIds) } : withIds(example);
       const named = path.endsWith('/predict') ? 'languages' : 'moby-dick';
       const ids: [string, string][] = [
         ['/jobs/', job.id],

@@ -77,6 +77,14 @@ describe('the client', () => {
     expect(sent).toBe(2);
     expect((await unfold.jobs.list(labels)).data.map((each) => each.id)).toEqual([job.id]);
     sent = 0;
+    const sweep = { metadata: { test: 'sweep' } };
+    const jobs = await client.jobs.createMany([1, 2].map((seed) => smallSpec(id, { ...sweep, seed })));
+    expect(sent).toBe(2);
+    expect(jobs.map(({ spec }) => spec.seed)).toEqual([1, 2]);
+    expect((await unfold.jobs.list({ ...sweep, order: 'asc' })).data.map((each) => each.id)).toEqual(
+      jobs.map((each) => each.id),
+    );
+    sent = 0;
     const file = await client.files.upload(text('once'), { filename: 'once.txt' });
     const files = await collect(unfold.files.all());
     expect(files.filter(({ filename }) => filename === 'once.txt').map((each) => each.id)).toEqual([file.id]);

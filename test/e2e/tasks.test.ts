@@ -1,13 +1,14 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CompletionResource, PredictResource, ScoreResource, Task } from '@unfold/contracts';
+import type { CompletionResource, JobBatch, PredictResource, ScoreResource, Task } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { root, startProgram } from '../support/process.ts';
 import { type Service, startEmbeddedService } from '../support/service.ts';
-import { runSession, sessionsOf } from '../support/sessions.ts';
+import { programsOf, runSession, runTypeScript, sessionsOf } from '../support/sessions.ts';
 
-const sessions = sessionsOf(await readFile(join(root, 'apps/api/TASKS.md'), 'utf8'));
+const document = await readFile(join(root, 'apps/api/TASKS.md'), 'utf8');
+const sessions = sessionsOf(document);
 const common = sessions.get('')!;
 sessions.delete('');
 
@@ -16,7 +17,7 @@ const totalsOf = (answer: unknown) => (answer as ScoreResource).data.map(({ tota
 const predictionsOf = (answer: unknown) => (answer as PredictResource).data;
 
 /** By session: what the answers of its session are, in their order. */
-const shows: Record<Task | 'output_recurrence', (answers: unknown[]) => void> = {
+const shows: Record<Task | 'output_recurrence' | 'sweep', (answers: unknown[]) => void> = {
   language_model([completion, scores]) {
     expect(textOf(completion)).toMatchObject({
       text: expect.stringMatching(/^ (cat|dog|fox) (sleeps|runs|sings)$/),
@@ -54,10 +55,15 @@ const shows: Record<Task | 'output_recurrence', (answers: unknown[]) => void> = 
       expect(Math.abs(humidity! - (60 - 20 * Math.sin((t * Math.PI) / 12)))).toBeLessThan(6);
     });
   },
+  sweep([posted, succeeded]) {
+    const ratesOf = (answer: unknown) => (answer as JobBatch).data.map(({ metadata }) => metadata.rate);
+    expect(ratesOf(posted)).toEqual(['0.001', '0.01', '0.1']);
+    expect(ratesOf(succeeded).sort()).toEqual(['0.001', '0.01', '0.1']);
+  },
 };
 
 describe('the session of a task', () => {
-  it('is there for every task', () => {
+  it('is there for every task, and for a sweep', () => {
     expect([...sessions.keys()].sort()).toEqual(Object.keys(shows).sort());
   });
 });
@@ -81,6 +87,11 @@ describe('a service', () => {
     expect(output).toMatch(/"validation_loss":\d/);
     const answers = output.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []));
     shows[name as keyof typeof shows](answers);
+  });
+
+  it('sweeps from TypeScript as the document says', async () => {
+    const printed = await runTypeScript(programsOf(document).get('sweep')!, service.url);
+    expect(printed).toMatch(/^4 units: \d.*\n8 units: \d.*\n16 units: \d.*\n$/);
   });
 
   const unfold = async (...parameters: string[]): Promise<{ code: number | null; output: string }> => {

@@ -138,6 +138,26 @@ describe('jobs', () => {
     await own.remove();
   });
 
+  it('have their place among thousands, of whom none is refused by what was counted a while ago', async () => {
+    const own = await openFixture({ queueDepth: 1003 });
+    const { resource: file } = await upload(own.store);
+    const spec = jobSpec.parse({ file: file.id });
+    const post = async (count: number) => {
+      const jobs = Array.from({ length: count }, () => ({ project: 'default', spec, key_id: null }));
+      const answers = await own.store.jobs.createMany(jobs);
+      return answers.map((answer) => (answer instanceof Error ? answer : answer.resource.queue_position));
+    };
+    expect((await post(1000)).at(-1)).toBe(1000);
+    // The first of these counts, the second remembers.
+    expect(await post(1)).toEqual([1001]);
+    expect(await post(1)).toEqual([1002]);
+    const [first, second, third] = await own.store.jobs.queued();
+    for (const ticket of [first, second, third])
+      await own.store.jobs.request('default', ticket!.job_id, 'cancel');
+    expect(await post(5)).toMatchObject([1000, 1001, 1002, 1003, { code: 'queue_full' }]);
+    await own.remove();
+  });
+
   it('take their log and checkpoints along when deleted, not their model', async () => {
     const { store, database } = fixture;
     const own = await claim(store, (await createJob(store, { name: 'kept' })).id);

@@ -160,6 +160,21 @@ export const jobResource = z
 export type JobResource = z.infer<typeof jobResource>;
 export const jobList = listOf(jobResource, 'JobList');
 
+/** Jobs that one request may post. */
+export const mostJobsAtOnce = 1000;
+
+/** What `POST /v1/jobs/batch` takes. */
+export const jobBatchRequest = z
+  .strictObject({ jobs: z.array(jobSpec).min(1).max(mostJobsAtOnce) })
+  .meta({ id: 'JobBatchRequest' });
+export type JobBatchRequest = z.output<typeof jobBatchRequest>;
+
+/** What it made, in the order of the request. */
+export const jobBatch = z
+  .object({ object: z.literal('list'), data: z.array(jobResource) })
+  .meta({ id: 'JobBatch' });
+export type JobBatch = z.infer<typeof jobBatch>;
+
 /** What `POST /v1/jobs/:id/resume` may change. */
 export const resumeRequest = z
   .strictObject({

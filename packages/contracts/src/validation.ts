@@ -80,6 +80,10 @@ const mostSpecific = (issue: Issue): Issue => {
 const sentencesOf = (issues: readonly Issue[]): string[] =>
   issues.flatMap((issue) => (issue.code === 'custom' && issue.message.endsWith('.') ? [issue.message] : []));
 
+/** The entry of a list of the request, `jobs[3]`, that a path leads into; null if it leads into none. */
+const entryOf = ([list, place]: readonly PropertyKey[]): string | null =>
+  typeof place === 'number' ? `${String(list)}[${place}]` : null;
+
 /**
  * Turns what zod found into the error that a client reads: the first problem, or all of those that are told in whole sentences, such as options that
  * exclude each other; `param` is the first one's.
@@ -104,10 +108,22 @@ export const toRequestError = (
   const code = custom?.code ?? (missing ? 'missing_field' : 'invalid_value');
   const text = missing ? expectation(issue).replace(/^not supported yet: /, '') : expectation(issue);
   // A message that is a whole sentence (it ends in a full stop) already names its fields.
+  const entry = entryOf(issue.path);
+  const told = [issue, ...error.issues.slice(1).filter(({ path }) => entryOf(path) === entry)];
   const message = text.endsWith('.')
-    ? sentencesOf([issue, ...error.issues.slice(1)]).join(' ')
+    ? `${entry === null ? '' : `${entry}: `}${sentencesOf(told).join(' ')}`
     : `${where}: ${text}, but received ${describeValue(received)}.`;
   return new UnfoldError(code, message, { param });
+};
+
+/** An error of a part of a request, told of the whole: its field, which the message begins with, is told from the request's root. */
+export const withinField = (error: UnfoldError, field: string): UnfoldError => {
+  if (error.param === null) return error;
+  const param = `${field}.${error.param}`;
+  const message = error.message.startsWith(`${error.param}: `)
+    ? `${field}.${error.message}`
+    : `${param}: ${error.message}`;
+  return new UnfoldError(error.code, message, { param, cause: error });
 };
 
 /** Parses a value that came from outside; throws the `UnfoldError` that says what is wrong with it. */

@@ -60,16 +60,24 @@ export const findRoom = async (queries: Statements, quota: Quota | null): Promis
   };
 };
 
-/** Refuses a job when as many of the key's are queued or running as may be. */
-export const requireJobRoom = async (queries: Statements, quota: Quota | null): Promise<void> => {
+/** Refuses jobs with which more of the key's would be queued or running than may be. */
+export const requireJobRoom = async (
+  queries: Statements,
+  quota: Quota | null,
+  jobs: number,
+): Promise<void> => {
   if (quota === null || quota.concurrent_jobs === null) return;
   await lockKey(queries, quota);
   const [row] = await queries.$queryRaw<{ busy: number }[]>`
     SELECT count(*)::int AS busy FROM jobs WHERE key_id = ${quota.key_id} AND status IN ('queued', 'running')`;
   const busy = row?.busy ?? 0;
-  if (busy < quota.concurrent_jobs) return;
+  if (busy + jobs <= quota.concurrent_jobs) return;
   throw new UnfoldError(
     'quota_exceeded',
-    `This API key may have ${quota.concurrent_jobs} jobs queued or running, and has ${busy}: wait until one has ended, or cancel it.`,
+    `This API key may have ${quota.concurrent_jobs} jobs queued or running, and has ${busy}: ${
+      jobs > 1
+        ? `${jobs} more do not fit. Wait until some have ended, or cancel them`
+        : 'wait until one has ended, or cancel it'
+    }.`,
   );
 };

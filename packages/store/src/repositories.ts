@@ -104,6 +104,15 @@ export interface PlainJob {
 
 export type CreatedJob = Created<JobResource> & { enqueue: EnqueueTicket | null };
 
+/** A job to be stored, and what its `spec.start_from` names: it gets a copy of those weights. */
+export interface StartingJob {
+  spec: JobSpec;
+  start?: LocatedModel | null;
+}
+
+/** `enqueue` is empty when replayed. */
+export type CreatedJobs<T = JobResource[]> = Created<T> & { enqueue: EnqueueTicket[] };
+
 export interface JobRepository {
   /**
    * Stores a queued job, its head and its first frame in one transaction. `not_found` (param `file` or
@@ -117,6 +126,15 @@ export interface JobRepository {
     start?: LocatedModel | null,
     quota?: Quota | null,
   ): Promise<CreatedJob>;
+  /**
+   * The same for several, all or none, in their order. Errors of a job name their field as `jobs[3].file`. A quota counts each.
+   */
+  createAll(
+    project: string,
+    jobs: readonly StartingJob[],
+    idempotency?: Idempotency,
+    quota?: Quota | null,
+  ): Promise<CreatedJobs>;
   /**
    * Stores jobs that no key's quota and no `Idempotency-Key` holds, all in one statement. Answers one by one, in their
    * order: what became of the job, or why it was refused, as by {@link JobRepository.create}.
@@ -153,7 +171,7 @@ export interface JobRepository {
   /** Running jobs whose worker has been silent for so long. The reconciler treats them like queued ones. */
   abandoned(silent_ms: number): Promise<EnqueueTicket[]>;
   /** Remembers the span that a job is enqueued in, for tickets that are made again. */
-  keepTrace(id: string, traceparent: string): Promise<void>;
+  keepTrace(ids: readonly string[], traceparent: string): Promise<void>;
   /** Jobs by status over all projects, for `/metrics` of the API. */
   counts(): Promise<Record<JobStatus, number>>;
   /** Seconds that the longest queued job has waited; 0 if none is queued. */

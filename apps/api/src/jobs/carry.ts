@@ -13,34 +13,42 @@ interface Parts {
 }
 
 /**
- * Hands a ticket to the queue. The job table has decided already, so a queue that is away is no error for the client:
- * the reconciler enqueues the job later.
+ * Hands tickets to the queue. The job table has decided already, so a queue that is away is no error for the client:
+ * the reconciler enqueues the jobs later.
  */
 export const enqueueSoon = async (
   { jobIntake, store, log, tracing }: Parts,
-  ticket: EnqueueTicket | null,
+  tickets: readonly EnqueueTicket[],
 ): Promise<void> => {
-  if (ticket === null) return;
-  const { job_id } = ticket;
+  const [first, ...others] = tickets;
+  if (first === undefined) return;
+  const ids = tickets.map(({ job_id }) => job_id);
+  const about = { job_id: first.job_id, ...(others.length > 0 && { others: others.length }) };
   const keepTrace = (traceparent: string): Promise<void> =>
     store.jobs
-      .keepTrace(job_id, traceparent)
-      .catch((error: unknown) => log.warn({ err: error, job_id }, 'the trace of this job may break off'));
+      .keepTrace(ids, traceparent)
+      .catch((error: unknown) => log.warn({ err: error, ...about }, 'the trace of this job may break off'));
   try {
     await tracing.traced(
       'enqueue',
-      { kind: 'producer', attributes: { 'unfold.job.id': job_id } },
+      {
+        kind: 'producer',
+        attributes: {
+          'unfold.job.id': first.job_id,
+          ...(others.length > 0 && { 'messaging.batch.message_count': tickets.length }),
+        },
+      },
       async ({ traceparent }) => {
         const kept = traceparent === null ? null : keepTrace(traceparent);
         try {
-          await jobIntake.enqueue({ ...ticket, traceparent });
+          await jobIntake.enqueue(tickets.map((ticket) => ({ ...ticket, traceparent })));
         } finally {
           await kept;
         }
       },
     );
   } catch (error) {
-    log.warn({ err: error, job_id }, 'the queue is away; the reconciler will enqueue this job');
+    log.warn({ err: error, ...about }, 'the queue is away; the reconciler will enqueue this job');
   }
 };
 

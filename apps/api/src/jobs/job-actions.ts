@@ -27,7 +27,7 @@ export const resumeJob = async (
 ): Promise<JobResource> => {
   const { job, running, enqueue } = await context.store.jobs.resume(project, id, change, quota);
   if (running) await callWorker(context, id, 'resume');
-  await enqueueSoon(context, enqueue);
+  await enqueueSoon(context, enqueue ? [enqueue] : []);
   await announceHead(context, id);
   return job;
 };

@@ -9,13 +9,16 @@ export interface JobIntake {
   /** @throws UnfoldError as `store.jobs.create` */
   store(job: PlainJob): Promise<CreatedJob>;
   /** @throws UnfoldError `unavailable` */
-  enqueue(ticket: Ticket): Promise<void>;
+  enqueue(tickets: readonly Ticket[]): Promise<void>;
 }
 
-export const createJobIntake = (store: Pick<Store, 'jobs'>, queue: Queue): JobIntake => ({
-  store: createGatherer((jobs: PlainJob[]) => store.jobs.createMany(jobs)),
-  enqueue: createGatherer(async (tickets: Ticket[]) => {
+export const createJobIntake = (store: Pick<Store, 'jobs'>, queue: Queue): JobIntake => {
+  const enqueueOne = createGatherer(async (tickets: Ticket[]) => {
     await queue.enqueue(...tickets);
     return tickets.map(() => undefined);
-  }),
-});
+  });
+  return {
+    store: createGatherer((jobs: PlainJob[]) => store.jobs.createMany(jobs)),
+    enqueue: (tickets) => (tickets.length === 1 ? enqueueOne(tickets[0]!) : queue.enqueue(...tickets)),
+  };
+};

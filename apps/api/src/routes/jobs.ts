@@ -1,7 +1,11 @@
 import {
   deletedResource,
+  type JobBatch,
+  type JobBatchRequest,
   type JobResource,
   type JobSpec,
+  jobBatch,
+  jobBatchRequest,
   jobList,
   jobResource,
   jobSpec,
@@ -16,7 +20,7 @@ import { type Call, defineRoute } from '../http/define-route.ts';
 import { goneSignal } from '../http/gone-signal.ts';
 import { idempotencyOf } from '../http/idempotency.ts';
 import { jobParams, noBody, requireId } from '../http/parameters.ts';
-import { submissionErrors, submitJob } from '../jobs/submit-job.ts';
+import { submissionErrors, submitJob, submitJobs } from '../jobs/submit-job.ts';
 import { quotaOf } from '../limits/quota.ts';
 import { waitForStatus } from '../live/status-wait.ts';
 import { jobExample, jobRequestExample } from './examples.ts';
@@ -50,6 +54,25 @@ const createJob = async ({
   if (replayed) reply.header('idempotent-replayed', 'true');
   reply.code(201).header('location', `/v1/jobs/${resource.id}`);
   return resource;
+};
+
+const createJobs = async ({
+  context,
+  project,
+  body,
+  request,
+  reply,
+}: Call<{ body: JobBatchRequest }>): Promise<JobBatch> => {
+  const { resource, replayed } = await submitJobs(
+    context,
+    project,
+    idempotencyOf(request, body),
+    body.jobs,
+    quotaOf(request),
+  );
+  if (replayed) reply.header('idempotent-replayed', 'true');
+  reply.code(201);
+  return { object: 'list', data: resource };
 };
 
 const listJobs = ({ context, project, query }: Call<{ query: z.output<typeof listQuery> }>) =>
@@ -103,6 +126,25 @@ export const registerJobRoutes = (app: FastifyInstance, context: ApiContext): vo
     errors: ['contradictory_options', ...submissionErrors],
     docs: { request: jobRequestExample, response: jobExample },
     handler: createJob,
+  });
+  defineRoute(app, context, {
+    method: 'POST',
+    url: '/v1/jobs/batch',
+    scope: 'train',
+    tag: 'Jobs',
+    summary: 'Post many training jobs',
+    description:
+      'All or none: as many specs as a sweep of hyper-parameters has, checked as by `POST /v1/jobs`, which costs far more for each. An error names the field ' +
+      'with its place, `jobs[3].model.hidden_size`. It is one request of the rate of a key; quotas and the depth of the queue count each job. ' +
+      'The answer shows the jobs in the order of the request. Takes an `Idempotency-Key` for the whole.',
+    body: jobBatchRequest,
+    response: { 201: jobBatch },
+    errors: ['contradictory_options', ...submissionErrors],
+    docs: {
+      request: { jobs: [jobRequestExample] },
+      response: { object: 'list', data: [jobExample] },
+    },
+    handler: createJobs,
   });
   defineRoute(app, context, {
     method: 'GET',

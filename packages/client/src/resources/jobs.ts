@@ -4,6 +4,7 @@ import type {
   EstimateResource,
   Frame,
   FrameType,
+  JobBatch,
   JobResource,
   JobSpecInput,
   JobStatus,
@@ -40,6 +41,8 @@ export interface EventOptions extends CallOptions {
 
 export interface Jobs extends List<JobResource, JobListOptions> {
   create(spec: JobSpecInput, options?: CreateOptions): Promise<JobResource>;
+  /** Posts up to 1000 jobs with one request, all or none; answers in their order. */
+  createMany(specs: readonly JobSpecInput[], options?: CreateOptions): Promise<JobResource[]>;
   /** @param options.wait answer only when the status changes, or after so many seconds (60 at most) */
   get(id: string, options?: CallOptions & { wait?: number | undefined }): Promise<JobResource>;
   cancel(id: string, options?: CallOptions): Promise<JobResource>;
@@ -67,6 +70,10 @@ export const createJobs = (http: Http): Jobs => {
     ...listAt<JobResource, JobListOptions>(http, path),
     create: (spec, { idempotencyKey = newIdempotencyKey(), signal } = {}) =>
       http.call(path, { method: 'POST', json: spec, idempotencyKey, signal }),
+    createMany: async (specs, { idempotencyKey = newIdempotencyKey(), signal } = {}) => {
+      const call = { method: 'POST' as const, json: { jobs: specs }, idempotencyKey, signal };
+      return (await http.call<JobBatch>(`${path}/batch`, call)).data;
+    },
     get: (id, { wait, signal } = {}) => http.call(at(id), { query: { wait }, signal }),
     cancel: (id, options) => ask(id, 'cancel', options),
     pause: (id, options) => ask(id, 'pause', options),

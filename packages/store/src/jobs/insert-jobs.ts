@@ -5,6 +5,7 @@ import { notFound } from '../pages.ts';
 import { hasWorker } from '../workers/worker-row.ts';
 import { statusFrame } from './job-changes.ts';
 import type { JobRow } from './job-row.ts';
+import type { QueueCount, Waiting } from './queue-count.ts';
 
 export interface NewJob {
   id: string;
@@ -21,17 +22,31 @@ interface Placed {
   queue_position: number;
   served: boolean;
   created_at: Date | null;
+  /** What was counted; null if it was known. */
+  waiting: Waiting[] | null;
 }
 
 const noProgress = { step: 0, total_steps: null, epoch: 0, tokens: 0, eta_seconds: null };
 
-const toRow = ({ id, project, spec, key_id }: NewJob, placed: Placed): JobRow | UnfoldError => {
+/** What the statement reads of a spec stands beside it, since PostgreSQL would read the whole spec for each field. */
+const toAsked = ({ id, project, spec, key_id }: NewJob) => ({
+  ...{ id, project, key_id, name: spec.name, metadata: spec.metadata, priority: spec.priority },
+  ...{ file: spec.file, validation_file: spec.validation_file },
+  demand: { engine: spec.engine, device: spec.device, training: { precision: spec.training.precision } },
+  spec,
+});
+
+const toRow = (
+  { id, project, spec, key_id }: NewJob,
+  placed: Placed,
+  queueDepth: number,
+): JobRow | UnfoldError => {
   if (!placed.has_file) return notFound('file', spec.file, 'file');
   if (!placed.has_validation_file) return notFound('file', spec.validation_file ?? '', 'validation_file');
   if (placed.created_at === null)
     return new UnfoldError(
       'queue_full',
-      `The queue holds ${placed.queued} jobs and takes no more: wait until some have started.`,
+      `The queue may hold ${queueDepth} jobs and holds ${placed.queued}: wait until some have started.`,
     );
   const { name, metadata, priority, file, validation_file } = spec;
   return {
@@ -44,31 +59,43 @@ const toRow = ({ id, project, spec, key_id }: NewJob, placed: Placed): JobRow | 
   };
 };
 
+/** Known, or counted by the statement itself. */
+const waitingJobs = (known: readonly Waiting[] | null): Prisma.Sql =>
+  known === null
+    ? Prisma.sql`SELECT priority, count(*)::int AS jobs FROM jobs WHERE status = 'queued' GROUP BY priority`
+    : Prisma.sql`SELECT priority, jobs FROM json_to_recordset(${toJson(known)}::json) AS known(priority int, jobs int)`;
+
 /**
  * Inserts queued jobs with their heads and first frames, in one statement however many they are: a round trip costs more
  * than a row. What becomes of one is not the others' concern: each answer is the job's row or why it was refused, `not_found`
  * (param `file` or `validation_file`) or `queue_full`.
  *
  * The files are locked against deletion until the jobs exist, from when on these protect them.
+ * @param queueDepth jobs that may be queued
  */
 export const insertJobs = async (
   queries: Statements,
   jobs: readonly NewJob[],
   queueDepth: number,
+  count: QueueCount,
 ): Promise<(JobRow | UnfoldError)[]> => {
+  const known = count.recall(jobs.length);
+  const counted =
+    known === null ? Prisma.sql`(SELECT json_agg(waiting) FROM waiting)` : Prisma.sql`NULL::json`;
   // `queued_at` is told by the clock, not by the transaction's begin: who waited for a lock comes later.
   const placed = await queries.$queryRaw<Placed[]>`
     WITH asked AS (
-      SELECT a.*, spec->>'file' AS file, spec->>'validation_file' AS validation_file,
-             (spec->>'priority')::int AS priority
-      FROM ROWS FROM (json_to_recordset(${toJson(jobs)}::json) AS (id text, project text, key_id text, spec json))
-        WITH ORDINALITY AS a(id, project, key_id, spec, place)
+      SELECT a.*
+      FROM ROWS FROM (json_to_recordset(${toJson(jobs.map(toAsked))}::json) AS (
+        id text, project text, key_id text, name text, metadata jsonb, priority int, file text, validation_file text,
+        demand json, spec json
+      )) WITH ORDINALITY
+        AS a(id, project, key_id, name, metadata, priority, file, validation_file, demand, spec, place)
     ), readable AS (
       SELECT id, project FROM files
       WHERE id IN (SELECT file FROM asked UNION SELECT validation_file FROM asked)
       FOR KEY SHARE
-    ), waiting AS (
-      SELECT priority, count(*)::int AS jobs FROM jobs WHERE status = 'queued' GROUP BY priority
+    ), waiting AS (${waitingJobs(known)}
     ), depth AS (
       SELECT coalesce(sum(jobs), 0)::int AS queued FROM waiting
     ), checked AS (
@@ -77,13 +104,12 @@ export const insertJobs = async (
                OR (a.validation_file, a.project) IN (SELECT id, project FROM readable) AS has_validation_file
       FROM asked a
     ), accepted AS (
-      SELECT c.* FROM (
+      SELECT c.*, row_number() OVER (ORDER BY priority DESC, place) AS rank FROM (
         SELECT *, row_number() OVER (ORDER BY place) AS nth FROM checked WHERE has_file AND has_validation_file
       ) c, depth WHERE depth.queued + c.nth <= ${queueDepth}::int
     ), job AS (
       INSERT INTO jobs (id, project, name, status, spec, metadata, priority, file, validation_file, key_id, queued_at)
-      SELECT id, project, spec->>'name', 'queued', spec, (spec->'metadata')::jsonb, priority, file, validation_file,
-             key_id, clock_timestamp()
+      SELECT id, project, name, 'queued', spec, metadata, priority, file, validation_file, key_id, clock_timestamp()
       FROM accepted ORDER BY place
       RETURNING id, created_at
     ), head AS (
@@ -94,11 +120,13 @@ export const insertJobs = async (
     )
     SELECT c.has_file, c.has_validation_file, depth.queued, job.created_at,
            (SELECT coalesce(sum(w.jobs), 0) FROM waiting w WHERE w.priority >= c.priority)::int
-             + (SELECT count(*) FROM accepted a
-                WHERE a.priority > c.priority OR (a.priority = c.priority AND a.place < c.place))::int
-             + 1 AS queue_position,
-           ${hasWorker(Prisma.sql`c.spec`)} AS served
-    FROM checked c CROSS JOIN depth LEFT JOIN job ON job.id = c.id
+             + a.rank::int AS queue_position,
+           ${hasWorker(Prisma.sql`c.demand`)} AS served,
+           ${counted} AS waiting
+    FROM checked c CROSS JOIN depth LEFT JOIN accepted a ON a.id = c.id LEFT JOIN job ON job.id = c.id
     ORDER BY c.place`;
-  return jobs.map((job, k) => toRow(job, placed[k] as Placed));
+  const rows = jobs.map((job, k) => toRow(job, placed[k] as Placed, queueDepth));
+  const added = rows.flatMap((row) => (row instanceof UnfoldError ? [] : [row.priority]));
+  count.note(known === null ? (placed[0]?.waiting ?? []) : null, added);
+  return rows;
 };

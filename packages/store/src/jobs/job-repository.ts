@@ -2,45 +2,16 @@ import { isFinal, type JobStatus, jobStatuses, UnfoldError } from '@unfold/contr
 import type { ArtifactStore } from '../artifact-store.ts';
 import { toJson } from '../clean-json.ts';
 import { type Database, Prisma } from '../database.ts';
-import { createOnce } from '../idempotency.ts';
-import { newId } from '../new-id.ts';
 import { behindSql, checkAfter, directionSql, notFound, toPage } from '../pages.ts';
-import { requireJobRoom, requireStorage } from '../quotas.ts';
 import type { JobRepository } from '../repositories.ts';
-import { insertJobs, type NewJob } from './insert-jobs.ts';
+import { createCreating } from './create-jobs.ts';
 import { createClaim, createFinish } from './job-attempts.ts';
 import { lockJob } from './job-changes.ts';
 import { createRequest, createResume } from './job-requests.ts';
-import { findJob, type JobRow, selectJobs, type TicketRow, toJobResource, toTicket } from './job-row.ts';
-import { copyStartWeights } from './start-weights.ts';
+import { findJob, selectJobs, type TicketRow, toJobResource, toTicket } from './job-row.ts';
 
 /** A log of millions of frames takes a while to delete. */
 const removalTimeout_ms = 600_000;
-
-/** Its row, or why PostgreSQL or the rules refused it. */
-type Inserted = JobRow | Error;
-
-/** Each with an id of its own; one that PostgreSQL refuses must not take the others along. */
-const insertEach = async (
-  database: Database,
-  jobs: readonly NewJob[],
-  queueDepth: number,
-): Promise<Inserted[]> => {
-  try {
-    return await database.run((queries) => insertJobs(queries, jobs, queueDepth));
-  } catch (error) {
-    const isAway = error instanceof UnfoldError && error.code === 'unavailable';
-    if (isAway || jobs.length <= 1) return jobs.map(() => error as Error);
-    const alone = jobs.map((job) => insertEach(database, [job], queueDepth));
-    return (await Promise.all(alone)).flat();
-  }
-};
-
-const toCreated = (row: JobRow) => ({
-  resource: toJobResource(row),
-  replayed: false,
-  enqueue: toTicket(row),
-});
 
 const ticketsOf = async (database: Database, condition: Prisma.Sql) => {
   const rows = await database.run(
@@ -60,40 +31,7 @@ export const createJobRepository = (
   artifacts: ArtifactStore,
   queueDepth: number,
 ): JobRepository => ({
-  async create(project, spec, idempotency, start = null, quota = null) {
-    const id = newId('job');
-    if (start) await copyStartWeights(artifacts, id, start);
-    let created = false;
-    try {
-      const answer = await database.transaction(async (queries) => {
-        let row: JobRow | null = null;
-        const once = await createOnce(queries, project, idempotency, async () => {
-          await requireJobRoom(queries, quota);
-          await requireStorage(queries, quota, 0);
-          const job = { id, project, spec, key_id: quota?.key_id ?? null };
-          const [inserted] = await insertJobs(queries, [job], queueDepth);
-          if (!inserted || inserted instanceof UnfoldError) throw inserted;
-          row = inserted;
-          return toJobResource(row);
-        });
-        return { ...once, enqueue: row && toTicket(row) };
-      });
-      created = !answer.replayed;
-      return answer;
-    } catch (error) {
-      // The answer to a commit may be lost with the connection: a copy whose job may exist must stay.
-      created = error instanceof UnfoldError && error.code === 'unavailable';
-      throw error;
-    } finally {
-      if (start && !created) await artifacts.removeFolder(`jobs/${id}`, []).catch(() => undefined);
-    }
-  },
-
-  async createMany(jobs) {
-    const given = jobs.map((job) => ({ id: newId('job'), ...job }));
-    const inserted = await insertEach(database, given, queueDepth);
-    return inserted.map((row) => (row instanceof Error ? row : toCreated(row)));
-  },
+  ...createCreating(database, artifacts, queueDepth),
 
   async get(project, id) {
     const job = await database.run((queries) => findJob(queries, id, project));
@@ -147,9 +85,9 @@ export const createJobRepository = (
         AND h.heartbeat_at < clock_timestamp() - make_interval(secs => ${silent_ms / 1000}::float8)`,
     ),
 
-  keepTrace: (id, traceparent) =>
+  keepTrace: (ids, traceparent) =>
     database.run(async (queries) => {
-      await queries.$executeRaw`UPDATE jobs SET traceparent = ${traceparent} WHERE id = ${id}`;
+      await queries.$executeRaw`UPDATE jobs SET traceparent = ${traceparent} WHERE id = ANY (${ids}::text[])`;
     }),
 
   async counts() {

@@ -108,7 +108,7 @@ const requeue = async (
 ): Promise<JobRow> => {
   const spec = withMore(job, change);
   await checkFiles(queries, job);
-  await requireJobRoom(queries, quota);
+  await requireJobRoom(queries, quota, 1);
   await requireStorage(queries, quota, 0);
   await queries.$executeRaw`
     UPDATE jobs SET spec = ${toJson(spec)}::json, key_id = coalesce(${quota?.key_id ?? null}, key_id)
