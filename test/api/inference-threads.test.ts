@@ -80,6 +80,13 @@ const begin = async (k: number): Promise<() => Promise<string>> => {
     return text;
   };
 };
+/** A text of one token, as a whole. */
+const writeOne = async (): Promise<string> => {
+  const { value } = await pool
+    .complete(sources[0]!, { ...options, max_tokens: 1, whole: true }, never())
+    .next();
+  return (value as { text: string }).text;
+};
 const score = (k: number) => pool.score(sources[k]!, { texts: ['the cat'], context: null }, never());
 /** A call that needs no model. */
 const preview = () => pool.preview(trained.spec, data, never());
@@ -112,6 +119,18 @@ describe('the threads that answer', () => {
     expect(await started()).toBe(2);
     expect(new Set(await Promise.all(texts.map((finish) => finish())))).toEqual(new Set([expected]));
     expect((await metrics.modelsLoaded.get()).values[0]!.value).toBe(2);
+  });
+
+  it('leave short calls together in the first, which they would not keep busy', async () => {
+    open(2);
+    const texts = await Promise.all(Array.from({ length: 60 }, writeOne));
+    expect(await started()).toBe(1);
+    expect(new Set(texts).size).toBe(1);
+    // They gather beside long ones, too, once there are two copies of the model.
+    const long = await Promise.all(Array.from({ length: 12 }, () => begin(0)));
+    expect(await started()).toBe(2);
+    expect(new Set(await Promise.all(Array.from({ length: 60 }, writeOne)))).toEqual(new Set(texts));
+    for (const text of long) expect(await text()).toHaveLength(200);
   });
 
   it('are not started for a model that there is no memory for', async () => {

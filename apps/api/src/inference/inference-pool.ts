@@ -11,6 +11,7 @@ import type { Tracing } from '@unfold/telemetry';
 import type { FastifyBaseLogger } from 'fastify';
 import { endOf, RestartingError } from '../http/restarting.ts';
 import type { ApiMetrics } from '../metrics.ts';
+import { workOf } from './call-work.ts';
 import { type ChunkQueue, createChunkQueue } from './chunk-queue.ts';
 import type { DataCheckTask } from './data-checks.ts';
 import { type Call, createInferenceThreads, type Thread } from './inference-threads.ts';
@@ -147,7 +148,8 @@ export const createInferencePool = ({
         `expected at most ${limit} inference calls at once; try again in a moment.`,
       );
     const model = loadedModel(task);
-    const thread = threads.choose(model);
+    const work = workOf(task, model);
+    const thread = threads.choose(model, work);
     const used = model && thread.models.use(model);
     // Only now, since a model for which there is no memory needs no thread either.
     thread.start();
@@ -160,6 +162,7 @@ export const createInferencePool = ({
     const span = tracing.start(`inference ${task.type}`);
     const leave = (): void => {
       if (thread.calls.delete(id)) {
+        thread.work -= work;
         used?.leave();
         metrics.inferenceRunning.dec();
         span.end();
@@ -193,6 +196,7 @@ export const createInferencePool = ({
     // A caller that only reads chunks learns of a failure from them.
     result.catch(() => {});
     thread.calls.set(id, call);
+    thread.work += work;
     metrics.inferenceRunning.inc();
     signal.addEventListener('abort', cancel);
     post({ type: 'start', id, task });

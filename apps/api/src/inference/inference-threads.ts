@@ -20,6 +20,8 @@ export interface Thread {
   post(message: ToThread): void;
   /** Those that it is asked for. They fail if it dies. */
   calls: Map<number, Call>;
+  /** What they take, as `workOf` has it. */
+  work: number;
   models: ThreadModels;
 }
 
@@ -30,10 +32,12 @@ export interface Thread {
 export interface InferenceThreads {
   /**
    * The least busy thread that has the model, unless another one is far less busy and there is memory for a second copy: then that one loads it
-   * too, and two cores write. A thread that does not run yet is as good as an idle one, but comes after those.
+   * too, and two cores write. A thread that does not run yet is as good as an idle one, but comes after those. Short calls gather in the first
+   * thread that has the model as long as it keeps up.
+   * @param work of the call, as `workOf` has it
    * @throws UnfoldError `unavailable`
    */
-  choose(model: ModelSource | null): Thread;
+  choose(model: ModelSource | null, work: number): Thread;
   /** Calls in all threads. */
   calls(): number;
   /** Ends them; what they are asked for fails. */
@@ -57,6 +61,18 @@ interface Entry extends Thread {
 const restartMs = 100;
 /** Calls that a thread may have more than the idlest before that one loads its model as well: few streams gain nothing from being parted. */
 const spreadsFrom = 8;
+
+/** Microseconds of a short call: a step of few rows costs nearly what one of many does, and a thread that is woken costs as much as a step. */
+const shortWork = 300;
+/** How many microseconds of work more than others the thread may have where short calls gather. */
+const gathersUpTo = 8000;
+
+/** One that does not run yet comes after those that are as idle. */
+const leastBusy = (threads: readonly Entry[]): Entry | undefined =>
+  threads.reduce<Entry | undefined>((least, thread) => {
+    if (least === undefined || thread.work < least.work) return thread;
+    return thread.work === least.work && least.worker === null && thread.worker !== null ? thread : least;
+  }, undefined);
 
 const createPost = (send: (messages: ToThread[]) => void): Thread['post'] => {
   let messages: ToThread[] = [];
@@ -106,6 +122,7 @@ export const createInferenceThreads = ({
       },
       post,
       calls: new Map(),
+      work: 0,
       models: memory.thread((model) => post({ type: 'unload', model })),
     };
     threads.push(entry);
@@ -131,18 +148,18 @@ export const createInferenceThreads = ({
   threads[0]?.start();
 
   return {
-    choose(model) {
-      const [idlest, ...others] = [...threads].sort(
-        (a, b) => a.calls.size - b.calls.size || Number(a.worker === null) - Number(b.worker === null),
-      );
+    choose(model, work) {
+      const idlest = leastBusy(threads);
       if (idlest === undefined)
         throw new UnfoldError('unavailable', 'Inference is restarting. Try again shortly.');
-      if (model === null || idlest.models.has(model.sha256)) return idlest;
-      const having = others.find(({ models }) => models.has(model.sha256));
-      if (having === undefined) return idlest;
-      return having.calls.size < idlest.calls.size + spreadsFrom || !memory.fits(model.bytes)
-        ? having
-        : idlest;
+      if (model === null) return idlest;
+      const having = threads.filter(({ models }) => models.has(model.sha256));
+      const least = leastBusy(having);
+      if (least === undefined) return idlest;
+      const most = work > shortWork ? 0 : gathersUpTo;
+      const spreads = least.calls.size >= idlest.calls.size + spreadsFrom && least.work > idlest.work + most;
+      if (spreads && memory.fits(model.bytes)) return idlest;
+      return having.find((thread) => thread.work <= least.work + most)!;
     },
     calls: () => threads.reduce((total, { calls }) => total + calls.size, 0),
     async close() {

@@ -28,7 +28,9 @@ import { createStepCounts } from './step-counts.ts';
 
 interface Call {
   id: number;
-  abort: AbortController;
+  cancelled: boolean;
+  /** Where its task asked for a signal: most do not, and making one costs as much as much else of a short call. */
+  abort: AbortController | null;
   /** Of a call for completions, once its model is there. */
   completion: Completion | null;
 }
@@ -49,8 +51,14 @@ const complete = (
     credit: creditWindow,
   });
   call.completion = completion;
-  if (call.abort.signal.aborted) completion.cancel(0);
+  if (call.cancelled) completion.cancel(0);
   return completion.result;
+};
+
+const signalOf = (call: Call): AbortSignal => {
+  call.abort ??= new AbortController();
+  if (call.cancelled) call.abort.abort();
+  return call.abort.signal;
 };
 
 const models = createLoadedModels(
@@ -86,7 +94,7 @@ const run = (call: Call, task: Task): Promise<unknown> => {
         requireWriter(model, 'id').scoreAll(
           task.options.texts,
           task.options.context ?? undefined,
-          call.abort.signal,
+          signalOf(call),
         ),
       );
     case 'activations': {
@@ -95,13 +103,13 @@ const run = (call: Call, task: Task): Promise<unknown> => {
         requireWriter(model, 'id').activations(
           text,
           { ...options, ...(context !== null && { context }) },
-          call.abort.signal,
+          signalOf(call),
         ),
       );
     }
     case 'predict':
       return models.with(task.model, (model) =>
-        predict(requirePredictor(model, 'id'), task.options, call.abort.signal),
+        predict(requirePredictor(model, 'id'), task.options, signalOf(call)),
       );
     case 'export':
       return readVerified(task.model).then(exportWeights);
@@ -111,7 +119,7 @@ const run = (call: Call, task: Task): Promise<unknown> => {
         data: task.task.data.path,
         validation: task.task.validation?.path ?? null,
         longestSequence: task.task.longest_sequence,
-        interrupted: () => call.abort.signal.aborted,
+        interrupted: () => call.cancelled,
       });
     case 'count':
       return countVocabulary(task.request);
@@ -140,7 +148,7 @@ const describe = (error: unknown): Extract<FromThread, { type: 'failed' }>['erro
 };
 
 const start = async (id: number, task: Task): Promise<void> => {
-  const call: Call = { id, abort: new AbortController(), completion: null };
+  const call: Call = { id, cancelled: false, abort: null, completion: null };
   calls.set(id, call);
   try {
     outbox.post({ type: 'done', id, result: await run(call, task) });
@@ -162,9 +170,13 @@ const receive = (message: ToThread): void => {
     case 'credit':
       calls.get(message.id)?.completion?.give(message.chunks);
       return;
-    case 'cancel':
-      calls.get(message.id)?.abort.abort();
-      calls.get(message.id)?.completion?.cancel(message.taken);
+    case 'cancel': {
+      const call = calls.get(message.id);
+      if (call === undefined) return;
+      call.cancelled = true;
+      call.abort?.abort();
+      call.completion?.cancel(message.taken);
+    }
   }
 };
 
