@@ -1,8 +1,14 @@
 import type { EstimateResource, JobSpec } from '@unfold/contracts';
-import { type DataSummary, estimate, type TrainingNeeds, type VocabularyCount } from '@unfold/rnn/host';
+import {
+  type DataSummary,
+  estimate,
+  fewestTokens,
+  type TrainingNeeds,
+  type VocabularyCount,
+} from '@unfold/rnn/host';
 import type { MeasuredSpeed } from '@unfold/store';
 
-export type { TrainingNeeds };
+export { fewestTokens, type TrainingNeeds };
 
 /**
  * What a job would need, by arithmetic alone: nothing is read and nothing allocated.

@@ -4,7 +4,7 @@ import { describeValue } from '@unfold/contracts/values';
 import type { LocatedFile, LocatedModel } from '@unfold/store';
 import type { ApiContext } from '../context.ts';
 import type { CheckedFile, DataCheckTask, DataSummary } from '../inference/data-checks.ts';
-import { estimateTraining, type TrainingNeeds } from '../inference/estimate-training.ts';
+import { estimateTraining, fewestTokens, type TrainingNeeds } from '../inference/estimate-training.ts';
 import { findStartModel } from './start-model.ts';
 
 type Param = 'file' | 'validation_file';
@@ -105,21 +105,30 @@ const toRead = (
   };
 };
 
-/** Characters of a word beyond which a text is not one of words: what has that many for each that is needed is long enough. */
-const longestWord = 64;
+/** What an endless text is checked for beside what its upload recorded, where that leaves a doubt. */
+interface Doubts {
+  /** Whether it depends on the vocabulary, or on the number of tokens to train on, if the spec is refused. */
+  vocabulary: boolean;
+  /** Whether what is held out might be too short to validate on. */
+  validation: boolean;
+}
 
-/** Whether it depends on the vocabulary or on the number of words, which are not known yet, if a spec is refused. */
-const isInDoubt = (spec: JobSpec, file: LocatedFile, most: TrainingNeeds, { limits }: Config): boolean => {
-  if (most.exact) return false;
-  if (most.parameters > mostParameters(limits)) return true;
-  const needed = longestWord * (spec.training.sequence_length + 1);
-  return isEndlessText(spec) && spec.text.level === 'word' && mostTokens(file, spec) < needed;
+const doubtsOf = (
+  spec: JobSpec,
+  data: LocatedFile,
+  validation: LocatedFile | null,
+  most: TrainingNeeds,
+  { limits }: Config,
+): Doubts => {
+  const isTooLarge = !most.exact && most.parameters > mostParameters(limits);
+  if (!isEndlessText(spec)) return { vocabulary: isTooLarge, validation: false };
+  const { sequence_length, validation_fraction: validationFraction } = spec.training;
+  const fewest = fewestTokens({ text: spec.text, validationFraction, data, validation });
+  return {
+    vocabulary: isTooLarge || fewest.training < sequence_length + 1,
+    validation: (validation !== null || validationFraction > 0) && fewest.validation < 2,
+  };
 };
-
-/** Whether what is held out might be too short to validate on: the border between the parts may take a word of it. */
-const isValidationInDoubt = (spec: JobSpec, file: LocatedFile, validation: LocatedFile | null): boolean =>
-  isEndlessText(spec) &&
-  (validation?.bytes ?? file.bytes * spec.training.validation_fraction) < 3 * longestWord;
 
 /** What {@link admitJob} may refuse a spec with. */
 export const admissionErrors: ErrorCode[] = [
@@ -162,10 +171,11 @@ export const admitJob = async (context: Admission, project: string, spec: JobSpe
   const task = toRead(context, spec, file, validation);
   const data = isEndlessText(spec) ? null : await context.dataChecks.check(task);
   const most = estimateTraining(spec, file, data);
-  const estimate = isInDoubt(spec, file, most, config)
+  const doubts = doubtsOf(spec, file, validation, most, config);
+  const estimate = doubts.vocabulary
     ? estimateTraining(spec, file, data, await context.vocabularies.check(task))
     : most;
   requireWithinLimits(spec, estimate, config);
-  if (isValidationInDoubt(spec, file, validation)) await context.dataChecks.check(task);
+  if (doubts.validation) await context.dataChecks.check(task);
   return { file, validation, data, estimate, start: await findStartModel(store, project, spec, data) };
 };

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { UnfoldError } from '@unfold/contracts/values';
 import type { TokenLevel } from '../text/tokenizer.ts';
-import { createUtf8Stream } from '../text/utf8-stream.ts';
+import { createUtf8Stream, longestCharacter } from '../text/utf8-stream.ts';
 
 /** Bytes and their SHA-256, in lower-case hexadecimal. */
 export interface Fingerprint {
@@ -86,6 +86,13 @@ export class PartReader {
   }
 }
 
+/** So many bytes are searched for a space to end the training part at. */
+const searchedForSpace = 4096;
+
+/** By how many bytes the training part of a text may end behind the share that it was given. */
+export const furthestBorder = (level: TokenLevel): number =>
+  ({ byte: 0, char: longestCharacter - 1, word: searchedForSpace - 1 })[level];
+
 /**
  * Where the training part of a text ends: the share that is not held out, in bytes, moved forward so that no character (and
  * for words, no word, if white space follows soon) is cut in two.
@@ -100,7 +107,7 @@ export const trainingEnd = async (
   if (level === 'byte') return nominal;
   const file = await open(path, 'r');
   try {
-    const buffer = new Uint8Array(4096);
+    const buffer = new Uint8Array(searchedForSpace);
     const { bytesRead } = await file.read(buffer, 0, buffer.length, nominal);
     const ahead = buffer.subarray(0, bytesRead);
     const space = level === 'word' ? ahead.findIndex((byte) => byte === 0x20 || byte === 0x0a) : -1;

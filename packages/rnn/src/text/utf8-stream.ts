@@ -1,5 +1,8 @@
 import { UnfoldError } from '@unfold/contracts/values';
 
+/** Bytes of the longest character. */
+export const longestCharacter = 4;
+
 /** Bytes that a lead byte announces, itself included; 0 where no sequence may begin. */
 const sequenceLength = (lead: number): number =>
   lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;

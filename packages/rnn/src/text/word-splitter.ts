@@ -8,6 +8,8 @@ const letters = `[[\\p{L}\\p{M}\\p{N}_]--[${unspacedScripts}]]`;
 /** No word has more code points than this, so that a text without any space still streams in bounded memory. */
 const longestRun = 48;
 const longestContinuations = 3;
+/** Code points of the longest word, the space before it and what joins its runs included. */
+export const longestWord = 1 + longestRun + longestContinuations * (1 + longestRun);
 
 const wordPattern = new RegExp(
   [
