@@ -26,7 +26,7 @@ const trained = async (
   const owner = await claim(api, id);
   // The speed of a moment is not that of the run.
   const values = { tokens_per_second: 1 };
-  const progress = { step: 4, total_steps: 4, epoch: 1, tokens: 6000, eta_seconds: 0 };
+  const progress = { step: 4, total_steps: 4, epoch: 1, tokens: 6000, seconds: 9, share: 1, eta_seconds: 0 };
   await api.store.events.append(owner, [{ type: 'metric', step: 4, attempt: 1, values }], progress);
   const weights = await api.store.artifacts.write(`jobs/${id}/weights`, new Uint8Array(100));
   await api.store.jobs.finish(owner, {

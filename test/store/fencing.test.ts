@@ -151,7 +151,15 @@ describe('an attempt that was overtaken', () => {
     const before = await store.events.read(job_id);
     const job = await store.jobs.get('default', job_id);
 
-    const progress = { step: 9, total_steps: 10, epoch: 1, tokens: 1, eta_seconds: 1 };
+    const progress = {
+      step: 9,
+      total_steps: 10,
+      epoch: 1,
+      tokens: 1,
+      seconds: 1,
+      share: 0.9,
+      eta_seconds: 1,
+    };
     expect(await store.events.append(old.claim, [metric(1)], progress)).toBeNull();
     expect(await store.events.append(old.claim, [])).toBeNull();
     expect(await addCheckpoint(store, old, 5)).toBeNull();

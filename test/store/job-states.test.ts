@@ -219,7 +219,10 @@ describe('resume', () => {
     const { store } = fixture;
     const claimed = await claim(store, (await createJob(store, { training: { epochs: 4 } })).id);
     const { job_id: id } = claimed.claim;
-    const progress = { step: 300, total_steps: 400, epoch: 2.43283582089552, tokens: 9, eta_seconds: 1 };
+    const progress = {
+      ...{ step: 300, total_steps: 400, epoch: 2.43283582089552, tokens: 9 },
+      ...{ seconds: 3, share: 0.75, eta_seconds: 1 },
+    };
     await store.events.append(claimed.claim, [], progress);
     await expect(store.jobs.resume('default', id, { epochs: 9 })).rejects.toMatchObject({
       code: 'wrong_state',

@@ -41,7 +41,8 @@ describe.each(queueKinds)('a worker with its queue on $kind', ({ kind, missing }
       const job = await lab.reaches(id, 'succeeded');
       const { name: engine } = (await createBackend('auto')).describe();
       expect(job).toMatchObject({ attempt: 1, engine, device: 'cpu', error: null });
-      expect(job.progress).toMatchObject({ step: 200, total_steps: 200 });
+      expect(job.progress).toMatchObject({ step: 200, total_steps: 200, share: 1 });
+      expect(job.progress.seconds).toBeGreaterThan(0);
 
       const frames = await lab.frames(id);
       expect(frames.map(({ seq }) => seq)).toEqual(frames.map((_, index) => index + 1));

@@ -114,6 +114,14 @@ export const jobProgress = z
     total_steps: z.int().nullable(),
     epoch: z.number(),
     tokens: z.int(),
+    seconds: z.number().nullable().meta({
+      description:
+        'How long it has trained, in all attempts together: what lay between them does not count. null: a run of an earlier version, which did not tell.',
+    }),
+    share: z.number().min(0).max(1).nullable().meta({
+      description:
+        'Of the run, how much is done: of its steps, or of `max_seconds` where those are over first. null: not known yet.',
+    }),
     eta_seconds: z.number().nullable(),
   })
   .meta({ id: 'JobProgress' });

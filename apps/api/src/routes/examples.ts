@@ -81,7 +81,10 @@ export const jobExample: JobResource = {
   warnings: [],
   model_id: null,
   error: null,
-  progress: { step: 0, total_steps: null, epoch: 0, tokens: 0, eta_seconds: null },
+  progress: {
+    ...{ step: 0, total_steps: null, epoch: 0, tokens: 0 },
+    ...{ seconds: 0, share: null, eta_seconds: null },
+  },
   queue_position: 1,
   blocked: null,
   engine: null,

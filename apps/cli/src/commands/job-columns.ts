@@ -4,27 +4,23 @@ import { formatAge, formatDuration, oneLine } from '../output/format.ts';
 import { type Style, styleStatus } from '../output/style.ts';
 import type { Column } from '../output/table.ts';
 
-const secondsBetween = (from: string | null, to: string | null): number | null =>
-  from === null || to === null ? null : (Date.parse(to) - Date.parse(from)) / 1000;
-
 const statusOf = (job: JobResource, style: Style): string => {
   const asked = job.requested === null ? '' : style.dim(` → ${job.requested}`);
   return styleStatus(style, job.status) + asked;
 };
 
-const progressOf = ({ progress: { step, total_steps } }: JobResource): string =>
+const progressOf = ({ progress: { step, total_steps, share } }: JobResource): string =>
   step === 0 && total_steps === null
     ? ''
-    : `${Math.floor(fractionOf({ step, totalSteps: total_steps }) * 100)}%`;
+    : `${Math.floor(fractionOf({ step, totalSteps: total_steps, share }) * 100)}%`;
 
-/** What a job waits for, what it still needs, or what it took. */
+/** What a job waits for, what it still needs, or for how long it has trained: it may have waited in between. */
 const timeOf = (job: JobResource): string => {
   const { status, queue_position: position, progress, blocked } = job;
   if (status === 'queued') return blocked ? 'no worker' : position === null ? '' : `${position}. in queue`;
   if (status === 'running' && progress.eta_seconds !== null)
     return `${formatDuration(progress.eta_seconds)} left`;
-  const took = secondsBetween(job.started_at, job.ended_at);
-  return took === null ? '' : `took ${formatDuration(took)}`;
+  return progress.seconds ? `trained ${formatDuration(progress.seconds)}` : '';
 };
 
 const networkOf = ({ spec: { model } }: JobResource): string =>

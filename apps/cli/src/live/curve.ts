@@ -8,6 +8,8 @@ export interface Picture {
   validationLosses: readonly number[];
   step: number;
   totalSteps: number | null;
+  /** Of the run, how much was done when that was last told, from 0 to 1. */
+  share: number | null;
   epoch: number | null;
   tokensPerSecond: number | null;
   etaSeconds: number | null;
@@ -32,6 +34,7 @@ export interface Curve {
 export const createCurve = (title: string, knownSteps: number | null): Curve => {
   let points: { step: number; values: Record<string, number | null> }[] = [];
   let totalSteps = knownSteps;
+  let share: number | null = null;
   let sample: Picture['sample'] = null;
   let status = 'queued';
   let blocked: string | null = null;
@@ -51,6 +54,7 @@ export const createCurve = (title: string, knownSteps: number | null): Curve => 
     },
     know: ({ progress, blocked: why }) => {
       totalSteps = progress.total_steps ?? totalSteps;
+      share = progress.share;
       blocked = why?.message ?? null;
     },
     connection: (isLost) => {
@@ -62,6 +66,7 @@ export const createCurve = (title: string, knownSteps: number | null): Curve => 
       validationLosses: series('validation_loss'),
       step: points.at(-1)?.step ?? 0,
       totalSteps,
+      share,
       epoch: newest('epoch'),
       tokensPerSecond: newest('tokens_per_second'),
       etaSeconds: newest('eta_seconds'),

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from 'node:util';
+import type { JobProgress } from '@unfold/contracts';
 import { describe, expect, it } from 'vitest';
 import { formatBytes, formatDuration, harmless } from '../output/format.ts';
 import { styleOf } from '../output/style.ts';
@@ -87,6 +88,31 @@ describe('a run without a terminal', () => {
       'step 50 of 1,000 · loss 2.000',
       'The connection is lost; trying again.',
     ]);
+  });
+});
+
+describe('how much of a run is done', () => {
+  const told = (changes: Partial<JobProgress>) => {
+    const curve = createCurve('t', null);
+    const progress = {
+      step: 5,
+      total_steps: 100,
+      epoch: 1,
+      tokens: 9,
+      seconds: 3,
+      share: 0.05,
+      eta_seconds: 1,
+    };
+    curve.know({ progress: { ...progress, ...changes }, blocked: null });
+    curve.add(metric(10, { loss: 1 }));
+    return stripVTControlCharacters(drawRun(curve.picture(), 80, plain));
+  };
+
+  it('is the share of its steps, as far as they have come, or of its time where that is over first', () => {
+    expect(told({})).toContain(' 10%  step 10 of 100');
+    expect(told({ share: 0.5 })).toContain(' 50%  step 10 of 100');
+    expect(told({ share: null })).toContain(' 10%  step 10 of 100');
+    expect(told({ total_steps: null, share: null })).toContain('  0%  step 10');
   });
 });
 

@@ -35,8 +35,13 @@ export const progressBar = (fraction: number, width: number): string => {
   return bar.padEnd(width, '░');
 };
 
-export const fractionOf = ({ step, totalSteps }: Pick<Picture, 'step' | 'totalSteps'>): number =>
-  totalSteps === null || totalSteps === 0 ? 0 : Math.min(1, step / totalSteps);
+/** How much of a run is done, from 0 to 1: a run of so many seconds is often over before its steps are. */
+export const fractionOf = ({
+  step,
+  totalSteps,
+  share,
+}: Pick<Picture, 'step' | 'totalSteps' | 'share'>): number =>
+  Math.min(1, Math.max(totalSteps === null || totalSteps === 0 ? 0 : step / totalSteps, share ?? 0));
 
 /** `step 1,240 of 2,000` */
 export const describeSteps = ({ step, totalSteps }: Pick<Picture, 'step' | 'totalSteps'>): string =>

@@ -17,12 +17,15 @@ export const followRun = async (
   view: View,
   { title, signal }: { title: string; signal?: AbortSignal | undefined },
 ): Promise<{ job: JobResource; picture: Picture }> => {
-  const curve = createCurve(title, job.progress.total_steps ?? job.spec.training.max_steps);
+  const curve = createCurve(title, job.progress.total_steps);
+  let isCounted = job.progress.total_steps !== null;
   const show = (): void => view.show(curve.picture());
   const ask = async (): Promise<void> => {
     // The frames tell when the service is gone for good.
     const now = await unfold.jobs.get(job.id, { signal }).catch(() => null);
-    if (now) curve.know(now);
+    if (now === null) return;
+    isCounted = now.progress.total_steps !== null;
+    curve.know(now);
   };
   curve.know(job);
   show();
@@ -36,7 +39,8 @@ export const followRun = async (
     for await (const frame of frames) {
       curve.connection(false);
       curve.add(frame);
-      if (frame.type === 'status') await ask();
+      // Its steps are told with the first of them: a run may be over before it is asked again.
+      if (frame.type === 'status' || (frame.type === 'metric' && !isCounted)) await ask();
       view.frame(frame);
     }
     return { job: await unfold.jobs.get(job.id, { signal }), picture: curve.picture() };

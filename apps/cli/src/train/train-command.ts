@@ -36,11 +36,11 @@ const reference = ({ id, name }: JobResource): string => name ?? id;
 /** How a run ended, on one line. */
 export const describeEnd = (job: JobResource, { losses, validationLosses }: Picture): string => {
   const style = styleOf(process.stderr);
-  const { started_at: from, ended_at: to, status } = job;
+  const { status, progress } = job;
   const [loss, validation] = [losses.at(-1), validationLosses.at(-1)];
   return [
     styleStatus(style, status),
-    ...(from && to ? [`took ${formatDuration((Date.parse(to) - Date.parse(from)) / 1000)}`] : []),
+    ...(progress.seconds ? [`trained ${formatDuration(progress.seconds)}`] : []),
     ...(loss === undefined ? [] : [`loss ${loss.toFixed(3)}`]),
     ...(validation === undefined ? [] : [`validation ${validation.toFixed(3)}`]),
   ].join(' · ');

@@ -20,9 +20,13 @@ export const networkOf = ({ spec }: JobResource): string => {
   return spec.task === 'language_model' ? network : `${network}, ${tasks[spec.task] ?? spec.task}`;
 };
 
-/** Share of the steps that are done, or null when their number is not known. */
+/**
+ * How much of a run is done, or null when that is not known: what it told last, and by its steps what has come since.
+ * @param step the last that is known of
+ */
 export const shareOf = ({ status, progress }: JobResource, step: number): number | null => {
   if (status === 'succeeded') return 1;
-  if (progress.total_steps === null || progress.total_steps === 0) return null;
-  return Math.min(1, Math.max(step, progress.step) / progress.total_steps);
+  const { total_steps: total, share } = progress;
+  if (!total) return share;
+  return Math.min(1, Math.max(share ?? 0, Math.max(step, progress.step) / total));
 };

@@ -16,6 +16,10 @@ export type TrainingEvent =
       total_steps: number;
       epoch: number;
       tokens: number;
+      /** Training time, of all attempts together. */
+      seconds: number;
+      /** Of the run, how much is done, from 0 to 1: of its steps, or of `max_seconds` where those are over first. */
+      share: number;
       eta_seconds: number | null;
     }
   | {

@@ -45,6 +45,8 @@ export class TrainingLoop {
       state.stopped_early = false;
       state.early_stopping.bad = 0;
     }
+    // How many steps there will be is asked for before the first of them is done.
+    yield this.#progress();
     for (;;) {
       try {
         const outcome = yield* this.#advance();
@@ -205,6 +207,14 @@ export class TrainingLoop {
     return max_seconds === null ? left : Math.max(0, Math.min(left, max_seconds - state.seconds));
   }
 
+  #share(): number {
+    const { state, totalSteps, spec } = this.#run;
+    const { max_seconds } = spec.training;
+    if (state.stopped_early) return 1;
+    const ofTime = max_seconds === null ? 0 : this.#seconds() / max_seconds;
+    return Math.min(1, Math.max(state.step / totalSteps, ofTime));
+  }
+
   #progress(): TrainingEvent {
     const { state, totalSteps, epoch } = this.#run;
     this.#progressAt = performance.now();
@@ -214,6 +224,8 @@ export class TrainingLoop {
       total_steps: totalSteps,
       epoch,
       tokens: state.tokens,
+      seconds: this.#seconds(),
+      share: this.#share(),
       eta_seconds: this.#eta(),
     };
   }

@@ -148,6 +148,25 @@ describe('a run', () => {
     expect(metricsOf(run).at(-1)!.values.validation_loss).toBeDefined();
   });
 
+  test('tells how much of it is done, of its steps or of its seconds, and its number of steps before the first', async () => {
+    const told = async (training: Record<string, unknown>) => {
+      const run = await record({ spec: tinySpec({ training }), data: textFile(sentence.repeat(2)) });
+      return run.events.filter((event) => event.type === 'progress');
+    };
+    const bySteps = await told({ max_steps: 4, epochs: 100, log_every: 1 });
+    expect(bySteps.map(({ step, total_steps, share }) => [step, total_steps, share])).toEqual(
+      [0, 1, 2, 3, 4].map((step) => [step, 4, step / 4]),
+    );
+    const byTime = await told({ epochs: 100_000, max_seconds: 0.3, log_every: 1, evaluate_every: 1_000_000 });
+    const { step, total_steps, share, seconds } = byTime.at(-1)!;
+    expect(step).toBeLessThan(total_steps);
+    expect(share).toBe(1);
+    expect(seconds).toBeGreaterThanOrEqual(0.3);
+    const shares = byTime.map((each) => each.share);
+    expect(shares).toEqual(shares.toSorted((a, b) => a - b));
+    expect(shares[0]).toBeLessThan(0.5);
+  });
+
   test('ends when its seconds are used up, those of earlier attempts counted', async () => {
     const spec = tinySpec({ training: { epochs: 100_000, max_seconds: 0.3, evaluate_every: 1_000_000 } });
     const data = textFile(sentence.repeat(2));

@@ -1,4 +1,4 @@
-import { type JobSpec, UnfoldError } from '@unfold/contracts';
+import { type JobProgress, type JobSpec, UnfoldError } from '@unfold/contracts';
 import { toJson } from '../clean-json.ts';
 import { Prisma, type Statements } from '../database.ts';
 import { notFound } from '../pages.ts';
@@ -26,7 +26,10 @@ interface Placed {
   waiting: Waiting[] | null;
 }
 
-const noProgress = { step: 0, total_steps: null, epoch: 0, tokens: 0, eta_seconds: null };
+const noProgress: JobProgress = {
+  ...{ step: 0, total_steps: null, epoch: 0, tokens: 0 },
+  ...{ seconds: 0, share: null, eta_seconds: null },
+};
 
 /** What the statement reads of a spec stands beside it, since PostgreSQL would read the whole spec for each field. */
 const toAsked = ({ id, project, spec, key_id }: NewJob) => ({

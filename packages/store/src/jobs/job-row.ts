@@ -92,6 +92,8 @@ export const findUnplaced = (
   project: string | null = null,
 ): Promise<JobRow | null> => findOne(queries, id, project, noProspects);
 
+const untold = { seconds: null, share: null };
+
 export const toJobResource = (row: JobRow): JobResource => ({
   id: row.id,
   object: 'training.job',
@@ -103,7 +105,8 @@ export const toJobResource = (row: JobRow): JobResource => ({
   warnings: specWarnings(row.spec),
   model_id: row.model_id,
   error: row.error,
-  progress: row.progress,
+  // A run of an earlier version told less.
+  progress: { ...untold, ...row.progress },
   queue_position: row.queue_position,
   blocked: row.served === false ? withoutWorker(row.spec) : null,
   engine: row.engine,

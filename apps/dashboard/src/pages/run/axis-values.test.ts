@@ -14,6 +14,8 @@ const progress = (step: number, epoch: number, tokens: number): JobResource['pro
   epoch,
   tokens,
   total_steps: null,
+  seconds: 0,
+  share: null,
   eta_seconds: null,
 });
 

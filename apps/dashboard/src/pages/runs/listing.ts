@@ -1,5 +1,5 @@
 import type { JobResource } from '@unfold/contracts';
-import { networkOf, titleOf } from '../../jobs/describe-job.ts';
+import { networkOf, shareOf, titleOf } from '../../jobs/describe-job.ts';
 
 export const sorts = {
   created: 'Newest',
@@ -72,13 +72,13 @@ const matches = (job: JobResource, words: readonly string[]): boolean => {
 };
 
 const order: Record<string, number> = Object.fromEntries(filters.map((name, place) => [name, place]));
-const shareOf = ({ progress }: JobResource): number => progress.step / (progress.total_steps || 1);
+const doneOf = (job: JobResource): number => shareOf(job, job.progress.step) ?? 0;
 
 const comparers: Record<Sort, (a: JobResource, b: JobResource) => number> = {
   created: (a, b) => (a.id < b.id ? 1 : -1),
   name: (a, b) => titleOf(a).localeCompare(titleOf(b), undefined, { numeric: true }),
   status: (a, b) => order[statusOf(a)]! - order[statusOf(b)]!,
-  progress: (a, b) => shareOf(b) - shareOf(a),
+  progress: (a, b) => doneOf(b) - doneOf(a),
 };
 
 /** The runs that a view shows, in its order, of all pages. Of equals the newest come first. */
