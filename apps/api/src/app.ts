@@ -4,7 +4,6 @@ import { Socket } from 'node:net';
 import { constants } from 'node:zlib';
 import fastifyCompress from '@fastify/compress';
 import fastifyCors from '@fastify/cors';
-import fastifyMultipart from '@fastify/multipart';
 import type { Config } from '@unfold/config';
 import type { Queue } from '@unfold/queue';
 import type { Store } from '@unfold/store';
@@ -105,7 +104,7 @@ const installSecurity = async (app: FastifyInstance, config: Config): Promise<vo
   const headers = securityHeaders();
   app.addHook(
     'onRequest',
-    atOnce((_request, reply) => reply.headers(headers)),
+    atOnce((_request, reply) => void reply.headers(headers)),
   );
   installHostAndOriginCheck(app, config);
   if (config.allowedOrigins.length > 0)
@@ -190,7 +189,6 @@ export const buildApi = async (options: ApiOptions): Promise<FastifyInstance> =>
   await installSecurity(app, config);
   await installCompression(app);
   await installWebSockets(app, context.sockets);
-  await app.register(fastifyMultipart, { throwFileSizeLimit: false });
   installAdmission(app, context);
   await installOpenApi(app);
   await app.register(async (routes) => registerRoutes(routes, context));

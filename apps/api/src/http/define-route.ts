@@ -1,3 +1,4 @@
+import fastifyMultipart from '@fastify/multipart';
 import {
   type ErrorCode,
   errorCatalogue,
@@ -141,14 +142,7 @@ const requireMultipart = (request: FastifyRequest): void => {
   throw new UnfoldError('unsupported_media_type', 'expected the header content-type: multipart/form-data.');
 };
 
-const refuseMultipart = (request: FastifyRequest): void => {
-  if (!request.isMultipart()) return;
-  abandonBody(request);
-  throw new UnfoldError('unsupported_media_type', 'expected the header content-type: application/json.');
-};
-
-/** Adds one route: its validation, its scope, its documentation and its handler, from one definition. */
-export const defineRoute = <P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
+const addRoute = <P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
   app: FastifyInstance,
   context: ApiContext,
   route: Definition<P, Q, B>,
@@ -168,7 +162,6 @@ export const defineRoute = <P extends z.ZodType, Q extends z.ZodType, B extends 
       // Fastify's validation takes null for an absent body.
       if (request.body === null && route.body && !route.body.safeParse(undefined).success)
         parseRequest(route.body, null);
-      if (!route.upload) refuseMultipart(request);
     }),
     handler: async (request, reply) =>
       route.handler({
@@ -180,6 +173,23 @@ export const defineRoute = <P extends z.ZodType, Q extends z.ZodType, B extends 
         reply,
         context,
       } as Parameters<typeof route.handler>[0]),
+  });
+};
+
+/** Adds one route: its validation, its scope, its documentation and its handler, from one definition. */
+export const defineRoute = <P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
+  app: FastifyInstance,
+  context: ApiContext,
+  route: Definition<P, Q, B>,
+): void => {
+  if (!route.upload) {
+    addRoute(app, context, route);
+    return;
+  }
+  // The plugin has hooks that every request of its scope would pass, so that it gets one of its own.
+  app.register(async (uploads) => {
+    await uploads.register(fastifyMultipart, { throwFileSizeLimit: false });
+    addRoute(uploads, context, route);
   });
 };
 
