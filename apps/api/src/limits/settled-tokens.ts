@@ -1,3 +1,4 @@
+import type { CallSignal } from '../http/gone-signal.ts';
 import type { Chunks, CompletionChunk, CompletionOptions, CompletionResult } from '../inference/protocol.ts';
 import type { Settle } from './rate-limits.ts';
 
@@ -14,7 +15,7 @@ interface Reserving {
   /** Sets so many tokens aside; null: nothing is counted. */
   reserve(most: number): Promise<Settle | null>;
   /** Aborted when nobody waits for the answer any more. */
-  signal: AbortSignal;
+  signal: CallSignal;
 }
 
 /**
@@ -50,7 +51,7 @@ interface Reserved {
   /** Null: nothing is counted. */
   settle: Settle | null;
   /** Aborted when nobody waits for the answer any more. */
-  signal: AbortSignal;
+  signal: CallSignal;
 }
 
 /** Does work whose tokens are known once it is done. A failure took none; of what was broken off nobody knows, so that it took all. */

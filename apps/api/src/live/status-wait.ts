@@ -1,4 +1,5 @@
 import type { JobStatus } from '@unfold/contracts';
+import type { CallSignal } from '../http/gone-signal.ts';
 import type { FollowerHub } from './follower-hub.ts';
 
 /** Resolves at the first status frame after `head` that differs from `status`, at the time limit, or when aborted. */
@@ -6,7 +7,7 @@ export const waitForStatus = (
   hub: FollowerHub,
   job: { id: string; head: number; status: JobStatus },
   milliseconds: number,
-  signal: AbortSignal,
+  signal: CallSignal,
 ): Promise<void> =>
   new Promise((resolve) => {
     const done = (): void => {

@@ -1,4 +1,5 @@
 import type { KeptState, SessionOwner } from '@unfold/store';
+import type { CallSignal } from '../http/gone-signal.ts';
 import { endOf } from '../http/restarting.ts';
 import type { Chunks, CompletionChunk, CompletionOptions, CompletionResult } from '../inference/protocol.ts';
 import type { HeldSession, SessionLeases } from './session-leases.ts';
@@ -10,7 +11,7 @@ interface SessionCall {
   owner: SessionOwner;
   session: string;
   /** Aborted when the client is gone or the server stops. */
-  signal: AbortSignal;
+  signal: CallSignal;
   /** Whether what was written before an abort has been answered: of a whole answer, nothing has. */
   streamed: boolean;
   /** Goes on from the session's state. */
