@@ -1,76 +1,93 @@
-import { type Chunks, type CompletionChunk, type CompletionResult, creditWindow } from './protocol.ts';
+import { type CompletionChunk, type CompletionResult, creditWindow } from './protocol.ts';
 
-type Step = IteratorResult<CompletionChunk, CompletionResult>;
+type Step<Result> = IteratorResult<CompletionChunk, Result>;
 
-/** Chunks between a thread and a reader; never more than the thread's credit. */
-export interface ChunkQueue extends Pick<Chunks, 'next'> {
-  push(chunk: CompletionChunk): void;
-  end(result: CompletionResult): void;
-  /** Nobody takes what waits or comes: next is the end. */
-  drop(): void;
-  fail(error: Error): void;
-  /** Chunks that were taken in all. */
-  readonly taken: number;
+interface Options {
+  /** Lets the thread send so many more. */
+  giveCredit(chunks: number): void;
+  /** Whether the thread waits for the reader to have the end of each choice: it keeps a session's states until then. */
+  tellsEnds: boolean;
 }
 
-export const createChunkQueue = (giveCredit: (chunks: number) => void): ChunkQueue => {
-  const waiting: CompletionChunk[] = [];
-  let taken = 0;
+/**
+ * Chunks between a thread and a reader, never more than the thread's credit, and then the result. A class, since every request makes one, and
+ * its functions would be most of what a short one takes.
+ */
+export class ChunkQueue<Result = CompletionResult> {
+  readonly #options: Options;
+  readonly #waiting: CompletionChunk[] = [];
+  #taken = 0;
   /** Of these, those that no credit was given for. */
-  let owed = 0;
-  let dropped = false;
-  let over: { result: CompletionResult } | { error: Error } | null = null;
-  let reader: { resolve(step: Step): void; reject(error: Error): void } | null = null;
+  #owed = 0;
+  #dropped = false;
+  #over: { result: Result } | { error: Error } | null = null;
+  #reader: { resolve(step: Step<Result>): void; reject(error: Error): void } | null = null;
 
-  const take = (chunk: CompletionChunk): Step => {
-    taken += 1;
-    owed += 1;
-    // The thread keeps a session's states until its reader has the end.
-    if ((owed === creditWindow / 2 || chunk.finish_reason !== null) && over === null) {
-      giveCredit(owed);
-      owed = 0;
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /** Chunks that were taken in all. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  push(chunk: CompletionChunk): void {
+    if (this.#dropped) return;
+    const reader = this.#reader;
+    if (reader === null) this.#waiting.push(chunk);
+    else {
+      this.#reader = null;
+      reader.resolve(this.#take(chunk));
+    }
+  }
+
+  end(result: Result): void {
+    this.#finish({ result });
+  }
+
+  fail(error: Error): void {
+    this.#finish({ error });
+  }
+
+  /** Nobody takes what waits or comes: next is the end. */
+  drop(): void {
+    this.#waiting.length = 0;
+    this.#dropped = true;
+  }
+
+  /** Not an async function: every token passes here, and each turn of a promise costs. */
+  next(): Promise<Step<Result>> {
+    const chunk = this.#waiting.shift();
+    if (chunk !== undefined) return Promise.resolve(this.#take(chunk));
+    const over = this.#over;
+    if (over === null)
+      return new Promise((resolve, reject) => {
+        this.#reader = { resolve, reject };
+      });
+    return 'error' in over ? Promise.reject(over.error) : Promise.resolve({ done: true, value: over.result });
+  }
+
+  #take(chunk: CompletionChunk): Step<Result> {
+    this.#taken += 1;
+    this.#owed += 1;
+    const { giveCredit, tellsEnds } = this.#options;
+    if (
+      (this.#owed === creditWindow / 2 || (tellsEnds && chunk.finish_reason !== null)) &&
+      this.#over === null
+    ) {
+      giveCredit(this.#owed);
+      this.#owed = 0;
     }
     return { done: false, value: chunk };
-  };
+  }
 
-  const finish = (end: NonNullable<typeof over>): void => {
-    over ??= end;
+  #finish(end: { result: Result } | { error: Error }): void {
+    this.#over ??= end;
+    const reader = this.#reader;
     if (reader === null) return;
-    if ('error' in over) reader.reject(over.error);
-    else reader.resolve({ done: true, value: over.result });
-    reader = null;
-  };
-
-  return {
-    push(chunk) {
-      if (dropped) return;
-      if (reader === null) waiting.push(chunk);
-      else {
-        const { resolve } = reader;
-        reader = null;
-        resolve(take(chunk));
-      }
-    },
-    end: (result) => finish({ result }),
-    drop() {
-      waiting.length = 0;
-      dropped = true;
-    },
-    fail: (error) => finish({ error }),
-    // Not an async function: every token passes here, and each turn of a promise costs.
-    next() {
-      const chunk = waiting.shift();
-      if (chunk !== undefined) return Promise.resolve(take(chunk));
-      if (over === null)
-        return new Promise((resolve, reject) => {
-          reader = { resolve, reject };
-        });
-      return 'error' in over
-        ? Promise.reject(over.error)
-        : Promise.resolve({ done: true, value: over.result });
-    },
-    get taken() {
-      return taken;
-    },
-  };
-};
+    this.#reader = null;
+    if ('error' in this.#over) reader.reject(this.#over.error);
+    else reader.resolve({ done: true, value: this.#over.result });
+  }
+}

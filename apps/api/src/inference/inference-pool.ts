@@ -9,18 +9,18 @@ import type {
 } from '@unfold/rnn';
 import type { Tracing } from '@unfold/telemetry';
 import type { FastifyBaseLogger } from 'fastify';
-import { endOf, RestartingError } from '../http/restarting.ts';
+import type { CallSignal } from '../http/gone-signal.ts';
+import { RestartingError } from '../http/restarting.ts';
 import type { ApiMetrics } from '../metrics.ts';
 import { workOf } from './call-work.ts';
-import { type ChunkQueue, createChunkQueue } from './chunk-queue.ts';
 import type { DataCheckTask } from './data-checks.ts';
-import { type Call, createInferenceThreads, type Thread } from './inference-threads.ts';
+import { InferenceCall } from './inference-call.ts';
+import { createInferenceThreads, type Thread } from './inference-threads.ts';
 import { createModelMemory } from './model-memory.ts';
 import type {
   Chunks,
   ChunksMessage,
   CompletionOptions,
-  CompletionResult,
   FromThread,
   InspectedWeights,
   InspectLimits,
@@ -30,7 +30,6 @@ import type {
   ScoreOptions,
   Task,
   ThreadData,
-  ToThread,
   WatchOptions,
 } from './protocol.ts';
 
@@ -40,26 +39,26 @@ export interface InferencePool {
    * Yields text as it becomes certain; returns the usage. Begins when the first chunk is asked for. A slow reader slows its own call down and
    * no other. Once `signal` aborts, it throws, but with a session it still returns its result: the state after what was handed out.
    */
-  complete(model: ModelSource, options: CompletionOptions, signal: AbortSignal): Chunks;
-  score(model: ModelSource, options: ScoreOptions, signal: AbortSignal): Promise<ScoredText[]>;
+  complete(model: ModelSource, options: CompletionOptions, signal: CallSignal): Chunks;
+  score(model: ModelSource, options: ScoreOptions, signal: CallSignal): Promise<ScoredText[]>;
   /** The hidden units' values over a text. */
-  activations(model: ModelSource, options: WatchOptions, signal: AbortSignal): Promise<Activations>;
+  activations(model: ModelSource, options: WatchOptions, signal: CallSignal): Promise<Activations>;
   /** One answer an input, in their order. */
-  predict(model: ModelSource, options: PredictOptions, signal: AbortSignal): Promise<Prediction[]>;
+  predict(model: ModelSource, options: PredictOptions, signal: CallSignal): Promise<Prediction[]>;
   /** The weights of a checkpoint without the optimizer's state, as a safetensors file. */
-  exportCheckpoint(model: ModelSource, signal: AbortSignal): Promise<Uint8Array>;
+  exportCheckpoint(model: ModelSource, signal: CallSignal): Promise<Uint8Array>;
   /** Validates a safetensors file before anything of it is allocated. */
   inspect(
     file: { path: string; sha256: string; bytes: number },
     limits: InspectLimits,
-    signal: AbortSignal,
+    signal: CallSignal,
   ): Promise<InspectedWeights>;
   /** Reads a job's data and holds it against the task. */
-  check(task: DataCheckTask, signal: AbortSignal): Promise<DataSummary | null>;
+  check(task: DataCheckTask, signal: CallSignal): Promise<DataSummary | null>;
   /** The vocabulary of a job's data; null: that is not to be counted while somebody waits. */
-  count(request: VocabularyRequest, signal: AbortSignal): Promise<VocabularyCount | null>;
+  count(request: VocabularyRequest, signal: CallSignal): Promise<VocabularyCount | null>;
   /** What the beginning of a job's data becomes. */
-  preview(spec: JobSpec, path: string, signal: AbortSignal): Promise<DataPreview>;
+  preview(spec: JobSpec, path: string, signal: CallSignal): Promise<DataPreview>;
   close(): Promise<void>;
 }
 
@@ -137,10 +136,7 @@ export const createInferencePool = ({
 
   const threads = createInferenceThreads({ count, data, memory, receive, metrics, log });
 
-  const start = (
-    task: Task,
-    signal: AbortSignal,
-  ): { chunks: ChunkQueue; result: Promise<unknown>; cancel(): void } => {
+  const start = (task: Task, signal: CallSignal): InferenceCall => {
     if (closing) throw new RestartingError();
     if (threads.calls() >= limit)
       throw new UnfoldError(
@@ -153,60 +149,16 @@ export const createInferencePool = ({
     const used = model && thread.models.use(model);
     // Only now, since a model for which there is no memory needs no thread either.
     thread.start();
-    const id = nextId++;
-    // What is waited for is the same for all messages of a call, so that they keep their order.
-    const post = used?.room
-      ? (message: ToThread) => void used.room!.then(() => thread.post(message))
-      : thread.post;
-    const chunks = createChunkQueue((count) => post({ type: 'credit', id, chunks: count }));
     const span = tracing.start(`inference ${task.type}`);
-    const leave = (): void => {
-      if (thread.calls.delete(id)) {
-        thread.work -= work;
-        used?.leave();
-        metrics.inferenceRunning.dec();
-        span.end();
-      }
-      signal.removeEventListener('abort', cancel);
-    };
-    const cancel = (): void => {
-      if (!thread.calls.has(id)) return;
-      post({ type: 'cancel', id, taken: chunks.taken });
-      // The thread still says where a session goes on.
-      if (task.type === 'complete' && task.options.session !== null) chunks.drop();
-      else call.fail(endOf(signal));
-    };
-    let call!: Call;
-    const result = new Promise<unknown>((resolve, reject) => {
-      call = {
-        chunks,
-        settle(value) {
-          leave();
-          chunks.end(value as CompletionResult);
-          resolve(value);
-        },
-        fail(error) {
-          span.fail(error);
-          leave();
-          chunks.fail(error);
-          reject(error);
-        },
-      };
-    });
-    // A caller that only reads chunks learns of a failure from them.
-    result.catch(() => {});
-    thread.calls.set(id, call);
-    thread.work += work;
-    metrics.inferenceRunning.inc();
-    signal.addEventListener('abort', cancel);
-    post({ type: 'start', id, task });
-    if (signal.aborted) cancel();
-    return { chunks, result, cancel };
+    return new InferenceCall({ id: nextId++, task, work, thread, used, signal, span, metrics });
   };
+  /** For all tasks that answer nothing before their result. */
+  const ask = async <Result>(task: Task, signal: CallSignal): Promise<Result> =>
+    (await start(task, signal).chunks.next()).value as Result;
 
   return {
     complete(model, options, signal) {
-      let call: ReturnType<typeof start> | null = null;
+      let call: InferenceCall | null = null;
       const chunks: Chunks = {
         next() {
           try {
@@ -214,7 +166,7 @@ export const createInferencePool = ({
           } catch (error) {
             return Promise.reject(error);
           }
-          return call.chunks.next();
+          return call.chunks.next() as ReturnType<Chunks['next']>;
         },
         async return(result) {
           call?.cancel();
@@ -224,30 +176,15 @@ export const createInferencePool = ({
       };
       return chunks;
     },
-    async score(model, options, signal) {
-      return (await start({ type: 'score', model, options }, signal).result) as ScoredText[];
-    },
-    async activations(model, options, signal) {
-      return (await start({ type: 'activations', model, options }, signal).result) as Activations;
-    },
-    async predict(model, options, signal) {
-      return (await start({ type: 'predict', model, options }, signal).result) as Prediction[];
-    },
-    async exportCheckpoint(model, signal) {
-      return (await start({ type: 'export', model }, signal).result) as Uint8Array;
-    },
-    async inspect(file, limits, signal) {
-      return (await start({ type: 'inspect', file, limits }, signal).result) as InspectedWeights;
-    },
-    async check(task, signal) {
-      return (await start({ type: 'check', task }, signal).result) as DataSummary | null;
-    },
-    async count(request, signal) {
-      return (await start({ type: 'count', request }, signal).result) as VocabularyCount | null;
-    },
-    async preview(spec, path, signal) {
-      return (await start({ type: 'preview', spec, path }, signal).result) as DataPreview;
-    },
+    score: (model, options, signal) => ask<ScoredText[]>({ type: 'score', model, options }, signal),
+    activations: (model, options, signal) =>
+      ask<Activations>({ type: 'activations', model, options }, signal),
+    predict: (model, options, signal) => ask<Prediction[]>({ type: 'predict', model, options }, signal),
+    exportCheckpoint: (model, signal) => ask<Uint8Array>({ type: 'export', model }, signal),
+    inspect: (file, limits, signal) => ask<InspectedWeights>({ type: 'inspect', file, limits }, signal),
+    check: (task, signal) => ask<DataSummary | null>({ type: 'check', task }, signal),
+    count: (request, signal) => ask<VocabularyCount | null>({ type: 'count', request }, signal),
+    preview: (spec, path, signal) => ask<DataPreview>({ type: 'preview', spec, path }, signal),
     async close() {
       closing = true;
       await threads.close();

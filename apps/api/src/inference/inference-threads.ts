@@ -3,15 +3,9 @@ import { UnfoldError } from '@unfold/contracts';
 import type { FastifyBaseLogger } from 'fastify';
 import { RestartingError } from '../http/restarting.ts';
 import type { ApiMetrics } from '../metrics.ts';
-import type { ChunkQueue } from './chunk-queue.ts';
+import type { InferenceCall } from './inference-call.ts';
 import type { ModelMemory, ThreadModels } from './model-memory.ts';
 import type { FromThread, ModelSource, ThreadData, ToThread } from './protocol.ts';
-
-export interface Call {
-  settle(result: unknown): void;
-  fail(error: UnfoldError): void;
-  chunks: ChunkQueue;
-}
 
 export interface Thread {
   /** Has it run, if it does not yet: before anything is posted to it. */
@@ -19,7 +13,7 @@ export interface Thread {
   /** Tells it, together with all else of this turn: a message alone costs more than what is in it. */
   post(message: ToThread): void;
   /** Those that it is asked for. They fail if it dies. */
-  calls: Map<number, Call>;
+  calls: Map<number, Pick<InferenceCall, 'settle' | 'fail' | 'chunks'>>;
   /** What they take, as `workOf` has it. */
   work: number;
   models: ThreadModels;
