@@ -7,7 +7,7 @@ export type FoundModel = Awaited<ReturnType<typeof findModel>>;
 /** Where models are. A small completion costs less than asking the database for its model, so answers are remembered for a moment. */
 export interface ModelDirectory {
   /** As `findModel`; what another process changed, a name's newest model included, is seen within a second. */
-  find(project: string, reference: string, param: string): Promise<FoundModel>;
+  find(project: string, reference: string, param: string): FoundModel | Promise<FoundModel>;
   /** To be called when this process made or deleted a model, so that it sees that at once. */
   forget(): void;
 }

@@ -1,6 +1,7 @@
 import type { Config } from '@unfold/config';
 import { type KeyScope, UnfoldError } from '@unfold/contracts';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { atOnce } from '../http/at-once.ts';
 import type { RateLimits } from '../limits/rate-limits.ts';
 import type { KeyGate } from './api-keys.ts';
 
@@ -16,9 +17,8 @@ const requireScope = (request: FastifyRequest, scope: KeyScope): void => {
   throw new UnfoldError('insufficient_scope', `This API key lacks the scope "${scope}".`);
 };
 
-const requireSocketRoute = (request: FastifyRequest): void => {
-  const { config, url } = request.routeOptions;
-  if (request.ws && url !== undefined && !config.socket)
+const requireSocketRoute = ({ config, url }: FastifyRequest['routeOptions']): void => {
+  if (url !== undefined && !config.socket)
     throw new UnfoldError('not_found', 'There is no WebSocket at this path.');
 };
 
@@ -35,16 +35,25 @@ export const installAdmission = (app: FastifyInstance, { config, gate, rates }: 
     return rates.countRequest(clientOf(request), limit, reply);
   };
 
-  app.addHook('onRequest', async (request, reply) => {
-    const { scope } = request.routeOptions.config;
-    requireSocketRoute(request);
-    if (scope === null) return;
+  const admit = async (request: FastifyRequest, reply: FastifyReply, scope?: KeyScope): Promise<void> => {
     try {
-      request.identity = await gate.identify(request);
+      const identity = gate.identify(request);
+      request.identity = identity instanceof Promise ? await identity : identity;
     } finally {
       // A wrong key counts against its address, so that keys cannot be guessed quickly.
       await countRequest(request, reply);
     }
     if (scope !== undefined) requireScope(request, scope);
-  });
+  };
+
+  app.addHook(
+    'onRequest',
+    atOnce((request, reply) => {
+      // Fastify makes it anew each time that it is asked for.
+      const route = request.routeOptions;
+      if (request.ws) requireSocketRoute(route);
+      const { scope } = route.config;
+      return scope === null ? undefined : admit(request, reply, scope);
+    }),
+  );
 };

@@ -4,6 +4,7 @@ import { type KeyLimits, keyScopes, socketKeyProtocolPrefix, UnfoldError } from 
 import type { Store } from '@unfold/store';
 import type { FastifyRequest } from 'fastify';
 import type { Identity } from '../context.ts';
+import { andThen } from '../http/at-once.ts';
 import { createRemembered } from '../remembered.ts';
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
@@ -46,7 +47,7 @@ type Authenticated = NonNullable<Awaited<ReturnType<Store['keys']['authenticate'
 
 export interface KeyGate {
   /** Whose request this is; throws `invalid_api_key` unless it may come in. */
-  identify(request: FastifyRequest): Promise<Identity>;
+  identify(request: FastifyRequest): Identity | Promise<Identity>;
   /** To be called when keys were made or revoked, so that this process sees it at once. */
   forget(): void;
 }
@@ -67,10 +68,18 @@ export const createKeyGate = (config: Config, store: Store): KeyGate => {
     most: mostRemembered,
     keeps: (key) => key !== null,
   });
-  const needed = async (): Promise<boolean> => always || any.get('any', () => store.keys.any());
+  const needed = (): boolean | Promise<boolean> => always || any.get('any', () => store.keys.any());
 
-  const identify = async (request: FastifyRequest): Promise<Identity> => {
-    if (!(await needed())) return local;
+  const identityOf = (key: Authenticated | null): Identity => {
+    if (key === null) throw new UnfoldError('invalid_api_key', 'This API key is unknown or was revoked.');
+    return {
+      id: key.id,
+      project: key.project,
+      scopes: key.scopes,
+      limits: limitsOf(key.limits, config),
+    };
+  };
+  const identifyByKey = (request: FastifyRequest): Identity | Promise<Identity> => {
     const secret = bearer(request) ?? (request.ws ? subprotocol(request) : null);
     if (secret === null)
       throw new UnfoldError(
@@ -82,15 +91,12 @@ export const createKeyGate = (config: Config, store: Store): KeyGate => {
     const key =
       secret.length > 200 || secret.includes('\u0000')
         ? null
-        : await keys.get(hash.toString('base64'), () => store.keys.authenticate(secret));
-    if (key === null) throw new UnfoldError('invalid_api_key', 'This API key is unknown or was revoked.');
-    return {
-      id: key.id,
-      project: key.project,
-      scopes: key.scopes,
-      limits: limitsOf(key.limits, config),
-    };
+        : keys.get(hash.toString('base64'), () => store.keys.authenticate(secret));
+    return andThen(key, identityOf);
   };
+
+  const identify = (request: FastifyRequest): Identity | Promise<Identity> =>
+    andThen(needed(), (keyed) => (keyed ? identifyByKey(request) : local));
 
   const forget = (): void => {
     any.forget();

@@ -15,7 +15,7 @@ export const installRequestLog = (app: FastifyInstance, metrics: ApiMetrics): vo
   app.decorateRequest('errorCode', null);
   app.addHook(
     'onRequest',
-    atOnce((request, reply) => reply.header('x-request-id', request.id)),
+    atOnce((request, reply) => void reply.header('x-request-id', request.id)),
   );
   const note = (request: FastifyRequest, reply: FastifyReply): void => {
     const route = request.routeOptions.url ?? '(unknown)';

@@ -3,6 +3,7 @@ import type { KeptState, SessionOwner } from '@unfold/store';
 import type { FastifyRequest } from 'fastify';
 import { completionOptions } from '../completions/completion-options.ts';
 import type { ApiContext } from '../context.ts';
+import type { CallSignal } from '../http/gone-signal.ts';
 import { unknown } from '../http/parameters.ts';
 import { endOf } from '../http/restarting.ts';
 import type { FoundModel } from '../inference/model-directory.ts';
@@ -19,6 +20,18 @@ const orNull = (error: unknown): null => {
   throw error;
 };
 
+/** Null: there is none. */
+const findOrNull = async (
+  { models }: Pick<ApiContext, 'models'>,
+  ...asked: Parameters<ApiContext['models']['find']>
+): Promise<FoundModel | null> => {
+  try {
+    return await models.find(...asked);
+  } catch (error) {
+    return orNull(error);
+  }
+};
+
 /** Whether a name is the model's, be it the newest of that name or not. */
 const standsFor = async (
   { store, models }: Pick<ApiContext, 'store' | 'models'>,
@@ -27,7 +40,7 @@ const standsFor = async (
   id: string,
 ): Promise<boolean> => {
   // The newest one's place is remembered, so that in the common case nobody is asked.
-  const newest = await models.find(project, name, 'model').catch(orNull);
+  const newest = await findOrNull({ models }, project, name, 'model');
   return newest?.id === id || (await store.models.get(project, id).catch(orNull))?.name === name;
 };
 
@@ -45,7 +58,7 @@ export const findSessionModel = async (
   const known = sessionId.safeParse(session).success;
   const id = known ? await sessionLeases.modelOf(owner, session).catch(orNull) : null;
   if (id === null) throw unknown('session', session, 'session');
-  const model = await models.find(owner.project, id, 'session').catch(orNull);
+  const model = await findOrNull({ models }, owner.project, id, 'session');
   if (model === null) {
     // The session's model may have been remembered from a time before the session itself was deleted.
     if ((await store.sessions.get(owner, session).catch(orNull)) === null)
@@ -78,7 +91,7 @@ const open = async (
   model: { id: string; source: ModelSource },
   owner: SessionOwner,
   { state, context }: { state: Uint8Array | null; context: CompletionOptions['context'] },
-  signal: AbortSignal,
+  signal: CallSignal,
 ): Promise<KeptState> => {
   const options = optionsToOpen(model.id, owner, { session: { state }, context });
   const chunks = inference.complete(model.source, options, signal);
@@ -108,7 +121,7 @@ export const openState = async (
   model: { id: string; source: ModelSource },
   owner: SessionOwner,
   from: { state: Uint8Array | null; context: CompletionOptions['context'] },
-  signal: AbortSignal,
+  signal: CallSignal,
 ): Promise<KeptState> => {
   const kept = await open(context, model, owner, from, signal);
   // A state that has read nothing is the beginning, whatever its numbers say.
