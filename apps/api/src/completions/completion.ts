@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import type { CompletionResource, CompletionUsage } from '@unfold/contracts';
+import { randomHex } from '../http/request-id.ts';
 import type { Chunks, CompletionResult } from '../inference/protocol.ts';
 import type { ApiMetrics } from '../metrics.ts';
 
@@ -14,7 +14,7 @@ export interface Completion {
 
 /** @param session the id of the session that the text goes on with, if any */
 export const completionHead = (model: string, session: string | null): Completion['head'] => ({
-  id: `cmpl-${randomUUID().replaceAll('-', '')}`,
+  id: `cmpl-${randomHex()}`,
   object: 'text_completion',
   created: Math.floor(Date.now() / 1000),
   model,
