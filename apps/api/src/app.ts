@@ -72,6 +72,9 @@ const createServer = (config: Config, log: FastifyBaseLogger): FastifyInstance =
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestIdOf,
+    // Without options, which pino takes its time over.
+    childLoggerFactory: (parent, bindings, options) =>
+      Object.keys(options).length === 0 ? parent.child(bindings) : parent.child(bindings, options),
     bodyLimit: config.limits.bodyBytes,
     requestTimeout: requestTimeoutMs,
     // A missing Host header is refused in our own envelope, too.

@@ -18,13 +18,13 @@ export const installRequestLog = (app: FastifyInstance, metrics: ApiMetrics): vo
     atOnce((request, reply) => void reply.header('x-request-id', request.id)),
   );
   const note = (request: FastifyRequest, reply: FastifyReply): void => {
-    const route = request.routeOptions.url ?? '(unknown)';
+    const { url: route = '(unknown)', config } = request.routeOptions;
     const seconds = reply.elapsedTime / 1000;
     const status = String(reply.statusCode);
     metrics.requestSeconds.observe({ method: request.method, route, status }, seconds);
     const code = request.errorCode;
     if (reply.statusCode >= 400) metrics.errors.inc({ status, code: code ?? 'none' });
-    const quiet = request.routeOptions.config?.scope === null && reply.statusCode < 400;
+    const quiet = config?.scope === null && reply.statusCode < 400;
     request.log[quiet ? 'debug' : 'info'](
       {
         method: request.method,
