@@ -1,6 +1,7 @@
 import { type CompletionRequest, promptsOf } from '@unfold/contracts';
 import type { SessionOwner } from '@unfold/store';
 import type { CompletionOptions } from '../inference/protocol.ts';
+import { usualOptions } from '../inference/usual-options.ts';
 
 /**
  * What inference is asked for by a request of a key. How much of a prompt was read before is told in the usage, so that what one key has
@@ -20,7 +21,7 @@ export const completionOptions = (
   beam_width: body.beam_width,
   echo: body.echo,
   logprobs: body.logprobs,
-  stop: body.stop === null ? [] : [body.stop].flat(),
+  stop: body.stop === null ? usualOptions.stop : [body.stop].flat(),
   seed: body.seed,
   frequency_penalty: body.frequency_penalty,
   presence_penalty: body.presence_penalty,

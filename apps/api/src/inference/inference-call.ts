@@ -21,7 +21,8 @@ interface Parts {
   metrics: Pick<ApiMetrics, 'inferenceRunning'>;
 }
 
-const isSession = (task: Task): boolean => task.type === 'complete' && task.options.session !== null;
+const isSession = (task: Task): boolean =>
+  task.type === 'complete' && (task.options.session ?? null) !== null;
 
 /** A task in a thread, from its start to its result: what `chunks` ends with, after the chunks of a completion. */
 export class InferenceCall {

@@ -32,6 +32,7 @@ import type {
   ThreadData,
   WatchOptions,
 } from './protocol.ts';
+import { unusualOptions } from './usual-options.ts';
 
 /** Inference in threads of its own. Every call may be abandoned through its signal. */
 export interface InferencePool {
@@ -162,7 +163,7 @@ export const createInferencePool = ({
       const chunks: Chunks = {
         next() {
           try {
-            call ??= start({ type: 'complete', model, options }, signal);
+            call ??= start({ type: 'complete', model, options: unusualOptions(options) }, signal);
           } catch (error) {
             return Promise.reject(error);
           }

@@ -69,7 +69,8 @@ export interface InspectedWeights {
 }
 
 export type Task =
-  | { type: 'complete'; model: ModelSource; options: CompletionOptions }
+  /** All options but those that are as usual. */
+  | { type: 'complete'; model: ModelSource; options: Partial<CompletionOptions> }
   | { type: 'score'; model: ModelSource; options: ScoreOptions }
   | { type: 'activations'; model: ModelSource; options: WatchOptions }
   | { type: 'predict'; model: ModelSource; options: PredictOptions }

@@ -25,6 +25,7 @@ import {
   type ToThread,
 } from './protocol.ts';
 import { createStepCounts } from './step-counts.ts';
+import { allOptions } from './usual-options.ts';
 
 interface Call {
   id: number;
@@ -88,7 +89,9 @@ const requirePredictor = (model: ServedModel, param: string): Predictor => {
 const run = (call: Call, task: Task): Promise<unknown> => {
   switch (task.type) {
     case 'complete':
-      return models.with(task.model, (model) => complete(call, requireWriter(model, 'model'), task.options));
+      return models.with(task.model, (model) =>
+        complete(call, requireWriter(model, 'model'), allOptions(task.options)),
+      );
     case 'score':
       return models.with(task.model, (model) =>
         requireWriter(model, 'id').scoreAll(
