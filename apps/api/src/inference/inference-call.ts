@@ -6,7 +6,8 @@ import type { ApiMetrics } from '../metrics.ts';
 import { ChunkQueue } from './chunk-queue.ts';
 import type { Thread } from './inference-threads.ts';
 import type { ThreadModels } from './model-memory.ts';
-import type { Task, ToThread } from './protocol.ts';
+import type { SentTask, Task, ToThread } from './protocol.ts';
+import { unusualOptions } from './usual-options.ts';
 
 interface Parts {
   id: number;
@@ -21,8 +22,10 @@ interface Parts {
   metrics: Pick<ApiMetrics, 'inferenceRunning'>;
 }
 
-const isSession = (task: Task): boolean =>
-  task.type === 'complete' && (task.options.session ?? null) !== null;
+const isSession = (task: Task): boolean => task.type === 'complete' && task.options.session !== null;
+
+const toSend = (task: Task): SentTask =>
+  task.type === 'complete' ? { ...task, options: unusualOptions(task.options) } : task;
 
 /** A task in a thread, from its start to its result: what `chunks` ends with, after the chunks of a completion. */
 export class InferenceCall {
@@ -42,7 +45,7 @@ export class InferenceCall {
     thread.work += work;
     metrics.inferenceRunning.inc();
     signal.addEventListener('abort', this.#cancel);
-    this.#post({ type: 'start', id, task });
+    this.#post({ type: 'start', id, task: toSend(task) });
     if (signal.aborted) this.cancel();
   }
 

@@ -32,7 +32,6 @@ import type {
   ThreadData,
   WatchOptions,
 } from './protocol.ts';
-import { unusualOptions } from './usual-options.ts';
 
 /** Inference in threads of its own. Every call may be abandoned through its signal. */
 export interface InferencePool {
@@ -163,7 +162,7 @@ export const createInferencePool = ({
       const chunks: Chunks = {
         next() {
           try {
-            call ??= start({ type: 'complete', model, options: unusualOptions(options) }, signal);
+            call ??= start({ type: 'complete', model, options }, signal);
           } catch (error) {
             return Promise.reject(error);
           }

@@ -69,8 +69,7 @@ export interface InspectedWeights {
 }
 
 export type Task =
-  /** All options but those that are as usual. */
-  | { type: 'complete'; model: ModelSource; options: Partial<CompletionOptions> }
+  | { type: 'complete'; model: ModelSource; options: CompletionOptions }
   | { type: 'score'; model: ModelSource; options: ScoreOptions }
   | { type: 'activations'; model: ModelSource; options: WatchOptions }
   | { type: 'predict'; model: ModelSource; options: PredictOptions }
@@ -80,6 +79,11 @@ export type Task =
   | { type: 'preview'; spec: JobSpec; path: string }
   | { type: 'inspect'; file: { path: string; sha256: string; bytes: number }; limits: InspectLimits };
 
+/** A task as it crosses to a thread: of a completion's options, only those that are not as usual. */
+export type SentTask =
+  | Exclude<Task, { type: 'complete' }>
+  | { type: 'complete'; model: ModelSource; options: Partial<CompletionOptions> };
+
 export interface ThreadData {
   engine: BackendName;
   /** Of states that networks had after prompts. */
@@ -87,7 +91,7 @@ export interface ThreadData {
 }
 
 export type ToThread =
-  | { type: 'start'; id: number; task: Task }
+  | { type: 'start'; id: number; task: SentTask }
   /** `taken`: chunks that the reader took in all. */
   | { type: 'cancel'; id: number; taken: number }
   /** The reader took so many chunks: as many more may be sent. */

@@ -20,7 +20,7 @@ import {
   type CompletionResult,
   creditWindow,
   type FromThread,
-  type Task,
+  type SentTask,
   type ThreadData,
   type ToThread,
 } from './protocol.ts';
@@ -86,7 +86,7 @@ const requirePredictor = (model: ServedModel, param: string): Predictor => {
   throw ofWrongTask(model, param, 'answers for a sequence', 'POST /v1/completions');
 };
 
-const run = (call: Call, task: Task): Promise<unknown> => {
+const run = (call: Call, task: SentTask): Promise<unknown> => {
   switch (task.type) {
     case 'complete':
       return models.with(task.model, (model) =>
@@ -150,7 +150,7 @@ const describe = (error: unknown): Extract<FromThread, { type: 'failed' }>['erro
   };
 };
 
-const start = async (id: number, task: Task): Promise<void> => {
+const start = async (id: number, task: SentTask): Promise<void> => {
   const call: Call = { id, cancelled: false, abort: null, completion: null };
   calls.set(id, call);
   try {
