@@ -5,6 +5,7 @@ import type {
   ParameterRole,
   RecurrentLayer,
   RecurrentParameters,
+  SavedActivations,
   Tensor,
 } from '../backend.ts';
 import { createRandomStream, randomPurposes } from '../philox.ts';
@@ -32,6 +33,28 @@ export function countOf(shape: readonly number[]): number {
 /** Which of a case's results hold a NaN. */
 export function namesWithNaN(results: Readonly<Record<string, readonly number[]>>): string[] {
   return Object.keys(results).filter((name) => results[name]!.includes(Number.NaN));
+}
+
+/** A backend that notes what is made on it, and the way to give all of that back: what tests leave behind weighs on those that follow. */
+export function releasable(backend: Backend): { backend: Backend; release(): void } {
+  const made: (Tensor | SavedActivations)[] = [];
+  const noted =
+    <Args extends unknown[], T extends Tensor | SavedActivations>(create: (...args: Args) => T) =>
+    (...args: Args): T => {
+      const tensor = create(...args);
+      made.push(tensor);
+      return tensor;
+    };
+  return {
+    backend: {
+      ...backend,
+      createTensor: noted(backend.createTensor),
+      createParameter: noted(backend.createParameter),
+      like: noted(backend.like) as Backend['like'],
+      createSaved: noted(backend.createSaved),
+    },
+    release: () => backend.release(...made.splice(0)),
+  };
 }
 
 /** What a case leaves behind, by name; null or absent: nothing. */

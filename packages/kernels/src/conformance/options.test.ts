@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Backend, RecurrentLayer, Tensor } from '../backend.ts';
 import { gateRows } from '../roles.ts';
 import { createTruths, engines } from './engines.ts';
-import { Harness, namesWithNaN, valuesOf } from './harness.ts';
+import { Harness, namesWithNaN, releasable, valuesOf } from './harness.ts';
 import { type OptionCell, optionCells, optionPass, type Sizes } from './option-cells.ts';
 
 const layerOf = ({ options }: OptionCell, C: number, H: number): RecurrentLayer => ({
@@ -39,14 +39,18 @@ const truthOf = createTruths(async (truth, cell: OptionCell) => {
 });
 
 describe.each(engines)('$name', (engine) => {
+  let opened: Backend;
   let backend: Backend;
+  let release: () => void;
   const bitTest = test.skipIf(engine.hasRowBits === false);
   // In bf16 a value computed on the way may fall to the other side of a rounding, which normalisation of few rows makes larger.
   const tolerance = engine.precision === 'bf16' ? 2e-2 : 1e-5;
   beforeAll(async () => {
-    backend = await engine.create();
+    opened = await engine.create();
+    ({ backend, release } = releasable(opened));
   });
-  afterAll(() => backend.close());
+  afterEach(() => release());
+  afterAll(() => opened.close());
 
   describe.each(optionCells)('$title', (cell) => {
     test('agrees with the truth', async () => {
@@ -68,9 +72,12 @@ describe.each(engines)('$name', (engine) => {
       const shape: Sizes = engine.isSlow ? [2, 3, 2, 3] : [3, 3, 2, 4];
       const { outputs, labels } = await resultsOn(backend, cell, shape);
       expect(namesWithNaN(outputs)).toEqual([]);
-      const sick = await Promise.all(labels.map((label) => resultsOn(backend, cell, shape, label)));
+      // Where calls are slow a cell shows some of its inputs, and others show the rest: all go the same way from where they are added up.
+      const turn = optionCells.indexOf(cell);
+      const shown = labels.filter((_, place) => !engine.isSlow || (place + turn) % 3 === 0);
+      const sick = await Promise.all(shown.map((label) => resultsOn(backend, cell, shape, label)));
       for (const [place, { outputs: poisoned }] of sick.entries())
-        expect(namesWithNaN(poisoned), labels[place]).not.toEqual([]);
+        expect(namesWithNaN(poisoned), shown[place]).not.toEqual([]);
     });
 
     /** Inputs and states of the rows given, taken from one batch of N, and the pass over some of its steps. */

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Backend, CellKind, RecurrentLayer } from '../backend.ts';
+import { kernelCases } from '../conformance/cases.ts';
 import { createTruths } from '../conformance/engines.ts';
 import { Harness } from '../conformance/harness.ts';
+import { optionCells, optionPass } from '../conformance/option-cells.ts';
 import { createBackend } from '../create-backend.ts';
 import { NativeUnavailableError } from './addon.ts';
 import { createNative, nativeInstructionSets } from './native-backend.ts';
@@ -97,6 +99,30 @@ describe.skipIf(sets().length === 0)('the native engine', () => {
           }
         },
       );
+    },
+  );
+
+  test.each(sets())(
+    'gives every kernel and option the same bits on one thread as on two, on %s',
+    async (set) => {
+      const results = (threads: number): Promise<unknown[]> => {
+        const backend = createNative({ instructionSet: set, threads });
+        const kernels = kernelCases.map(({ name, run }) => {
+          const h = new Harness(backend);
+          return h.read(run(h)).then((outputs) => ({ name, outputs }));
+        });
+        const options = optionCells.map((cell) => {
+          const h = new Harness(backend);
+          const made = optionPass(h, cell, [5, 3, 7, 9], 'dense');
+          made.forward();
+          return h
+            .read({ ...made.outputs, ...made.backward() })
+            .then((outputs) => ({ name: cell.title, outputs }));
+        });
+        return Promise.all([...kernels, ...options]).finally(() => backend.close());
+      };
+      const [alone, shared] = [await results(1), await results(2)];
+      for (const [place, result] of alone.entries()) expect(shared[place]).toEqual(result);
     },
   );
 
