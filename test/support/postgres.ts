@@ -15,7 +15,7 @@ export interface TestDatabase {
 }
 
 /** The server of this test run: `TEST_DATABASE_URL`, or the embedded one, started by the first test that asks. */
-const serverUrl = async (): Promise<string> =>
+const findServer = async (): Promise<string> =>
   process.env.TEST_DATABASE_URL ??
   (await startEmbeddedPostgres({ dataDir: inject('postgresFolder') })).databaseUrl;
 
@@ -55,11 +55,24 @@ const ensureTemplate = async (url: string): Promise<string> => {
   return template;
 };
 
+interface TestServer {
+  url: string;
+  template: string;
+}
+
+/** Of this process: to look for the server starts programs, and a run asks for hundreds of databases. */
+let server: Promise<TestServer> | null = null;
+
+const openServer = async (): Promise<TestServer> => {
+  const url = await findServer();
+  return { url, template: await ensureTemplate(url) };
+};
+
 /** Creates a database of its own for a test file: migrated, or empty with `{ migrated: false }`. */
 export const withDatabase = async ({ migrated = true } = {}): Promise<TestDatabase> => {
-  const url = await serverUrl();
+  const { url, template: migratedTemplate } = await (server ??= openServer());
   const name = `unfold_test_${randomBytes(6).toString('hex')}`;
-  const template = migrated ? await ensureTemplate(url) : 'template1';
+  const template = migrated ? migratedTemplate : 'template1';
   await connected(url, async (client) => {
     // A database can be copied by one connection at a time.
     await client.query('SELECT pg_advisory_lock(8141)');
