@@ -12,6 +12,8 @@ import {
 } from './lab.ts';
 
 describe.each(queueKinds)('a worker that is told to stop, with its queue on $kind', ({ kind, missing }) => {
+  // More than the three attempts that failures are allowed. The store counts them, whatever carries the queue: on the other a single stop shows the way back.
+  const stops = kind === 'PostgreSQL' ? 4 : 1;
   let lab: Lab;
   let file: string;
   beforeAll(async () => {
@@ -27,7 +29,7 @@ describe.each(queueKinds)('a worker that is told to stop, with its queue on $kin
     async () => {
       const spec = smallSpec(file, { max_steps: endless, checkpoint_every: 1000 });
       const { id } = await lab.submit(spec);
-      for (let stop = 1; stop <= 4; stop += 1) {
+      for (let stop = 1; stop <= stops; stop += 1) {
         const worker = await lab.startWorker();
         const { progress } = await lab.job(id);
         const { progress: reached } = await lab.reachesStep(id, progress.step + 100);
@@ -46,9 +48,9 @@ describe.each(queueKinds)('a worker that is told to stop, with its queue on $kin
         expect(newest!.step).toBeGreaterThanOrEqual(reached.step);
       }
       await lab.startWorker();
-      // Four stops, which is more than the three attempts that failures are allowed, and the end's pause.
-      await waitFor('the fifth attempt', async () => (await lab.job(id)).attempt === 5);
-      expect(await lab.endSoon(id)).toMatchObject({ attempt: 6 });
+      await waitFor('the next attempt', async () => (await lab.job(id)).attempt === stops + 1);
+      // And one for the pause before the end.
+      expect(await lab.endSoon(id)).toMatchObject({ attempt: stops + 2 });
       await expectAsUndisturbed(lab, id);
     },
   );

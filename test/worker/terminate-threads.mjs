@@ -1,7 +1,7 @@
 // Ends threads wherever they are in the native engine's calls, and says so if the process lives on.
 import { once } from 'node:events';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
-import { createNative } from '@unfold/kernels';
+import { createNative } from '../../packages/kernels/dist/native/native-backend.js';
 
 const rounds = 60;
 
