@@ -23,11 +23,11 @@ test('npm run learn says what each network reached, in how many steps, and what 
     '--seeds',
     '2',
     '--steps',
-    '100',
+    '20',
   );
   expect(rows.map(({ network }: { network: string }) => network)).toEqual(Array(3).fill('Elman, output'));
   for (const { runs, budget, expected } of rows) {
-    expect(budget).toBe(100);
+    expect(budget).toBe(20);
     expect(typeof expected).toBe('boolean');
     expect(runs).toEqual([{ seed: 2, best: expect.any(Number), solvedAt: null }]);
     // A guess among four or seven is right more rarely, and nothing is solved so soon.

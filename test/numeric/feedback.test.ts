@@ -1,4 +1,4 @@
-import { type Backend, createNative, createReference } from '@unfold/kernels';
+import { type Backend, createReference } from '@unfold/kernels';
 import { describe, expect, test } from 'vitest';
 import {
   checkpointsOf,
@@ -10,7 +10,7 @@ import {
   textFile,
   tinySpec,
 } from '../../packages/rnn/test-support/runs.ts';
-import { nativeEngines } from '../support/native-engines.ts';
+import { chosenNativeEngine } from '../support/native-engines.ts';
 
 const lines = (rows: unknown[]): string => textFile(rows.map((row) => JSON.stringify(row)).join('\n'));
 
@@ -106,10 +106,7 @@ type Open = (threads: number) => Backend;
 // The reference has one thread, and must resume with the same bits all the same.
 const engines: [string, Open][] = [
   ['reference', () => createReference()],
-  ...nativeEngines().map(({ name }): [string, Open] => [
-    name,
-    (threads) => createNative({ instructionSet: name.replace('native ', ''), threads }),
-  ]),
+  ...chosenNativeEngine().map(({ name, create }): [string, Open] => [name, create]),
 ];
 
 describe.each(engines)('feedback on %s', (name, open) => {

@@ -12,3 +12,12 @@ export function nativeEngines(): { name: string; create: () => Backend }[] {
     throw error;
   }
 }
+
+/**
+ * The native engine as it is chosen here, for tests of what is made of kernels: that kernels agree on every instruction set is shown by theirs.
+ * None where the addon was not built.
+ */
+export function chosenNativeEngine(): { name: string; create: (threads?: number) => Backend }[] {
+  if (nativeEngines().length === 0) return [];
+  return [{ name: 'native', create: (threads = 2) => createNative({ threads }) }];
+}

@@ -88,8 +88,7 @@ export const completions = {
       return {
         streams,
         whole_tokens_per_second: Math.round(whole.tokens_per_second),
-        whole_share_of_ceiling:
-          ceiling && (2 * multiplyAdds(model) * whole.tokens_per_second) / ceiling,
+        whole_share_of_ceiling: ceiling && (2 * multiplyAdds(model) * whole.tokens_per_second) / ceiling,
         ceiling_operations_per_second: ceiling,
         streamed_tokens_per_second: Math.round(streamed.tokens_per_second),
         whole_cpu_us_per_token: whole.cpu_us,

@@ -54,10 +54,13 @@ const normTolerance = 1e-5;
 const cells = ['elman', 'lstm', 'gru'] as const;
 
 describe('the gradient of the whole network over records of different lengths', () => {
+  // What a task adds stands before and behind the cells: they take turns.
   test.each(
-    recordTasks.flatMap(([name, task]) =>
-      cells.map((cell): [string, string, RecordTask] => [name, cell, task]),
-    ),
+    recordTasks.map(([name, task], k): [string, string, RecordTask] => [
+      name,
+      cells[k % cells.length]!,
+      task,
+    ]),
   )('is that of finite differences in double precision: %s, %s', (_, cell, task) =>
     expectExact(task, { cell }),
   );
@@ -85,10 +88,13 @@ describe('the gradient of the whole network over records of different lengths', 
   const texts = recordTasks.filter(([name]) => /^(lines|texts) /.test(name));
   const own = { teacher_forcing: { mode: 'never' } };
   test.each(
-    texts.flatMap(([name, task]) =>
-      cells.flatMap((cell) =>
-        [null, 2].map((width): [string, string, number | null, RecordTask] => [name, cell, width, task]),
-      ),
+    texts.flatMap(([name, task], place) =>
+      cells.map((cell, k): [string, string, number | null, RecordTask] => [
+        name,
+        cell,
+        (place + k) % 2 === 0 ? null : 2,
+        task,
+      ]),
     ),
   )(
     'is that of finite differences through the probabilities that are read: %s, %s, embedding %s',
