@@ -77,8 +77,8 @@ async function measurePickUp(url, env, jobs) {
   }
 }
 
-/** Jobs a second that BullMQ alone takes from so many callers at once, on the store and with the options that the service uses. */
-async function bareRate(env, { connections, seconds }) {
+/** The queue alone, on the store and with the options that the service uses. */
+async function openBare(env) {
   const client = env.REDIS_URL ? new Redis(env.REDIS_URL, { maxRetriesPerRequest: null }) : null;
   const settings = { defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true } };
   const queue = client
@@ -92,58 +92,78 @@ async function bareRate(env, { connections, seconds }) {
         createPostgresBackend,
       );
   await queue.waitUntilReady();
+  return {
+    queue,
+    async close() {
+      await queue.obliterate({ force: true });
+      await queue.close();
+      client?.disconnect();
+    },
+  };
+}
+
+/** Jobs a second that BullMQ alone takes from so many callers at once, each adding so many with a call. */
+async function bareRate(env, { connections, together, seconds }) {
+  const { queue, close } = await openBare(env);
   let added = 0;
   const begin = performance.now();
   const end = begin + 1000 * seconds;
   const caller = async (k) => {
-    for (let n = 0; performance.now() < end; n++) {
-      await queue.add('train', { job_id: `job-${k}-${n}` }, { jobId: `job-${k}-${n}-1`, priority: 101 });
-      added += 1;
+    const job = (n) => ({
+      name: 'train',
+      data: { job_id: `job-${k}-${n}` },
+      opts: { jobId: `job-${k}-${n}-1`, priority: 101 },
+    });
+    for (let n = 0; performance.now() < end; n += together) {
+      const jobs = Array.from({ length: together }, (_, i) => job(n + i));
+      const [{ name, data, opts }] = jobs;
+      await (together === 1 ? queue.add(name, data, opts) : queue.addBulk(jobs));
+      added += together;
     }
   };
   await Promise.all(Array.from({ length: connections }, (_, k) => caller(k)));
   const rate = added / ((performance.now() - begin) / 1000);
-  await queue.obliterate({ force: true });
-  await queue.close();
-  client?.disconnect();
+  await close();
   return rate;
 }
 
-async function measureSubmissions(url, env, { connections, seconds, rounds }) {
-  const body = specOf(await upload(url));
-  const rates = { posted: [], bare: [] };
-  for (let round = 0; round < rounds; round++) {
-    rates.bare.push(await bareRate(env, { connections, seconds: seconds / rounds }));
-    rates.posted.push(
-      (
-        await load(url, {
-          path: '/v1/jobs',
-          body: () => body,
-          connections,
-          seconds: seconds / rounds,
-          status: 201,
-        })
-      ).perSecond,
-    );
-  }
-  return { posted: median(rates.posted), bare: median(rates.bare) };
+/** Jobs a second that the service takes, each request posting so many. */
+async function postedRate(url, spec, { connections, together, seconds }) {
+  const one = { path: '/v1/jobs', body: spec };
+  const many = { path: '/v1/jobs/batch', body: { jobs: Array.from({ length: together }, () => spec) } };
+  const request = { ...(together === 1 ? one : many), connections, seconds, status: 201 };
+  return together * (await load(url, request)).perSecond;
+}
+
+/** Both, one and many at a time, in turns, so that what else the machine does meets all of them. */
+async function measureSubmissions(url, env, { ways, seconds, rounds }) {
+  const spec = specOf(await upload(url));
+  const rates = ways.map((way) => ({ way: { ...way, seconds: seconds / rounds }, posted: [], bare: [] }));
+  for (let round = 0; round < rounds; round++)
+    for (const { way, posted, bare } of rates) {
+      bare.push(await bareRate(env, way));
+      posted.push(await postedRate(url, spec, way));
+    }
+  return rates.map(({ way: { connections, together }, posted, bare }) => ({
+    connections,
+    together,
+    posted_per_second: Math.round(median(posted)),
+    bare_per_second: Math.round(median(bare)),
+    share_of_bare: median(posted) / median(bare),
+  }));
 }
 
 const quantile = (values, share) =>
   [...values].sort((a, b) => a - b)[Math.floor(share * (values.length - 1))];
 
-async function measureOn(store, { url, env }, { jobs, connections, seconds }) {
+async function measureOn(store, { url, env }, { jobs, ways, seconds }) {
   const waits = await measurePickUp(url, env, jobs);
-  const { posted, bare } = await measureSubmissions(url, env, { connections, seconds, rounds: 3 });
   return {
     store,
     jobs,
     pick_up_ms: median(waits),
     pick_up_p95_ms: quantile(waits, 0.95),
-    connections,
-    posted_per_second: Math.round(posted),
-    bare_per_second: Math.round(bare),
-    share_of_bare: posted / bare,
+    submissions: await measureSubmissions(url, env, { ways, seconds, rounds: 3 }),
   };
 }
 
@@ -151,7 +171,11 @@ export const jobs = {
   name: 'jobs',
   help: 'from posting to running on an idle worker, and jobs posted a second, on PostgreSQL and on Redis',
   async measure(_, { seconds }) {
-    const settings = { jobs: 9, connections: 16, seconds };
+    const ways = [
+      { connections: 16, together: 1 },
+      { connections: 4, together: 100 },
+    ];
+    const settings = { jobs: 9, ways, seconds };
     // A database each: what was posted stays queued, and would be run.
     const on = async (name, more) => {
       const own = await startService({
@@ -176,13 +200,16 @@ export const jobs = {
   },
   print: (results) =>
     table([
-      ['of jobs', 'pick-up', 'p95', 'posted', 'of the bare queue'],
-      ...results.map((each) => [
-        `on ${each.store}`,
-        `${each.pick_up_ms.toFixed(0)} ms`,
-        `${each.pick_up_p95_ms.toFixed(0)} ms`,
-        `${format.whole(each.posted_per_second)} /s`,
-        `${(100 * each.share_of_bare).toFixed(0)} % of ${format.whole(each.bare_per_second)} /s`,
-      ]),
+      ['of jobs', 'pick-up', 'p95', 'posted', 'of the bare queue', 'requests'],
+      ...results.flatMap(({ store, pick_up_ms, pick_up_p95_ms, submissions }) =>
+        submissions.map(({ connections, together, posted_per_second, bare_per_second, share_of_bare }, k) => [
+          ...(k === 0
+            ? [`on ${store}`, `${pick_up_ms.toFixed(0)} ms`, `${pick_up_p95_ms.toFixed(0)} ms`]
+            : ['', '', '']),
+          `${format.whole(posted_per_second)} /s`,
+          `${format.share(share_of_bare)} of ${format.whole(bare_per_second)} /s`,
+          `${together} in each, ${connections} at once`,
+        ]),
+      ),
     ]),
 };

@@ -33,8 +33,14 @@ const noProgress: JobProgress = {
 
 /** What the statement reads of a spec stands beside it, since PostgreSQL would read the whole spec for each field. */
 const toAsked = ({ id, project, spec, key_id }: NewJob) => ({
-  ...{ id, project, key_id, name: spec.name, metadata: spec.metadata, priority: spec.priority },
-  ...{ file: spec.file, validation_file: spec.validation_file },
+  id,
+  project,
+  key_id,
+  name: spec.name,
+  metadata: spec.metadata,
+  priority: spec.priority,
+  file: spec.file,
+  validation_file: spec.validation_file,
   demand: { engine: spec.engine, device: spec.device, training: { precision: spec.training.precision } },
   spec,
 });
@@ -51,13 +57,32 @@ const toRow = (
       'queue_full',
       `The queue may hold ${queueDepth} jobs and holds ${placed.queued}: wait until some have started.`,
     );
-  const { name, metadata, priority, file, validation_file } = spec;
   return {
-    ...{ id, project, spec, key_id, name, metadata, priority, file, validation_file },
-    ...{ status: 'queued', model_id: null, error: null, engine: null, device: null },
-    ...{ created_at: placed.created_at, started_at: null, ended_at: null },
-    ...{ attempt: 0, owned: false, next_seq: 2, requested: null, attempts_without_checkpoint: 0 },
-    ...{ enqueue_count: 1, progress: noProgress, queue_position: placed.queue_position },
+    id,
+    project,
+    name: spec.name,
+    status: 'queued',
+    spec,
+    metadata: spec.metadata,
+    priority: spec.priority,
+    file: spec.file,
+    validation_file: spec.validation_file,
+    model_id: null,
+    error: null,
+    engine: null,
+    device: null,
+    key_id,
+    created_at: placed.created_at,
+    started_at: null,
+    ended_at: null,
+    attempt: 0,
+    owned: false,
+    next_seq: 2,
+    requested: null,
+    attempts_without_checkpoint: 0,
+    enqueue_count: 1,
+    progress: noProgress,
+    queue_position: placed.queue_position,
     served: placed.served,
   };
 };
