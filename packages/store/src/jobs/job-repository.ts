@@ -8,7 +8,7 @@ import { createCreating } from './create-jobs.ts';
 import { createClaim, createFinish } from './job-attempts.ts';
 import { lockJob } from './job-changes.ts';
 import { createRequest, createResume } from './job-requests.ts';
-import { findJob, selectJobs, type TicketRow, toJobResource, toTicket } from './job-row.ts';
+import { findJob, selectPage, type TicketRow, toJobResource, toTicket } from './job-row.ts';
 
 /** A log of millions of frames takes a while to delete. */
 const removalTimeout_ms = 600_000;
@@ -48,10 +48,7 @@ export const createJobRepository = (
       if (metadata === null) conditions.push(Prisma.sql`j.metadata = '{}'::jsonb`);
       else if (metadata && Object.keys(metadata).length > 0)
         conditions.push(Prisma.sql`j.metadata @> ${toJson(metadata)}::jsonb`);
-      const rows = await selectJobs(
-        queries,
-        Prisma.sql`WHERE ${Prisma.join(conditions, ' AND ')} ORDER BY j.id ${directionSql(order)} LIMIT ${limit + 1}`,
-      );
+      const rows = await selectPage(queries, conditions, directionSql(order), limit + 1);
       return toPage(rows, limit, toJobResource);
     }),
 

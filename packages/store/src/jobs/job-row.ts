@@ -13,7 +13,7 @@ import type { EnqueueTicket } from '../claim.ts';
 import { Prisma, type Statements } from '../database.ts';
 import { hasWorker, withoutWorker } from '../workers/worker-row.ts';
 
-/** A job and its head, as {@link selectJobs} reads them. */
+/** A job and its head, as they are read. */
 export interface JobRow {
   id: string;
   project: string;
@@ -54,19 +54,39 @@ const prospects = Prisma.sql`
   CASE WHEN j.status = 'queued' THEN ${hasWorker(Prisma.sql`j.spec`)} END AS served`;
 const noProspects = Prisma.sql`NULL AS queue_position, NULL AS served`;
 
+const columns = Prisma.sql`
+  j.id, j.project, j.name, j.status, j.spec, j.metadata, j.priority, j.file, j.validation_file, j.model_id,
+  j.error, j.engine, j.device, j.key_id, j.created_at, j.started_at, j.ended_at,
+  h.attempt, h.owned, h.next_seq, h.requested, h.attempts_without_checkpoint, h.enqueue_count, h.progress`;
+
 /** Reads whole jobs in one statement, so that job, head and place in the queue belong together. */
-export const selectJobs = (
+const selectJobs = (queries: Statements, rest: Prisma.Sql, others: Prisma.Sql): Promise<JobRow[]> =>
+  queries.$queryRaw<JobRow[]>`
+    SELECT ${columns}, ${others} FROM jobs j JOIN job_heads h ON h.job_id = j.id ${rest}`;
+
+/**
+ * The same for a page: those of `conditions` on a job `j`, ordered by their ids. The queue is gone through once for all of them, and not at all if
+ * none is queued.
+ */
+export const selectPage = (
   queries: Statements,
-  rest: Prisma.Sql,
-  others: Prisma.Sql = prospects,
+  conditions: readonly Prisma.Sql[],
+  direction: Prisma.Sql,
+  limit: number,
 ): Promise<JobRow[]> =>
   queries.$queryRaw<JobRow[]>`
-    SELECT j.id, j.project, j.name, j.status, j.spec, j.metadata, j.priority, j.file, j.validation_file, j.model_id,
-           j.error, j.engine, j.device, j.key_id, j.created_at, j.started_at, j.ended_at,
-           h.attempt, h.owned, h.next_seq, h.requested, h.attempts_without_checkpoint, h.enqueue_count, h.progress,
-           ${others}
-    FROM jobs j JOIN job_heads h ON h.job_id = j.id
-    ${rest}`;
+    WITH page AS MATERIALIZED (
+      SELECT ${columns} FROM jobs j JOIN job_heads h ON h.job_id = j.id
+      WHERE ${Prisma.join([...conditions], ' AND ')} ORDER BY j.id ${direction} LIMIT ${limit}
+    ), places AS MATERIALIZED (
+      -- IS TRUE keeps the planner, which may know nothing of how many are queued, from comparing each of them with each of the page.
+      SELECT id, queue_position FROM (
+        SELECT id, row_number() OVER (ORDER BY priority DESC, queued_at, id)::int AS queue_position FROM jobs
+        WHERE status = 'queued' AND EXISTS (SELECT FROM page WHERE status = 'queued')
+      ) q WHERE (id IN (SELECT id FROM page)) IS TRUE
+    )
+    SELECT j.*, p.queue_position, CASE WHEN j.status = 'queued' THEN ${hasWorker(Prisma.sql`j.spec`)} END AS served
+    FROM page j LEFT JOIN places p ON p.id = j.id ORDER BY j.id ${direction}`;
 
 const findOne = async (
   queries: Statements,
