@@ -60,6 +60,7 @@ describe.skipIf(missing !== null)(missing ?? 'The pages that ask the service', (
       await open('/new');
       await chooseFile();
       await page.getByText('Parameters').waitFor();
+      await page.getByText('the job begins when one is started').waitFor();
 
       const hidden = page.getByLabel('Hidden size');
       await hidden.fill('0');

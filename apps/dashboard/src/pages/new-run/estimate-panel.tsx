@@ -1,5 +1,6 @@
 import type { EstimateResource } from '@unfold/contracts';
 import { bytes, count, duration, short } from '../../format.ts';
+import { Note } from '../../ui/states.tsx';
 
 const timeOf = ({ seconds, measured_on }: EstimateResource): { value: string; more: string } =>
   seconds === null || measured_on === null
@@ -30,33 +31,30 @@ export const EstimatePanel = ({ estimate, stale, refused }: Props) => {
   const time = timeOf(estimate);
   const known = (value: number): string => `${count(value)}${estimate.exact ? '' : ' at most'}`;
   return (
-    <dl className={`estimate ${stale ? 'stale' : ''}`} aria-busy={stale}>
-      <dt>Parameters</dt>
-      <dd>{known(estimate.parameters)}</dd>
-      <dt>Memory</dt>
-      <dd>{bytes(estimate.memory_bytes)}</dd>
-      <dt>A checkpoint</dt>
-      <dd>{bytes(estimate.checkpoint_bytes)}</dd>
-      <dt>Outputs</dt>
-      <dd>{known(estimate.vocabulary_size)}</dd>
-      <dt>Steps</dt>
-      <dd>
-        {count(estimate.total_steps)}
-        <span className="quiet small">{count(estimate.steps_per_epoch)} an epoch</span>
-      </dd>
-      <dt>Tokens</dt>
-      <dd>{short(estimate.tokens)}</dd>
-      <dt>Time</dt>
-      <dd>
-        {time.value}
-        <span className="quiet small">{time.more}</span>
-      </dd>
-      {estimate.blocked !== null && (
-        <>
-          <dt>Waits</dt>
-          <dd>{estimate.blocked.message}</dd>
-        </>
-      )}
-    </dl>
+    <>
+      <dl className={`estimate ${stale ? 'stale' : ''}`} aria-busy={stale}>
+        <dt>Parameters</dt>
+        <dd>{known(estimate.parameters)}</dd>
+        <dt>Memory</dt>
+        <dd>{bytes(estimate.memory_bytes)}</dd>
+        <dt>A checkpoint</dt>
+        <dd>{bytes(estimate.checkpoint_bytes)}</dd>
+        <dt>Outputs</dt>
+        <dd>{known(estimate.vocabulary_size)}</dd>
+        <dt>Steps</dt>
+        <dd>
+          {count(estimate.total_steps)}
+          <span className="quiet small">{count(estimate.steps_per_epoch)} an epoch</span>
+        </dd>
+        <dt>Tokens</dt>
+        <dd>{short(estimate.tokens)}</dd>
+        <dt>Time</dt>
+        <dd>
+          {time.value}
+          <span className="quiet small">{time.more}</span>
+        </dd>
+      </dl>
+      {estimate.blocked !== null && <Note kind="warning">{estimate.blocked.message}</Note>}
+    </>
   );
 };
