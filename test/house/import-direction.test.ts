@@ -43,6 +43,47 @@ const ours = (room: Room) =>
       .map(({ from, typeOnly }) => ({ path, from: packageOf(from)!.slice('@unfold/'.length), typeOnly })),
   );
 
+/** Files each of which imports the next, the last the first; empty: there are none. What is loaded by a call, when it is needed, does not count. */
+const circleIn = ({ sources }: Pick<Room, 'sources'>): string[] => {
+  const known = new Map(sources.map(({ path, imports }) => [path, imports]));
+  const done = new Set<string>();
+  const circleFrom = (path: string, trail: readonly string[]): string[] => {
+    if (trail.includes(path)) return trail.slice(trail.indexOf(path));
+    if (done.has(path)) return [];
+    done.add(path);
+    for (const { from, deferred } of known.get(path) ?? []) {
+      if (deferred || !from.startsWith('.')) continue;
+      const circle = circleFrom(join(dirname(path), from), [...trail, path]);
+      if (circle.length > 0) return circle;
+    }
+    return [];
+  };
+  for (const { path } of sources) {
+    const circle = circleFrom(path, []);
+    if (circle.length > 0) return circle;
+  }
+  return [];
+};
+
+describe('a circle of imports', () => {
+  const file = (path: string, ...imports: string[]) => ({
+    path,
+    imports: imports.map((from) => ({ from, typeOnly: true, deferred: from === './late.ts' })),
+  });
+
+  it('is found, however long, and nothing else is', () => {
+    const [top, late] = [
+      file('a/top.ts', './b/one.ts', './late.ts', 'node:fs'),
+      file('a/late.ts', './top.ts'),
+    ];
+    expect(circleIn({ sources: [top, late, file('a/b/one.ts', './two.ts'), file('a/b/two.ts')] })).toEqual(
+      [],
+    );
+    const sources = [top, file('a/b/one.ts', './two.ts'), file('a/b/two.ts', './one.ts')];
+    expect(circleIn({ sources })).toEqual(['a/b/one.ts', 'a/b/two.ts']);
+  });
+});
+
 describe.each(rooms)('$folder', (room) => {
   it('has sources, and imports only the rooms below it', () => {
     expect(room.sources.length).toBeGreaterThan(0);
@@ -59,6 +100,10 @@ describe.each(rooms)('$folder', (room) => {
         .map(({ from }) => `${path}: ${from}`),
     );
     expect(strays).toEqual([]);
+  });
+
+  it('has no imports in a circle, not even of types', () => {
+    expect(circleIn(room)).toEqual([]);
   });
 
   it('declares what it imports, and imports what it declares', () => {

@@ -1,9 +1,10 @@
 import type { Config } from '@unfold/config';
-import type { KeyLimits, KeyScope } from '@unfold/contracts';
+import type { KeyScope } from '@unfold/contracts';
 import type { Queue } from '@unfold/queue';
 import type { Store } from '@unfold/store';
 import type { Tracing } from '@unfold/telemetry';
 import type { FastifyBaseLogger } from 'fastify';
+import type { Identity } from './identity.ts';
 import type { DataChecks, VocabularyCount } from './inference/data-checks.ts';
 import type { InferencePool } from './inference/inference-pool.ts';
 import type { ModelDirectory } from './inference/model-directory.ts';
@@ -65,16 +66,6 @@ export interface ApiContext {
   timings: Timings;
   /** Aborted when the server begins to stop: streams and waiting requests end then. */
   closing: AbortSignal;
-}
-
-/** Who sent a request. */
-export interface Identity {
-  /** A key's id, or `admin` for the configured key, or `local` where no key exists. */
-  id: string;
-  project: string;
-  scopes: readonly KeyScope[];
-  /** What it may use, the configuration's limits filled in. Null: no limit. */
-  limits: Omit<KeyLimits, 'requests_per_minute'> & { requests_per_minute: number };
 }
 
 declare module 'fastify' {

@@ -1,4 +1,4 @@
-import type { Tensor } from './backend.ts';
+import type { Tensor } from './backend-tensors.ts';
 
 export interface SoftmaxCrossEntropy {
   /** […,V]. */

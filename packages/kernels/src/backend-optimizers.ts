@@ -1,4 +1,4 @@
-import type { Parameter } from './backend.ts';
+import type { Parameter } from './backend-tensors.ts';
 
 /** One parameter as an optimizer sees it; all of one layout (`like`). */
 export interface OptimizerEntry {

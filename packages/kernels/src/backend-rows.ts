@@ -1,4 +1,4 @@
-import type { Tensor } from './backend.ts';
+import type { Tensor } from './backend-tensors.ts';
 
 /**
  * output[r] = source[indices[r]], zeros where the index is −1. Rows are all dimensions but the last of a real tensor, the elements of an int one. What it is

@@ -11,6 +11,7 @@ export {
   tfjsFlavour,
 } from '@unfold/kernels';
 export { completeSpec } from './complete-spec.ts';
+export type { ContextValue } from './context-value.ts';
 export { countVocabulary, type VocabularyCount, type VocabularyRequest } from './data/count-vocabulary.ts';
 export { type DataPreview, previewData } from './data/preview/data-preview.ts';
 export { checkData, type DataCheckRequest, type DataSummary } from './data/records/check-data.ts';
@@ -29,7 +30,6 @@ export type { GeneratedToken } from './generation/generate.ts';
 export { PrefixCache } from './generation/prefix-cache.ts';
 export type { Score } from './generation/score.ts';
 export {
-  type ContextValue,
   LanguageModel,
   type LanguageModelOptions as GenerateOptions,
 } from './language-model.ts';

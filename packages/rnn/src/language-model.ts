@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { JobSpec } from '@unfold/contracts';
 import { describeValue, UnfoldError } from '@unfold/contracts/values';
 import type { Backend } from '@unfold/kernels';
+import type { ContextValue } from './context-value.ts';
 import { fitsSingle } from './data/records/data-limits.ts';
 import { normalizeInto } from './data/records/normalization.ts';
 import type { RecordEncoding } from './data/records/record-encoding.ts';
@@ -23,9 +24,6 @@ import { type Network, releaseNetwork } from './model/network.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import type { DescribedWeights, WeightLimits } from './weights/inspect.ts';
 import { loadNetwork } from './weights/load-network.ts';
-
-/** What a text is conditioned on: a label, or a vector of the file's numbers. */
-export type ContextValue = string | readonly number[];
 
 export interface LanguageModelOptions extends Omit<GenerateOptions, 'context'> {
   context?: ContextValue;

@@ -22,7 +22,8 @@ import { createSessionRepository } from './sessions/session-repository.ts';
 import type { SessionLimits, SessionRepository } from './sessions/sessions.ts';
 import { createSystemRepository, type SystemRepository } from './system/system-repository.ts';
 import { createSecretBox } from './webhooks/secret-box.ts';
-import { createWebhookRepository, type WebhookRepository } from './webhooks/webhooks.ts';
+import { createWebhookRepository } from './webhooks/webhook-repository.ts';
+import type { WebhookRepository } from './webhooks/webhooks.ts';
 import { createWorkerRepository, type WorkerRepository } from './workers/worker-repository.ts';
 
 export interface StoreOptions {

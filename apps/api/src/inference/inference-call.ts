@@ -4,17 +4,26 @@ import type { CallSignal } from '../http/gone-signal.ts';
 import { endOf } from '../http/restarting.ts';
 import type { ApiMetrics } from '../metrics.ts';
 import { ChunkQueue } from './chunk-queue.ts';
-import type { Thread } from './inference-threads.ts';
 import type { ThreadModels } from './model-memory.ts';
 import type { SentTask, Task, ToThread } from './protocol.ts';
 import { unusualOptions } from './usual-options.ts';
+
+/** What a call has to do with the thread that it is in. */
+export interface CallThread {
+  /** Tells it, together with all else of this turn: a message alone costs more than what is in it. */
+  post(message: ToThread): void;
+  /** Those that it is asked for. They fail if it dies. */
+  calls: Map<number, Pick<InferenceCall, 'settle' | 'fail' | 'chunks'>>;
+  /** What they take, as `workOf` has it. */
+  work: number;
+}
 
 interface Parts {
   id: number;
   task: Task;
   /** As `workOf` has it. */
   work: number;
-  thread: Thread;
+  thread: CallThread;
   /** What it keeps of the models' memory until it is over. */
   used: ReturnType<ThreadModels['use']> | null;
   signal: CallSignal;

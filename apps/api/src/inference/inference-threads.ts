@@ -3,19 +3,13 @@ import { UnfoldError } from '@unfold/contracts';
 import type { FastifyBaseLogger } from 'fastify';
 import { RestartingError } from '../http/restarting.ts';
 import type { ApiMetrics } from '../metrics.ts';
-import type { InferenceCall } from './inference-call.ts';
+import type { CallThread } from './inference-call.ts';
 import type { ModelMemory, ThreadModels } from './model-memory.ts';
 import type { FromThread, ModelSource, ThreadData, ToThread } from './protocol.ts';
 
-export interface Thread {
+export interface Thread extends CallThread {
   /** Has it run, if it does not yet: before anything is posted to it. */
   start(): void;
-  /** Tells it, together with all else of this turn: a message alone costs more than what is in it. */
-  post(message: ToThread): void;
-  /** Those that it is asked for. They fail if it dies. */
-  calls: Map<number, Pick<InferenceCall, 'settle' | 'fail' | 'chunks'>>;
-  /** What they take, as `workOf` has it. */
-  work: number;
   models: ThreadModels;
 }
 

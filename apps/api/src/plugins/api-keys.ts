@@ -3,8 +3,8 @@ import { type Config, isLoopback } from '@unfold/config';
 import { type KeyLimits, keyScopes, socketKeyProtocolPrefix, UnfoldError } from '@unfold/contracts';
 import type { Store } from '@unfold/store';
 import type { FastifyRequest } from 'fastify';
-import type { Identity } from '../context.ts';
 import { andThen } from '../http/at-once.ts';
+import type { Identity } from '../identity.ts';
 import { createRemembered } from '../remembered.ts';
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

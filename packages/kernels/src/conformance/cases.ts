@@ -1,19 +1,7 @@
 import type { CellKind, RecurrentLayer } from '../backend.ts';
 import { randomPurposes } from '../philox.ts';
-import type { Harness, Outputs } from './harness.ts';
+import type { KernelCase } from './kernel-case.ts';
 import { rowCases } from './row-cases.ts';
-
-/** One kernel at one shape: runs it and names what it left behind. */
-export interface KernelCase {
-  readonly name: string;
-  /** Largest difference from the truth, relative to the largest magnitude of that output (at least 1e-3). */
-  readonly tolerance: number;
-  /** With products in bf16, where it is not the same: a value computed on the way may fall to the other side of a rounding to bf16. */
-  readonly toleranceBf16?: number;
-  /** What it shows is shown by smaller cases too, but for numbers. */
-  readonly isLarge?: boolean;
-  run(h: Harness): Outputs;
-}
 
 /** Rows of plain shapes: 1, odd numbers, and numbers that are no multiple of a vector's width. */
 const products = [

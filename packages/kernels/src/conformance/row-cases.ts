@@ -1,4 +1,4 @@
-import type { KernelCase } from './cases.ts';
+import type { KernelCase } from './kernel-case.ts';
 
 const shapes = [
   [1, 1, 1],

@@ -1,6 +1,25 @@
 import type { CellKind } from '../backend.ts';
 import type { RealArray } from '../engine.ts';
-import type { LstmOptions } from './lstm-options.ts';
+import type { Squash } from './activation.ts';
+import type { Normalization } from './normalization.ts';
+
+/** What an LSTM computes with beyond the plain cell. The sums are gradients, in double. */
+export interface LstmOptions {
+  readonly candidate: Squash;
+  /** [3,H] of i, f, o; zeros without peepholes. */
+  readonly peephole: RealArray;
+  readonly dPeephole: Float64Array;
+  /** Normalises c inside h; null: it does not. */
+  readonly norm: Normalization | null;
+  /** [H]. */
+  readonly gain: RealArray;
+  readonly bias: RealArray;
+  readonly dGain: Float64Array;
+  readonly dBias: Float64Array;
+  /** Scratch, [N,H]. */
+  readonly fresh: RealArray;
+  readonly inner: RealArray;
+}
 
 /**
  * One time step as the pointwise part of a cell sees it: [N,H] matrices given as an array and the index of their first element. The drivers

@@ -1,27 +1,7 @@
 import { hyperbolicTangent, sigmoid } from '../elementary.ts';
 import type { RealArray } from '../engine.ts';
-import type { Squash } from './activation.ts';
-import type { Cell, Frame } from './cell.ts';
+import type { Cell, Frame, LstmOptions } from './cell.ts';
 import { lstm } from './lstm.ts';
-import type { Normalization } from './normalization.ts';
-
-/** What an LSTM computes with beyond the plain cell. The sums are gradients, in double. */
-export interface LstmOptions {
-  readonly candidate: Squash;
-  /** [3,H] of i, f, o; zeros without peepholes. */
-  readonly peephole: RealArray;
-  readonly dPeephole: Float64Array;
-  /** Normalises c inside h; null: it does not. */
-  readonly norm: Normalization | null;
-  /** [H]. */
-  readonly gain: RealArray;
-  readonly bias: RealArray;
-  readonly dGain: Float64Array;
-  readonly dBias: Float64Array;
-  /** Scratch, [N,H]. */
-  readonly fresh: RealArray;
-  readonly inner: RealArray;
-}
 
 /** ĉ, what stands inside h's tanh, into `inner`: c itself, or c normalised. `c`: c_t before zoneout, [N,H]. */
 function normalizeCells({ N, H, slot }: Frame, options: LstmOptions, c: RealArray, cAt: number): void {

@@ -6,8 +6,8 @@ import { randomPurposes } from '../philox.ts';
 import { gateRows } from '../roles.ts';
 import { squashes } from './activation.ts';
 import { type BatchStatistics, createBatchStatistics } from './batch-statistics.ts';
-import type { Cell } from './cell.ts';
-import { type LstmOptions, lstmWithOptions } from './lstm-options.ts';
+import type { Cell, LstmOptions } from './cell.ts';
+import { lstmWithOptions } from './lstm-options.ts';
 import { drawMask, type Noise, type Zoneout } from './noise.ts';
 import {
   batchNormalization,

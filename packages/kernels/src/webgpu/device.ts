@@ -5,14 +5,14 @@ import {
   DeviceValidationError,
   WebgpuUnavailableError,
 } from './errors.ts';
-import type { Pipelines } from './kernel.ts';
+import type { Compiler } from './kernel.ts';
 import {
   type AdapterInfo,
   type MatrixKernel,
   matrixFeatures,
   matrixKernel,
   matrixShapeOf,
-} from './matrix-product.ts';
+} from './matrix-kernel.ts';
 
 /** The bits of GPUBufferUsage and GPUMapMode, by the WebGPU specification; the package defines them only where its globals are installed. */
 export const usage = {
@@ -26,8 +26,7 @@ export const usage = {
 export const mapModeRead = 1;
 
 /** A GPU of this process, shared by all its backends so that a kernel is compiled once. */
-export interface Device {
-  readonly gpu: GPUDevice;
+export interface Device extends Compiler {
   /** `vendor-architecture-driver`, as far as they are told: equal names promise equal bits. */
   readonly name: string;
   /** For people. */
@@ -38,12 +37,8 @@ export interface Device {
   readonly hasSubgroups: boolean;
   /** A product on its matrix units; null: it has none that would do, or was opened without. */
   readonly matrices: MatrixKernel | null;
-  /** Compiled kernels, see `kernel.ts`. */
-  readonly pipelines: Pipelines;
   /** null while the device is there. */
   lost(): DeviceLostError | null;
-  /** Calls `body`, and notes what the device has to say about it. */
-  guarded<T>(body: () => T): T;
   /** Resolves when everything noted so far has been heard. @throws DeviceLostError, DeviceMemoryError or DeviceValidationError, whatever was noted first */
   check(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { expectNumber } from '../engine.ts';
 import { purposeWord } from '../philox.ts';
 import { elementary, philox, threshold } from './elementary.ts';
 import { elementwise, gridFor } from './grid.ts';
-import type { Place } from './heap.ts';
+import type { Place } from './place.ts';
 import type { Recorder } from './recorder.ts';
 import type { Tensors } from './tensors.ts';
 

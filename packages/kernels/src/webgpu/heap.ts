@@ -1,13 +1,6 @@
-import type { Region } from '../engine.ts';
 import { type Device, usage } from './device.ts';
 import { DeviceMemoryError } from './errors.ts';
-
-/** Elements of float32 in one heap of a backend. */
-export interface Place extends Region {
-  readonly heap: number;
-  /** The first element. */
-  readonly at: number;
-}
+import { type Place, placeOf } from './place.ts';
 
 interface Span {
   at: number;
@@ -28,15 +21,6 @@ const firstHeap = 2 ** 24;
 /** Places begin at multiples of this many elements, as the widest access of a GPU likes it. */
 const alignment = 64;
 const mostHeaps = 7;
-
-export function placeOf(heap: number, at: number, length: number): Place {
-  return { heap, at, length, byteOffset: 4 * at, byteLength: 4 * length };
-}
-
-/** Elements first … first + length − 1 of `place`. */
-export function part(place: Place, first: number, length: number): Place {
-  return placeOf(place.heap, place.at + first, length);
-}
 
 /**
  * Device memory of one backend: a few large buffers that every kernel sees whole, tensors being places in them. So kernels need few bindings, whatever

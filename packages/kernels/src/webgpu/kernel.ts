@@ -1,6 +1,5 @@
-import type { Device } from './device.ts';
 import { half } from './half.ts';
-import type { Place } from './heap.ts';
+import type { Place } from './place.ts';
 
 type Scalar = 'u32' | 'i32' | 'f32';
 type Names<T extends string> = readonly T[];
@@ -77,7 +76,13 @@ export interface Pipeline {
   readonly key: string;
 }
 
-export type Pipelines = Map<Kernel, Map<number, Pipeline>>;
+/** What compiles kernels, and keeps them. */
+export interface Compiler {
+  readonly gpu: GPUDevice;
+  readonly pipelines: Map<Kernel, Map<number, Pipeline>>;
+  /** Calls `body`, and notes what the device has to say about it. */
+  guarded<T>(body: () => T): T;
+}
 
 export const bindings = { integers: 14, parameters: 15 } as const;
 
@@ -103,7 +108,7 @@ fn has_${name}() -> bool { return p.${name} != ${absent}u; }`,
 }
 
 function compile(
-  { gpu }: Device,
+  { gpu }: Compiler,
   kernel: Kernel,
   operandHeaps: readonly number[],
   hasSubgroups: boolean,
@@ -146,7 +151,7 @@ ${typeof kernel.code === 'function' ? kernel.code(hasSubgroups) : kernel.code}`;
 
 /** The kernel for operands in these places, compiled once for each distribution over heaps. An operand that is not there counts as one of the first heap. @param hasSubgroups whether it may use the device's */
 export function pipelineFor<Real extends string, Int extends string, Number extends string>(
-  device: Device,
+  device: Compiler,
   kernel: Kernel<Real, Int, Number>,
   reals: Readonly<Record<Real, Place | null>>,
   hasSubgroups: boolean,

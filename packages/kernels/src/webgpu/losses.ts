@@ -9,8 +9,8 @@ import {
 } from '../checks/row-loss.ts';
 import { elementary } from './elementary.ts';
 import { gridOf, groupIndex, reducing } from './grid.ts';
-import { type Place, part } from './heap.ts';
 import { defineKernel } from './kernel.ts';
+import { type Place, part } from './place.ts';
 import type { Recorder } from './recorder.ts';
 import { sumInto } from './scalars.ts';
 import type { Scratch } from './scratch.ts';

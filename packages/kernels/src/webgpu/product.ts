@@ -1,6 +1,7 @@
 import { gridFor, gridOf } from './grid.ts';
-import type { Place } from './heap.ts';
-import { largestOfAll, largestOfRows, type MatrixKernel, tileOf } from './matrix-product.ts';
+import { largestOfAll, largestOfRows } from './largest.ts';
+import { type MatrixKernel, tileOf } from './matrix-kernel.ts';
+import type { Place } from './place.ts';
 import { plainKernel, productKernel, type Rounded, readers, type Tile } from './product-kernels.ts';
 import type { Recorder } from './recorder.ts';
 import type { Scratch } from './scratch.ts';

@@ -1,5 +1,5 @@
 import { type Device, mapModeRead, usage } from './device.ts';
-import type { Place } from './heap.ts';
+import type { Place } from './place.ts';
 import type { Recorder } from './recorder.ts';
 
 /** Room that downloads asked for together share; larger ones have their own. */

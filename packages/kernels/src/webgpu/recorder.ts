@@ -1,5 +1,5 @@
 import { type Device, usage } from './device.ts';
-import type { Heaps, Place } from './heap.ts';
+import type { Heaps } from './heap.ts';
 import {
   type Arguments,
   absent,
@@ -9,6 +9,7 @@ import {
   parameterWords,
   pipelineFor,
 } from './kernel.ts';
+import type { Place } from './place.ts';
 import { createProfiler, type KernelTime } from './profiler.ts';
 
 /** Records dispatches and sends them to the device in batches, one compute pass each. */

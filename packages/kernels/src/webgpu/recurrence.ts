@@ -9,8 +9,8 @@ import {
 import { fitsSequence, fusedSequence } from './fused-sequence.ts';
 import { fusedStep } from './fused-step.ts';
 import { elementwise, gridFor } from './grid.ts';
-import { type Place, part } from './heap.ts';
 import type { Recurrence } from './options.ts';
+import { type Place, part } from './place.ts';
 import { frameNumbers, type Pass, stepOf, type Workshop } from './recurrent-pass.ts';
 
 /**

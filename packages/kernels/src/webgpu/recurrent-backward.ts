@@ -3,7 +3,7 @@ import { type CheckedBackward, checkBackward } from '../checks/recurrent.ts';
 import { type BackwardReal, backward } from './cell-backward.ts';
 import { copy, fill } from './elementwise.ts';
 import { gridFor } from './grid.ts';
-import { type Place, part } from './heap.ts';
+import { type Place, part } from './place.ts';
 import { fusedBackwardThroughTime, recurrenceOf } from './recurrence.ts';
 import {
   createPass,

@@ -3,8 +3,8 @@ import { type CheckedForward, checkForward, checkStep, passOf, type Saved } from
 import { type ForwardReal, forward } from './cell-forward.ts';
 import { copy, fill } from './elementwise.ts';
 import { gridFor } from './grid.ts';
-import { type Place, part } from './heap.ts';
 import { schedule } from './normalization.ts';
+import { type Place, part } from './place.ts';
 import { fusedForwardThroughTime, recurrenceOf } from './recurrence.ts';
 import {
   createPass,

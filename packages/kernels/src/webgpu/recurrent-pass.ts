@@ -11,7 +11,6 @@ import { cellOf, isNormalized, normalizedSizes } from '../reference/recurrent-la
 import { gateRows } from '../roles.ts';
 import type { FrameNumbers } from './cell-frame.ts';
 import { squashCode, threshold } from './elementary.ts';
-import { type Place, part } from './heap.ts';
 import {
   batchBackward,
   batchForward,
@@ -21,6 +20,7 @@ import {
   layerGrid,
 } from './normalization.ts';
 import type { Recurrence } from './options.ts';
+import { type Place, part } from './place.ts';
 import type { Products } from './product.ts';
 import type { Recorder } from './recorder.ts';
 import type { Scratch } from './scratch.ts';

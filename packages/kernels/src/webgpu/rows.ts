@@ -2,7 +2,7 @@ import type { Backend } from '../backend.ts';
 import { checkEmbeddingBackward, checkEmbeddingForward } from '../checks/embedding.ts';
 import { checkConcatenate, checkGather, checkScaleRows, checkScatter, checkSplit } from '../checks/rows.ts';
 import { elementwise, gridFor } from './grid.ts';
-import { type Place, part } from './heap.ts';
+import { type Place, part } from './place.ts';
 import type { Recorder } from './recorder.ts';
 import { scatterAdd } from './scatter.ts';
 import type { Scratch } from './scratch.ts';

@@ -1,5 +1,5 @@
 import { elementwise, gridFor } from './grid.ts';
-import type { Place } from './heap.ts';
+import type { Place } from './place.ts';
 import type { Recorder } from './recorder.ts';
 import type { Scratch } from './scratch.ts';
 import type { Columns } from './sums.ts';

@@ -1,4 +1,4 @@
-import type { Place } from './heap.ts';
+import type { Place } from './place.ts';
 
 /** At least `size` elements that nobody else uses under this name; contents are arbitrary. Grown, never shrunk. */
 export type Scratch = (name: string, size: number) => Place;

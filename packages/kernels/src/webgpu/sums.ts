@@ -1,6 +1,6 @@
 import { elementwise, gridFor } from './grid.ts';
-import { type Place, part } from './heap.ts';
 import { defineKernel } from './kernel.ts';
+import { type Place, part } from './place.ts';
 import type { Recorder } from './recorder.ts';
 import type { Scratch } from './scratch.ts';
 

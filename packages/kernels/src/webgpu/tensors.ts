@@ -4,7 +4,8 @@ import { type Door, expectOwn, sizeOf } from '../engine.ts';
 import { pack, unpack } from '../reference/layout.ts';
 import { shapeOfRole } from '../roles.ts';
 import { createTensors as createSharedTensors, hostArray, type Storage } from '../tensors.ts';
-import { type Heaps, type Place, part, placeOf } from './heap.ts';
+import type { Heaps } from './heap.ts';
+import { type Place, part, placeOf } from './place.ts';
 import type { Readback } from './readback.ts';
 import type { Recorder } from './recorder.ts';
 

@@ -2,8 +2,9 @@ import { type BatchPlan, windowSteps } from './batch-plan.ts';
 import { BatchReader } from './batch-reader.ts';
 import type { RecordBatch } from './records/batch-layout.ts';
 import { fewestRecords, RecordBatches } from './records/record-batches.ts';
-import type { RecordFile, RecordIndex } from './records/record-file.ts';
+import type { RecordFile } from './records/record-file.ts';
 import { SeriesWindows } from './records/series-windows.ts';
+import type { RecordIndex } from './records/source.ts';
 import type { TokenFile } from './token-file.ts';
 
 /** Sequences side by side, padded in time and number: T = `steps`, N = the feed's `sequences`. */

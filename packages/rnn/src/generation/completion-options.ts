@@ -1,5 +1,5 @@
 import { describeValue, UnfoldError } from '@unfold/contracts/values';
-import type { ContextValue } from '../language-model.ts';
+import type { ContextValue } from '../context-value.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Logprobs } from './choice-text.ts';
 

@@ -7,11 +7,7 @@ import type {
   WebhookEndpointRequest,
   WebhookEndpointResource,
 } from '@unfold/contracts';
-import type { Database } from '../database.ts';
 import type { Created, Idempotency } from '../repositories.ts';
-import { createDeliveries } from './deliveries.ts';
-import { createEndpoints } from './endpoints.ts';
-import type { SecretBox } from './secret-box.ts';
 
 /** An attempt that this process is to make. */
 export interface ClaimedDelivery {
@@ -81,8 +77,3 @@ export interface WebhookRepository {
   /** Forgets deliveries that are older than so many days, and of each endpoint all settled but the newest. */
   prune(days: number, kept_per_endpoint: number): Promise<number>;
 }
-
-export const createWebhookRepository = (database: Database, box: SecretBox): WebhookRepository => ({
-  ...createEndpoints(database, box),
-  ...createDeliveries(database, box),
-});

@@ -1,4 +1,4 @@
-import type { CompletedSpec } from '../../job-spec.ts';
+import type { CompletedSpec } from '../spec-fields.ts';
 import { excludes, needs, quoted, type Rule, writesText } from './rule.ts';
 
 const hasText = ({ task }: CompletedSpec): boolean => task !== 'forecasting';

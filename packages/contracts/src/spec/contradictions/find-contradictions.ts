@@ -1,4 +1,4 @@
-import type { CompletedSpec } from '../../job-spec.ts';
+import type { CompletedSpec } from '../spec-fields.ts';
 import { dataRules } from './data.ts';
 import { networkRules } from './network.ts';
 import { trainingRules } from './training.ts';

@@ -1,4 +1,4 @@
-import type { CompletedSpec } from '../../job-spec.ts';
+import type { CompletedSpec } from '../spec-fields.ts';
 
 /** A pair of options that exclude each other: the field at fault, and a sentence that names both. */
 export type Found = readonly [field: string, message: string];

@@ -1,4 +1,4 @@
-import type { CompletedSpec } from '../../job-spec.ts';
+import type { CompletedSpec } from '../spec-fields.ts';
 import { quoted, writesText } from './rule.ts';
 
 type Warning = (spec: CompletedSpec) => string | null;

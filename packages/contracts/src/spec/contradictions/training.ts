@@ -1,5 +1,5 @@
-import type { CompletedSpec } from '../../job-spec.ts';
 import { enginesOfPrecision, excludedByPrecision, excludesDevice } from '../demand.ts';
+import type { CompletedSpec } from '../spec-fields.ts';
 import type { ParameterGroup } from '../start-from.ts';
 import { excludes, quoted, type Rule, readsWindows, writesText } from './rule.ts';
 

@@ -13,8 +13,9 @@ import {
 } from './batch-layout.ts';
 import { createPermutation } from './permutation.ts';
 import type { RecordEncoding } from './record-encoding.ts';
-import type { RecordFile, RecordIndex } from './record-file.ts';
+import type { RecordFile } from './record-file.ts';
 import { indexEntryBytes } from './record-writer.ts';
+import type { RecordIndex } from './source.ts';
 
 /** Batches that are sorted by length together; their order is shuffled. It bounds what is held of an epoch's order. */
 const poolBatches = 64;

@@ -6,7 +6,6 @@ import { UnfoldError } from '@unfold/contracts/values';
 import { type DataPart, PartReader } from '../data-part.ts';
 import { type DataSource, identifyFile, sameSource, sizeOf, writeWhole } from '../prepared-file.ts';
 import { storageError } from '../storage-error.ts';
-import type { DataFile } from './data-problem.ts';
 import {
   encodingFromJson,
   encodingToJson,
@@ -17,6 +16,7 @@ import { BufferedFile } from './record-writer.ts';
 import { recordsSource } from './records-source.ts';
 import { seriesLayout } from './series.ts';
 import { seriesSource } from './series-source.ts';
+import type { IndexWriter, RecordIndex, RecordsSource, SourceFiles } from './source.ts';
 
 export interface RecordFileRequest {
   spec: JobSpec;
@@ -32,17 +32,6 @@ export interface RecordFileRequest {
   interrupted?: () => boolean;
 }
 
-/** The records of a part: where each one lies in the record file (16 bytes an entry, see `indexEntry`). */
-export interface RecordIndex {
-  path: string;
-  records: number;
-  /** Time steps of all records, and of the longest. */
-  steps: number;
-  longest: number;
-  /** How many outputs of all records have a loss. */
-  targets: number;
-}
-
 /** A run's records as numbers on disk. */
 export interface RecordFile {
   path: string;
@@ -52,32 +41,6 @@ export interface RecordFile {
   /** null: nothing is held out. */
   validation: RecordIndex | null;
   source: DataSource;
-}
-
-/** A writer of one part, and what it has written so far. */
-export interface IndexWriter extends Omit<RecordIndex, 'path'> {
-  file: BufferedFile;
-}
-
-/** What reads the data: first to learn how it becomes numbers, then to write these. */
-export interface RecordsSource {
-  /** null: interrupted. */
-  learn(): Promise<RecordEncoding | null>;
-  /** Writes every record; false: interrupted. */
-  write(
-    encoding: RecordEncoding,
-    values: BufferedFile,
-    parts: { training: IndexWriter; validation: IndexWriter },
-  ): Promise<boolean>;
-  /** Known once all is written. */
-  source(): DataSource;
-}
-
-/** Opens a reader of a whole file of the run. */
-export interface SourceFiles {
-  data: DataFile;
-  validation: DataFile | null;
-  open(file: DataFile): Promise<PartReader>;
 }
 
 interface Sidecar {

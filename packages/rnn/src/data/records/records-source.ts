@@ -7,10 +7,10 @@ import { atLine, type DataFile, invalidData } from './data-problem.ts';
 import type { DataRecord } from './data-record.ts';
 import { EncodingBuilder } from './encoding-builder.ts';
 import { createRecordCheck } from './record-check.ts';
-import type { IndexWriter, RecordsSource, SourceFiles } from './record-file.ts';
 import { countRecords, readRecords } from './record-reader.ts';
 import { createSplit } from './record-split.ts';
 import { encodeRecord, indexEntry } from './record-writer.ts';
+import type { IndexWriter, RecordsSource, SourceFiles } from './source.ts';
 
 const fingerprint = (reader: PartReader) => ({ bytes: reader.bytes, sha256: reader.sha256() });
 

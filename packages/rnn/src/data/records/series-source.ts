@@ -7,9 +7,9 @@ import { atLine, type DataFile, invalidData, problem } from './data-problem.ts';
 import { NormalizationBuilder, normalizeInto } from './normalization.ts';
 import { requireBinary } from './record-check.ts';
 import type { VectorEncoding } from './record-encoding.ts';
-import type { IndexWriter, RecordsSource, SourceFiles } from './record-file.ts';
 import { type BufferedFile, indexEntry } from './record-writer.ts';
 import { readSeries, type SeriesLayout, type SeriesStep } from './series.ts';
+import type { IndexWriter, RecordsSource, SourceFiles } from './source.ts';
 
 const fingerprint = (reader: PartReader) => ({ bytes: reader.bytes, sha256: reader.sha256() });
 

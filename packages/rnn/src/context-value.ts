@@ -1,0 +1,2 @@
+/** What a text is conditioned on: a label, or a vector of the file's numbers. */
+export type ContextValue = string | readonly number[];
