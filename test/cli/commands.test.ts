@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { JobResource } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort, root } from '../support/process.ts';
 import { type Service, startEmbeddedService } from '../support/service.ts';
@@ -73,6 +74,12 @@ describe('the commands that ask a service', () => {
       ['unfold train cats.txt --batch-size 0', 2, '--batch-size (training.batch_size): expected at least 1'],
       ['unfold train cats.txt --set training.clip.nrm=1', 2, 'Did you mean training.clip.norm?'],
       ['unfold train cats.txt --set __proto__.x=1', 2, 'Unknown field __proto__.'],
+      ['unfold train cats.txt --sweep lr', 2, '--sweep: expected field=value,value'],
+      [
+        'unfold train cats.txt --sweep batch-size=4,0',
+        2,
+        '--batch-size (training.batch_size): expected at least 1',
+      ],
       ['unfold train nothing.txt', 1, 'There is no file nothing.txt.'],
       ['unfold watch nobody', 1, 'No job is named "nobody".'],
       [`unfold jobs --url ${away}`, 4, `${away} cannot be reached`],
@@ -150,5 +157,33 @@ describe('the commands that ask a service', () => {
       name: 'from-file',
       spec: { seed: 6, model: { hidden_size: 8, num_layers: 1 }, training: { max_steps: 2, clip: null } },
     });
+  }, 60_000);
+
+  it('train a sweep: a run for each combination, posted at once and labelled with its values', async () => {
+    const { stdout, stderr } = await shell(
+      `unfold train cats.txt --name swept --hidden-size 8 --layers 1 --steps 2 --label team=grid --json \
+        --sweep lr=0.01,0.1 --sweep 'model.cell=gru,elman'`,
+    );
+    const { object, data } = JSON.parse(stdout || '{}');
+    expect(object, stderr).toBe('list');
+    expect(
+      data.map(({ name, metadata }: JobResource) => [
+        name,
+        metadata.lr,
+        metadata['model.cell'],
+        metadata.team,
+      ]),
+    ).toEqual([
+      ['swept-1', '0.01', 'gru', 'grid'],
+      ['swept-2', '0.01', 'elman', 'grid'],
+      ['swept-3', '0.1', 'gru', 'grid'],
+      ['swept-4', '0.1', 'elman', 'grid'],
+    ]);
+    expect(data[3].spec).toMatchObject({
+      model: { cell: 'elman' },
+      training: { optimizer: { learning_rate: 0.1 } },
+    });
+    const ids = await shell('unfold train cats.txt --hidden-size 8 --layers 1 --steps 2 --sweep seed=1,2,3');
+    expect(ids.stdout).toMatch(/^(job-\w+\n){3}$/);
   }, 60_000);
 });

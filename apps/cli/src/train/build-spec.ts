@@ -1,40 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { nearest } from '@unfold/config';
 import { type JobSpecInput, jobSpec, parseRequest, UnfoldError } from '@unfold/contracts';
-import { CommandError, messageOf } from '../command-error.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { messageOf } from '../command-error.ts';
+import { type Draft, isObject, parseValue, setField, usage } from './draft.ts';
 import { keyOf, nameOfField, specOptions } from './spec-options.ts';
-
-type Draft = Record<string, unknown>;
-
-const usage = (message: string): CommandError => new CommandError(message, exitCodes.usage);
-
-const isObject = (value: unknown): value is Draft =>
-  value !== null && typeof value === 'object' && !Array.isArray(value);
-
-/** Sets a field by its path. What is in the way and no object is replaced. */
-const setField = (draft: Draft, path: string, value: unknown): void => {
-  const names = path.split('.');
-  const last = names.pop() as string;
-  let place = draft;
-  for (const name of names) {
-    const inner = Object.hasOwn(place, name) ? place[name] : undefined;
-    const next: Draft = isObject(inner) ? inner : {};
-    // Defined, not assigned, so that no name means a prototype.
-    Object.defineProperty(place, name, { value: next, enumerable: true, writable: true, configurable: true });
-    place = next;
-  }
-  Object.defineProperty(place, last, { value, enumerable: true, writable: true, configurable: true });
-};
-
-/** Numbers, true, null, lists and objects are JSON; everything else is text. */
-const parseValue = (text: string): unknown => {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
-};
+import { expandSweep } from './sweep.ts';
 
 const readSpecFile = async (path: string): Promise<Draft> => {
   let content: unknown;
@@ -87,12 +57,15 @@ export interface SpecSources {
   /** `path=value`, in order. */
   set?: string[];
   label?: Record<string, string>;
+  /** `field=value,value`, each to be tried with all others. */
+  sweep?: string[];
   /** The common options, by the names of `specOptions`. */
   [option: string]: unknown;
 }
 
 /**
- * The spec that a command line means, without its files: the file of `--spec`, then options, then `--set`.
+ * The spec that a command line means, without its files: the file of `--spec`, then options, then `--set`. What `--sweep` makes of it is
+ * checked, too.
  * @throws CommandError saying which option is wrong, and how
  */
 export const buildSpec = async (
@@ -119,6 +92,6 @@ export const buildSpec = async (
     const { metadata } = draft;
     draft.metadata = { ...(isObject(metadata) && metadata), [key]: value };
   }
-  check(draft);
+  for (const each of expandSweep(draft, sources.sweep ?? [])) check(each);
   return draft as Omit<JobSpecInput, 'file'> & { file?: string };
 };

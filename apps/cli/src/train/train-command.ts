@@ -23,13 +23,11 @@ interface TrainOptions extends ServiceOptions, Omit<SpecSources, keyof ServiceOp
   validation?: string;
   detach?: boolean;
   dryRun?: boolean;
+  sweep?: string[];
 }
 
 /** What the service thinks is probably not meant. */
-const tellWarnings = ({ warnings }: JobResource): void => {
-  const { yellow } = styleOf(process.stderr);
-  for (const warning of warnings) tell(`${yellow('!')} ${warning}`);
-};
+const tellWarning = (warning: string): void => tell(`${styleOf(process.stderr).yellow('!')} ${warning}`);
 
 const reference = ({ id, name }: JobResource): string => name ?? id;
 
@@ -107,6 +105,25 @@ const follow = async (
   print(ended.job.model_id ?? '');
 };
 
+/** Posts all runs of a sweep, whose curves are looked at together. */
+const trainAll = async (
+  unfold: Unfold,
+  path: string | undefined,
+  options: TrainOptions,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { expandSweep } = await import('./sweep.ts');
+  const ask = (spec: JobSpecInput) =>
+    unfold.jobs.createMany(expandSweep({ ...spec }, options.sweep ?? []), { signal });
+  const jobs = await submit(unfold, path, options, signal, { ask, keep: true });
+  if (options.json) return printJson({ object: 'list', data: jobs });
+  for (const warning of new Set(jobs.flatMap(({ warnings }) => warnings))) tellWarning(warning);
+  tell(
+    `Posted ${jobs.length}. \`unfold jobs\` lists them, \`unfold watch\` shows them, and so does the page.`,
+  );
+  print(jobs.map(({ id }) => id).join('\n'));
+};
+
 /** `unfold train`: uploads, posts, follows; the result is the model's id, or of `--dry-run` what it would take. */
 const train = async (path: string | undefined, options: TrainOptions): Promise<void> => {
   const signal = interruption();
@@ -117,9 +134,10 @@ const train = async (path: string | undefined, options: TrainOptions): Promise<v
     const estimate = await submit(unfold, path, options, signal, { ask, keep: false });
     return json ? printJson(estimate) : print(describeEstimate(estimate));
   }
+  if (options.sweep) return trainAll(unfold, path, options, signal);
   const ask = (spec: JobSpecInput) => unfold.jobs.create(spec, { signal });
   const job = await submit(unfold, path, options, signal, { ask, keep: true });
-  tellWarnings(job);
+  job.warnings.forEach(tellWarning);
   if (!options.detach) return follow(unfold, job, json, signal);
   if (json) return printJson(job);
   tell(`Posted. \`unfold watch ${reference(job)}\` shows it.`);
@@ -137,6 +155,14 @@ export const addTrainCommand = (program: Command): void => {
     .option('--validation <path>', 'validate on this file instead of a part of the data')
     .option('--label <key=value>', 'a label of your own; several times', labels)
     .option('--set <field=value>', 'any field of the spec by its path; several times', several)
+    .addOption(
+      new Option(
+        '--sweep <field=values>',
+        'a run for each of these values, parted by commas; several times: for each combination',
+      )
+        .argParser(several)
+        .conflicts('dryRun'),
+    )
     .option('--spec <path>', 'a JSON file with a spec to begin with')
     .addOption(new Option('-d, --detach', "print the job's id and do not wait").conflicts('dryRun'))
     .option('--dry-run', 'post nothing: print what the run would take');
@@ -148,12 +174,13 @@ export const addTrainCommand = (program: Command): void => {
     'JOB=$(unfold train moby-dick.txt --detach) && unfold watch $JOB',
     'unfold train --spec job.json --seed 7',
     'unfold train moby-dick.txt --hidden-size 2048 --layers 3 --dry-run',
+    'unfold train moby-dick.txt --name sweep --sweep lr=0.001,0.003,0.01 --sweep model.num_layers=1,2',
   );
   command.addHelpText(
     'after',
     `
 Every field of the spec is reached by --set; the README of the project and the API page list them. Values are read
-as JSON where they are JSON. Ctrl-C detaches: the job goes on, and the command ends with 130. It ends with 3 if the
+as JSON where they are JSON. A sweep posts all its runs at once, labelled with their values, prints their ids and does not wait. Ctrl-C detaches: the job goes on, and the command ends with 130. It ends with 3 if the
 job fails or is cancelled.
 `,
   );
