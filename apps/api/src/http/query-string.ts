@@ -8,6 +8,7 @@ const nested = /^([^[\]]+)\[([^[\]]+)\]$/;
  */
 export const parseQueryString = (text: string): Record<string, unknown> => {
   const result: Record<string, unknown> = Object.create(null);
+  if (text === '') return result;
   for (const [name, value] of Object.entries(parse(text, '&', '=', { maxKeys: 100 }))) {
     const [, outer, inner] = nested.exec(name) ?? [];
     if (outer === undefined || inner === undefined) {
