@@ -1,22 +1,7 @@
 import { Command, Option } from 'commander';
-import { addActivationsCommand } from './commands/activations.ts';
-import { addCheckpointsCommand } from './commands/checkpoints.ts';
-import { addFileCommands } from './commands/files.ts';
-import { addGenerateCommand } from './commands/generate.ts';
-import { addInferenceCommands } from './commands/inference.ts';
-import { addJobCommands } from './commands/jobs.ts';
-import { addKeyCommands } from './commands/keys.ts';
-import { addMetricsCommand } from './commands/metrics.ts';
-import { addModelCommands } from './commands/models.ts';
-import { addSessionCommands } from './commands/sessions.ts';
-import { addSystemCommand } from './commands/system.ts';
-import { addWatchCommand } from './commands/watch.ts';
-import { addWorkerCommand } from './commands/workers.ts';
-import { addCompletionCommands } from './completion/completion-command.ts';
 import { integer } from './options/parsers.ts';
 import { withExamples, withPlace } from './options/shared.ts';
 import { styleOf } from './output/style.ts';
-import { addTrainCommand } from './train/train-command.ts';
 
 const addUp = (program: Command): void => {
   withExamples(
@@ -90,8 +75,101 @@ Results go to stdout, everything else to stderr; --json prints JSON. Exit codes:
 usage, 3 the job failed or was cancelled, 4 no service, 130 interrupted.
 `;
 
-/** The `unfold` command line. */
-export const createProgram = (): Command => {
+interface Part {
+  group: string;
+  /** What begins its commands; empty where they need to know all others. */
+  words: readonly string[];
+  load(): Promise<(program: Command) => void>;
+}
+
+/** In the order of the help. */
+const parts: readonly Part[] = [
+  { group: 'A service:', words: ['up'], load: async () => addUp },
+  { group: 'A service:', words: ['quickstart'], load: async () => addQuickstart },
+  { group: 'A service:', words: ['doctor'], load: async () => addDoctor },
+  {
+    group: 'Training:',
+    words: ['train'],
+    load: async () => (await import('./train/train-command.ts')).addTrainCommand,
+  },
+  {
+    group: 'Training:',
+    words: ['jobs', 'pause', 'resume', 'cancel'],
+    load: async () => (await import('./commands/jobs.ts')).addJobCommands,
+  },
+  {
+    group: 'Training:',
+    words: ['watch'],
+    load: async () => (await import('./commands/watch.ts')).addWatchCommand,
+  },
+  {
+    group: 'Training:',
+    words: ['metrics'],
+    load: async () => (await import('./commands/metrics.ts')).addMetricsCommand,
+  },
+  {
+    group: 'Training:',
+    words: ['checkpoints'],
+    load: async () => (await import('./commands/checkpoints.ts')).addCheckpointsCommand,
+  },
+  {
+    group: 'Models:',
+    words: ['models', 'weights'],
+    load: async () => (await import('./commands/models.ts')).addModelCommands,
+  },
+  {
+    group: 'Models:',
+    words: ['generate'],
+    load: async () => (await import('./commands/generate.ts')).addGenerateCommand,
+  },
+  {
+    group: 'Models:',
+    words: ['score', 'predict'],
+    load: async () => (await import('./commands/inference.ts')).addInferenceCommands,
+  },
+  {
+    group: 'Models:',
+    words: ['activations'],
+    load: async () => (await import('./commands/activations.ts')).addActivationsCommand,
+  },
+  {
+    group: 'Models:',
+    words: ['sessions'],
+    load: async () => (await import('./commands/sessions.ts')).addSessionCommands,
+  },
+  {
+    group: 'What a service holds:',
+    words: ['files'],
+    load: async () => (await import('./commands/files.ts')).addFileCommands,
+  },
+  {
+    group: 'What a service holds:',
+    words: ['keys'],
+    load: async () => (await import('./commands/keys.ts')).addKeyCommands,
+  },
+  {
+    group: 'What a service holds:',
+    words: ['workers'],
+    load: async () => (await import('./commands/workers.ts')).addWorkerCommand,
+  },
+  {
+    group: 'What a service holds:',
+    words: ['system'],
+    load: async () => (await import('./commands/system.ts')).addSystemCommand,
+  },
+  {
+    group: 'This command line:',
+    words: [],
+    load: async () => (await import('./completion/completion-command.ts')).addCompletionCommands,
+  },
+];
+
+/**
+ * The `unfold` command line. Where its first word names a command no other is loaded, since to load all takes longer than most of them; else it
+ * has all, to help, to complete and to guess what was meant.
+ * @param words what stands behind `unfold`
+ */
+export const createProgram = async (words: readonly string[]): Promise<Command> => {
   const program = new Command('unfold')
     .description('Trains and serves recurrent neural networks over HTTP and WebSockets.')
     .showHelpAfterError('Add --help for the options.')
@@ -103,28 +181,10 @@ export const createProgram = (): Command => {
     })
     // main.ts ends the process.
     .exitOverride();
-  program.commandsGroup('A service:');
-  addUp(program);
-  addQuickstart(program);
-  addDoctor(program);
-  program.commandsGroup('Training:');
-  addTrainCommand(program);
-  addJobCommands(program);
-  addWatchCommand(program);
-  addMetricsCommand(program);
-  addCheckpointsCommand(program);
-  program.commandsGroup('Models:');
-  addModelCommands(program);
-  addGenerateCommand(program);
-  addInferenceCommands(program);
-  addActivationsCommand(program);
-  addSessionCommands(program);
-  program.commandsGroup('What a service holds:');
-  addFileCommands(program);
-  addKeyCommands(program);
-  addWorkerCommand(program);
-  addSystemCommand(program);
-  program.commandsGroup('This command line:');
-  addCompletionCommands(program);
+  const named = parts.filter((part) => part.words.includes(words[0] ?? ''));
+  for (const { group, load } of named.length > 0 ? named : parts) {
+    program.commandsGroup(group);
+    (await load())(program);
+  }
   return program;
 };
