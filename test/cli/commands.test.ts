@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { JobResource } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort, root } from '../support/process.ts';
-import { type Service, startEmbeddedService } from '../support/service.ts';
+import { type Service, startService } from '../support/service.ts';
 import { sessionsOf } from '../support/sessions.ts';
 import { commandFolder } from '../support/terminal.ts';
 
@@ -15,7 +15,7 @@ describe('the commands that ask a service', () => {
   let folder: string;
 
   beforeAll(async () => {
-    service = await startEmbeddedService();
+    service = await startService();
     folder = await mkdtemp(join(tmpdir(), 'unfold-commands-'));
     await writeFile(join(folder, 'cats.txt'), 'the cat sat on the mat.\n'.repeat(400));
   });

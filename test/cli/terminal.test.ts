@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Unfold } from '@unfold/client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Service, startEmbeddedService } from '../support/service.ts';
+import { type Service, startService } from '../support/service.ts';
 import { clearLine, ctrlC, openTerminal, type Terminal, terminalsWork } from '../support/terminal.ts';
 
 const hasZsh = spawnSync('zsh', ['--version']).status === 0;
@@ -31,7 +31,7 @@ describe.skipIf(!terminalsWork)(
     const open: Terminal[] = [];
 
     beforeAll(async () => {
-      service = await startEmbeddedService();
+      service = await startService();
       unfold = new Unfold({ baseUrl: service.url });
       folder = await mkdtemp(join(tmpdir(), 'unfold-terminal-'));
       await writeFile(join(folder, 'cats.txt'), text);

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { root, startProgram } from '../support/process.ts';
-import { type Service, startEmbeddedService } from '../support/service.ts';
+import { type Service, startService } from '../support/service.ts';
 
 const example = (): string => {
   const readme = readFileSync(join(root, 'packages/client/README.md'), 'utf8');
@@ -15,7 +15,7 @@ describe("the client's README", () => {
   let folder: string;
 
   beforeAll(async () => {
-    service = await startEmbeddedService();
+    service = await startService();
     // Inside the clone, where the package is found.
     folder = await mkdtemp(join(root, 'test', 'client', 'example-'));
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { jobSpec } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { root } from '../support/process.ts';
-import { type Service, startEmbeddedService } from '../support/service.ts';
+import { type Service, startService } from '../support/service.ts';
 import { runSession, sessionsOf } from '../support/sessions.ts';
 
 const readme = await readFile(join(root, 'README.md'), 'utf8');
@@ -13,7 +13,7 @@ describe("the README's curl session", () => {
   let service: Service;
   let folder: string;
   beforeAll(async () => {
-    service = await startEmbeddedService();
+    service = await startService();
     folder = await mkdtemp(join(tmpdir(), 'unfold-readme-'));
   }, 120_000);
   afterAll(async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { CompletionResource, JobBatch, PredictResource, ScoreResource, Task } from '@unfold/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { root, startProgram } from '../support/process.ts';
-import { type Service, startEmbeddedService } from '../support/service.ts';
+import { type Service, startService } from '../support/service.ts';
 import { programsOf, runSession, runTypeScript, sessionsOf } from '../support/sessions.ts';
 
 const document = await readFile(join(root, 'apps/api/TASKS.md'), 'utf8');
@@ -73,7 +73,7 @@ describe('a service', () => {
   let service: Service;
   let folder: string;
   beforeAll(async () => {
-    service = await startEmbeddedService();
+    service = await startService();
     folder = await mkdtemp(join(tmpdir(), 'unfold-tasks-'));
   }, 120_000);
   afterAll(async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Frame, JobResource } from '@unfold/contracts';
 import { WebSocket } from 'ws';
+import { withDatabase } from './postgres.ts';
 import { freePort, type Program, startProgram, waitFor } from './process.ts';
 
 /** A whole service on a free port, in folders of its own. */
@@ -22,12 +23,25 @@ const isReady = (url: string) => async (): Promise<boolean> => {
   return answer?.ok ?? false;
 };
 
+/** `unfold up` over a database of the test run's server, which is there in less time than a PostgreSQL of its own. */
+export const startService = async (): Promise<Service> => {
+  const database = await withDatabase();
+  const service = await startEmbeddedService({ DATABASE_URL: database.databaseUrl });
+  return {
+    ...service,
+    stop: async () => {
+      await service.stop();
+      await database.drop();
+    },
+  };
+};
+
 /** `unfold up`: everything embedded, as `npm start` runs it. */
-export const startEmbeddedService = async (): Promise<Service> => {
+export const startEmbeddedService = async (env: Record<string, string> = {}): Promise<Service> => {
   const dataDir = await mkdtemp(join(tmpdir(), 'unfold-e2e-'));
   const up = startProgram('apps/cli/dist/main.js', {
     arguments: ['up', '--data-dir', dataDir],
-    env: { PORT: String(await freePort()) },
+    env: { PORT: String(await freePort()), ...env },
   });
   let failed = false;
   void up.ended.then(() => (failed = true));
