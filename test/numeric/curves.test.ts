@@ -46,14 +46,21 @@ const truthOf = (cell: string): ReturnType<typeof curve> => {
 };
 
 const [native] = nativeEngines();
+const cells = ['lstm', 'gru', 'elman'];
 const others = [
-  { name: 'native', isHere: native !== undefined, create: async () => native!.create() },
-  { name: 'webgpu', isHere: gpu !== null, create: () => createBackend('webgpu') },
-  { name: 'tfjs', isHere: true, create: () => createBackend('tfjs') },
+  { name: 'native', isHere: native !== undefined, cells, create: async () => native!.create() },
+  // In software a run takes seconds: one shows that training holds together, and conformance that each cell is computed right.
+  {
+    name: 'webgpu',
+    isHere: gpu !== null,
+    cells: gpu?.isSoftware ? cells.slice(0, 1) : cells,
+    create: () => createBackend('webgpu'),
+  },
+  { name: 'tfjs', isHere: true, cells, create: () => createBackend('tfjs') },
 ];
 
-describe.each(others)('a run of the same seed on reference and on $name', ({ isHere, create }) => {
-  test.skipIf(!isHere).each(['lstm', 'gru', 'elman'])('of %s has the same curve', async (cell) => {
+describe.each(others)('a run of the same seed on reference and on $name', ({ isHere, cells, create }) => {
+  test.skipIf(!isHere).each(cells)('of %s has the same curve', async (cell) => {
     const expected = await truthOf(cell);
     const own = await curve(cell, await create());
     expect(own.losses).toHaveLength(expected.losses.length);
