@@ -206,14 +206,30 @@ export function checkStep<R extends Region>(
   if (statistics && !positions)
     throw new TypeError('Expected the positions of a step of a layer with batch normalisation.');
   const injected = call.injected ? engine.reals(call.injected, 'injected', [N, gateRows(layer)]) : null;
-  const options = { injected, training: null, firstStep: 0, statistics, positions };
   const h = engine.reals(call.h, 'h', [N, H]);
   const c = call.c && engine.reals(call.c, 'c', [N, H]);
   if (layer.cell === 'lstm' && c === null)
     throw new TypeError('Expected a cell state for c of an LSTM step.');
   expectSeparate(call.h, 'h', [call.input, call.injected ?? null, call.c]);
   const h0 = layer.recurrent === false ? null : h;
-  return { layer, T: 1, N, weights, input, ...options, h0, c0: c, hT: h, cT: c, lengths: null };
+  // Nothing is spread: every token of every layer passes here.
+  return {
+    layer,
+    T: 1,
+    N,
+    weights,
+    input,
+    injected,
+    training: null,
+    firstStep: 0,
+    statistics,
+    positions,
+    h0,
+    c0: c,
+    hT: h,
+    cT: c,
+    lengths: null,
+  };
 }
 
 /** A layer without recurrence has no states. */

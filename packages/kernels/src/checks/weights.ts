@@ -51,21 +51,35 @@ function check<R extends Region, Absent>(
   prefix: string,
   absent: (label: string) => Absent,
 ): Weights<R | Absent> {
-  const entries = table.map(([name, use, needed]) => {
+  // An object of its own shape, filled in: generation asks for every token.
+  const weights: Record<keyof Weights, R | Absent | typeof nothing | null> = {
+    weightIh: null,
+    weightHh: null,
+    biasIh: null,
+    biasHh: null,
+    peephole: null,
+    gainIh: null,
+    gainHh: null,
+    gainCell: null,
+    biasCell: null,
+  };
+  for (const [name, use, needed] of table) {
     const parameter = parameters[name] ?? null;
     const label = prefix === '' ? name : `${prefix}${name[0]!.toUpperCase()}${name.slice(1)}`;
     if (!needed(layer)) {
       if (parameter) throw new TypeError(`Expected no ${label}: the layer's options do not call for it.`);
-      return [name, prefix === '' ? nothing : null];
+      weights[name] = prefix === '' ? nothing : null;
+    } else if (parameter === null) {
+      weights[name] = absent(label);
+    } else if (parameter.role.use === use && parameter.role.layer === layer) {
+      // A parameter of this very layer has its shapes.
+      weights[name] = engine.reals(parameter, label);
+    } else {
+      expectOf(layer, parameter, use, label);
+      weights[name] = engine.reals(parameter, label, shapeOfRole({ use, layer }));
     }
-    if (parameter === null) return [name, absent(label)];
-    // A parameter of this very layer has its shapes: generation asks for every token.
-    const { role } = parameter;
-    if (role.use === use && role.layer === layer) return [name, engine.reals(parameter, label)];
-    expectOf(layer, parameter, use, label);
-    return [name, engine.reals(parameter, label, shapeOfRole({ use, layer }))];
-  });
-  return Object.fromEntries(entries) as Weights<R | Absent>;
+  }
+  return weights as Weights<R | Absent>;
 }
 
 export function checkParameters<R extends Region>(
