@@ -160,6 +160,7 @@ describe('API keys', () => {
     });
     const url = await app.listen({ host: '127.0.0.1', port: 0 });
     await fetch(`${url}/v1/jobs`, { headers: bearer(adminKey) });
+    await fetch(`${url}/v1/jobs/Bearer%20${adminKey.replace('-', '%2D')}`);
     await fetch(`${url}/v1/jobs/%zz`, { headers: bearer(adminKey) });
     const client = await openSocket(url, '/v1/stream', {
       protocols: ['unfold.v1', `unfold.key.${adminKey}`],
@@ -169,6 +170,7 @@ describe('API keys', () => {
     await app.close();
     expect(lines.join('')).toContain('"route":"/v1/jobs"');
     expect(lines.join('')).not.toContain(adminKey);
+    expect(lines.join('')).not.toContain(adminKey.slice(adminKey.indexOf('-') + 1));
     expect(lines.join('')).not.toContain('some-wrong-secret');
   });
 });
@@ -176,7 +178,7 @@ describe('API keys', () => {
 describe('a client that goes away', () => {
   it('is no failure in the log', async () => {
     const api = await start();
-    const lines: { level: number; msg: string; err?: unknown }[] = [];
+    const lines: { level: number; time: string; msg: string; err?: unknown }[] = [];
     const sink = new Writable({
       write(chunk, _encoding, done) {
         lines.push(JSON.parse(String(chunk)));
@@ -203,6 +205,8 @@ describe('a client that goes away', () => {
     await waitFor('the end of the request', async () => lines.some(({ msg }) => msg.includes('went away')));
     await app.close();
     expect(lines.filter(({ level, err }) => level > 30 || err !== undefined)).toEqual([]);
+    // As the worker's, so that the lines of both sort together.
+    for (const { time } of lines) expect(new Date(time).toISOString()).toBe(time);
   });
 });
 

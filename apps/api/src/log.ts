@@ -34,6 +34,11 @@ const standardOutput = (): DestinationStream => {
 /** The API's log: JSON lines, secrets replaced by `[redacted]` wherever they stand. */
 export const createLog = (config: LogConfig, destination?: DestinationStream): Logger =>
   pino(
-    { name: 'unfold-api', level: config.logLevel, hooks: { streamWrite: createRedactor(config) } },
+    {
+      name: 'unfold-api',
+      level: config.logLevel,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      hooks: { streamWrite: createRedactor(config) },
+    },
     destination ?? standardOutput(),
   );
