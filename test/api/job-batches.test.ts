@@ -23,8 +23,8 @@ describe.each(queueKinds)('jobs posted together, with the queue on %s', (queue) 
     (await api.database.query<{ id: string }>('SELECT id FROM jobs ORDER BY id')).map(({ id }) => id);
   /** Ends what waits, so that the queue has room for the next test. */
   const cancelAll = async () => {
-    for (const { job_id } of await api.store.jobs.queued())
-      await api.request.post(`/v1/jobs/${job_id}/cancel`);
+    const queued = await api.store.jobs.queued();
+    await Promise.all(queued.map(({ job_id }) => api.request.post(`/v1/jobs/${job_id}/cancel`)));
   };
 
   it('answers with all of them, in order, each queued, enqueued and logged as if posted alone', async () => {
@@ -108,8 +108,9 @@ describe.each(queueKinds)('jobs posted together, with the queue on %s', (queue) 
   });
 
   it('posts none that do not fit into the queue together', async () => {
+    const many = sweep(...Array.from({ length: 60 }, (_, k) => k));
+    expect((await post(many.slice(0, 1))).status).toBe(201);
     const before = await stored();
-    const many = sweep(...Array.from({ length: 61 }, (_, k) => k));
     const full = await post(many);
     expectError(full, 429, 'queue_full');
     expect(Number(full.headers['retry-after'])).toBeGreaterThan(0);
@@ -118,6 +119,34 @@ describe.each(queueKinds)('jobs posted together, with the queue on %s', (queue) 
     expectError(await post(sweep(1)), 429, 'queue_full');
     await cancelAll();
     expect((await post(sweep(1))).status).toBe(201);
+    await cancelAll();
+  });
+
+  it('refuses for good what the queue could never hold', async () => {
+    const before = await stored();
+    const error = expectError(
+      await post(sweep(...Array.from({ length: 61 }, (_, k) => k))),
+      400,
+      'invalid_value',
+      'jobs',
+    );
+    expect(error.message).toContain('at most 60');
+    expect(await stored()).toEqual(before);
+  });
+
+  it('fills the queue and no more when batches, or single jobs, come at once', async () => {
+    const counts = async (answers: Promise<{ status: number }>[]) => {
+      const statuses = (await Promise.all(answers)).map(({ status }) => status);
+      return [201, 429].map((status) => statuses.filter((it) => it === status).length);
+    };
+    const batches = Array.from({ length: 15 }, (_, k) => post(sweep(...Array(10).fill(k))).then((it) => it));
+    expect(await counts(batches)).toEqual([6, 9]);
+    expect(await api.store.jobs.queued()).toHaveLength(60);
+    await cancelAll();
+    const single = (seed: number) => api.request.post('/v1/jobs').send(smallSpec(file, { seed }));
+    const singles = Array.from({ length: 80 }, (_, k) => single(k).then((it) => it));
+    expect(await counts(singles)).toEqual([60, 20]);
+    expect(await api.store.jobs.queued()).toHaveLength(60);
     await cancelAll();
   });
 });
@@ -150,7 +179,9 @@ describe('jobs posted together with a key', () => {
         .post('/v1/jobs/batch')
         .set(bearer(key))
         .send({ jobs: Array.from({ length: jobs }, () => smallSpec(file)) });
-    expectError(await post(4), 429, 'quota_exceeded');
+    // No wait would make room for it.
+    const error = expectError(await post(4), 400, 'invalid_value', 'jobs');
+    expect(error.message).toContain('at most 3');
     const first = await post(2);
     expect(first.status).toBe(201);
     expect(first.headers['x-ratelimit-remaining-requests']).toBe('97');
@@ -177,12 +208,14 @@ describe('jobs posted together with a key', () => {
     };
     const post = (jobs: object[]) => api.request.post('/v1/jobs/batch').set(bearer(key)).send({ jobs });
     const folders = () => readdir(api.store.artifacts.absolute('jobs')).catch(() => []);
+    const first = await post([start]);
+    expect(first.status).toBe(201);
     const before = await folders();
-    expectError(await post([start, start, start]), 429, 'quota_exceeded');
+    expectError(await post([start, start]), 429, 'quota_exceeded');
     expect(await folders()).toEqual(before);
-    const answer = await post([start, start]);
-    expect(answer.status).toBe(201);
-    for (const { id } of answer.body.data)
+    const second = await post([start]);
+    expect(second.status).toBe(201);
+    for (const { id } of [...first.body.data, ...second.body.data])
       expect(await readdir(api.store.artifacts.absolute(`jobs/${id}`))).toEqual(['start.safetensors']);
   });
 });

@@ -158,6 +158,31 @@ describe('jobs', () => {
     await own.remove();
   });
 
+  it('fill the queue to the last place, and no further, when many are posted at once', async () => {
+    const own = await openFixture({ queueDepth: 1500 });
+    const { resource: file } = await upload(own.store);
+    const spec = jobSpec.parse({ file: file.id });
+    const many = (count: number, more: object = {}) =>
+      Array.from({ length: count }, () => ({ project: 'default', spec: { ...spec, ...more }, key_id: null }));
+    await own.store.jobs.createMany(many(1000));
+    const all = (count: number, more: object = {}) => own.store.jobs.createAll('default', many(count, more));
+    const settled = await Promise.allSettled(Array.from({ length: 15 }, () => all(60)));
+    expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(8);
+    expect(settled.filter(({ status }) => status === 'rejected')).toMatchObject(
+      Array.from({ length: 7 }, () => ({ reason: { code: 'queue_full' } })),
+    );
+    expect(await own.store.jobs.queued()).toHaveLength(1480);
+    // What PostgreSQL or the rules refuse gives its places back.
+    await expect(all(20, { priority: 2 ** 40 })).rejects.toThrow();
+    await expect(all(20, { file: 'file-gone' })).rejects.toMatchObject({ code: 'not_found' });
+    await own.store.jobs.createMany(many(20, { file: 'file-gone' }));
+    const together = await Promise.all(Array.from({ length: 4 }, () => own.store.jobs.createMany(many(6))));
+    const refused = together.flat().filter((answer) => answer instanceof Error);
+    expect(refused).toMatchObject(Array.from({ length: 4 }, () => ({ code: 'queue_full' })));
+    expect(await own.store.jobs.queued()).toHaveLength(1500);
+    await own.remove();
+  });
+
   it('take their log and checkpoints along when deleted, not their model', async () => {
     const { store, database } = fixture;
     const own = await claim(store, (await createJob(store, { name: 'kept' })).id);

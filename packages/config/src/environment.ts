@@ -182,7 +182,12 @@ export const environment = z.object({
   UNFOLD_MAX_WEBHOOK_ENDPOINTS: integer(1, 100_000, 100, 'Webhook endpoints of one project.'),
   UNFOLD_MAX_UPLOAD_BYTES: integer(1, 1024 * GiB, GiB, 'Largest uploaded file.'),
   UNFOLD_MAX_BODY_BYTES: integer(KiB, GiB, MiB, 'Largest JSON body.'),
-  UNFOLD_MAX_QUEUE_DEPTH: integer(1, 10_000_000, 10_000, 'Jobs that may wait at once.'),
+  UNFOLD_MAX_QUEUE_DEPTH: integer(
+    1,
+    10_000_000,
+    10_000,
+    'Jobs that may wait at once; API processes beside each other may exceed it by what they insert within a second.',
+  ),
   UNFOLD_MAX_SOCKETS: integer(1, 1_000_000, 10_000, 'Open WebSockets and event streams, per API process.'),
   UNFOLD_MAX_SUBSCRIPTIONS_PER_SOCKET: integer(1, 100_000, 1000, 'Jobs that one socket may follow.'),
   UNFOLD_MAX_REQUESTS_PER_MINUTE: integer(

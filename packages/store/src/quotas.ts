@@ -81,3 +81,24 @@ export const requireJobRoom = async (
     }.`,
   );
 };
+
+/**
+ * Refuses, for good, more jobs than could ever be queued together: whoever is told to wait would wait for ever.
+ * @throws UnfoldError `invalid_value` (param `jobs`)
+ */
+export const requirePossibleJobs = (jobs: number, quota: Quota | null, queueDepth: number): void => {
+  const allowed = quota?.concurrent_jobs ?? Number.POSITIVE_INFINITY;
+  const most = Math.min(allowed, queueDepth);
+  if (jobs <= most) return;
+  const why =
+    allowed < queueDepth
+      ? 'this API key may have queued or running at once'
+      : 'the queue of this server holds';
+  throw new UnfoldError(
+    'invalid_value',
+    `jobs: expected at most ${most}, as many as ${why}, but received ${jobs}.`,
+    {
+      param: 'jobs',
+    },
+  );
+};

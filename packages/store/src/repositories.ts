@@ -128,6 +128,7 @@ export interface JobRepository {
   ): Promise<CreatedJob>;
   /**
    * The same for several, all or none, in their order. Errors of a job name their field as `jobs[3].file`. A quota counts each.
+   * `invalid_value` (param `jobs`) if the quota, or the queue, would have no room for so many even if nothing else were there.
    */
   createAll(
     project: string,

@@ -135,7 +135,8 @@ export const registerJobRoutes = (app: FastifyInstance, context: ApiContext): vo
     summary: 'Post many training jobs',
     description:
       'All or none: as many specs as a sweep of hyper-parameters has, checked as by `POST /v1/jobs`, which costs far more for each. An error names the field ' +
-      'with its place, `jobs[3].model.hidden_size`. It is one request of the rate of a key; quotas and the depth of the queue count each job. ' +
+      'with its place, `jobs[3].model.hidden_size`. It is one request of the rate of a key; quotas and the depth of the queue count each job, ' +
+      'and more than would ever fit are refused for good, as `invalid_value` at `jobs`. ' +
       'The answer shows the jobs in the order of the request. Takes an `Idempotency-Key` for the whole.',
     body: jobBatchRequest,
     response: { 201: jobBatch },

@@ -3,11 +3,11 @@ import type { ArtifactStore } from '../artifact-store.ts';
 import type { Database, Statements } from '../database.ts';
 import { createOnce } from '../idempotency.ts';
 import { newId } from '../new-id.ts';
-import { requireJobRoom, requireStorage } from '../quotas.ts';
+import { requireJobRoom, requirePossibleJobs, requireStorage } from '../quotas.ts';
 import type { CreatedJobs, Idempotency, JobRepository, Quota, StartingJob } from '../repositories.ts';
 import { insertJobs, type NewJob } from './insert-jobs.ts';
 import { type JobRow, toJobResource, toTicket } from './job-row.ts';
-import { createQueueCount } from './queue-count.ts';
+import { createQueueCount, type Reservation } from './queue-count.ts';
 import { copyStartWeights } from './start-weights.ts';
 
 type Creating = Pick<JobRepository, 'create' | 'createAll' | 'createMany'>;
@@ -22,6 +22,9 @@ const requireAll = (inserted: readonly Inserted[], nameOf: (error: UnfoldError, 
     return row;
   });
 
+/** Nobody knows then whether anything was committed. */
+const isAway = (error: unknown): boolean => error instanceof UnfoldError && error.code === 'unavailable';
+
 /** How jobs come to be: alone, all or none, or many that have nothing to do with each other. */
 export const createCreating = (
   database: Database,
@@ -29,16 +32,28 @@ export const createCreating = (
   queueDepth: number,
 ): Creating => {
   const count = createQueueCount(queueDepth);
-  const insert = (queries: Statements, jobs: readonly NewJob[]) =>
-    insertJobs(queries, jobs, queueDepth, count);
+  /** What is inserted keeps its places from those that insert beside it until `end`. */
+  const insert = async (queries: Statements, jobs: readonly NewJob[]) => {
+    const arriving = jobs.map(({ id, spec: { priority } }) => ({ id, priority }));
+    const reserved = count.reserve(arriving);
+    try {
+      const rows = await insertJobs(queries, jobs, queueDepth, reserved);
+      return { rows, end: reserved.end };
+    } catch (error) {
+      // With an answer that was lost they may be in. Too many are no harm: before one is refused, they are counted.
+      reserved.end(arriving);
+      throw error;
+    }
+  };
 
   /** Each with an id of its own; one that PostgreSQL refuses must not take the others along. */
   const insertEach = async (jobs: readonly NewJob[]): Promise<Inserted[]> => {
     try {
-      return await database.run((queries) => insert(queries, jobs));
+      const { rows, end } = await database.run((queries) => insert(queries, jobs));
+      end(rows.flatMap((row) => (row instanceof Error ? [] : [row])));
+      return rows;
     } catch (error) {
-      const isAway = error instanceof UnfoldError && error.code === 'unavailable';
-      if (isAway || jobs.length <= 1) return jobs.map(() => error as Error);
+      if (isAway(error) || jobs.length <= 1) return jobs.map(() => error as Error);
       return (await Promise.all(jobs.map((job) => insertEach([job])))).flat();
     }
   };
@@ -59,6 +74,8 @@ export const createCreating = (
     }));
     const withWeights: string[] = [];
     let created = false;
+    let rows: JobRow[] = [];
+    let end: Reservation['end'] = () => undefined;
     try {
       for (const [k, { start }] of asked.entries()) {
         if (!start) continue;
@@ -69,11 +86,15 @@ export const createCreating = (
         });
       }
       const answer = await database.transaction(async (queries) => {
-        let rows: JobRow[] = [];
+        // Of a try that PostgreSQL ended.
+        end([]);
+        rows = [];
         const once = await createOnce(queries, project, idempotency, async () => {
           await requireJobRoom(queries, quota, jobs.length);
           await requireStorage(queries, quota, 0);
-          rows = requireAll(await insert(queries, jobs), nameOf);
+          const inserted = await insert(queries, jobs);
+          end = inserted.end;
+          rows = requireAll(inserted.rows, nameOf);
           return toAnswer(rows.map(toJobResource));
         });
         return { ...once, enqueue: rows.map(toTicket) };
@@ -82,9 +103,10 @@ export const createCreating = (
       return answer;
     } catch (error) {
       // The answer to a commit may be lost with the connection: a copy whose job may exist must stay.
-      created = error instanceof UnfoldError && error.code === 'unavailable';
+      created = isAway(error);
       throw error;
     } finally {
+      end(created ? rows : []);
       if (!created)
         for (const id of withWeights) await artifacts.removeFolder(`jobs/${id}`, []).catch(() => undefined);
     }
@@ -102,14 +124,16 @@ export const createCreating = (
       return { ...once, enqueue: enqueue[0] ?? null };
     },
 
-    createAll: (project, jobs, idempotency, quota = null) =>
-      createTogether(
+    async createAll(project, jobs, idempotency, quota = null) {
+      requirePossibleJobs(jobs.length, quota, queueDepth);
+      return createTogether(
         project,
         jobs,
         { idempotency, quota },
         (resources) => resources,
         (error, k) => withinField(error, `jobs[${k}]`),
-      ),
+      );
+    },
 
     async createMany(jobs) {
       const inserted = await insertEach(jobs.map((job) => ({ id: newId('job'), ...job })));

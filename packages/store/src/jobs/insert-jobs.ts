@@ -5,7 +5,7 @@ import { notFound } from '../pages.ts';
 import { hasWorker } from '../workers/worker-row.ts';
 import { statusFrame } from './job-changes.ts';
 import type { JobRow } from './job-row.ts';
-import type { QueueCount, Waiting } from './queue-count.ts';
+import type { Arriving, Reservation, Waiting } from './queue-count.ts';
 
 export interface NewJob {
   id: string;
@@ -87,11 +87,29 @@ const toRow = (
   };
 };
 
-/** Known, or counted by the statement itself. */
-const waitingJobs = (known: readonly Waiting[] | null): Prisma.Sql =>
-  known === null
-    ? Prisma.sql`SELECT priority, count(*)::int AS jobs FROM jobs WHERE status = 'queued' GROUP BY priority`
-    : Prisma.sql`SELECT priority, jobs FROM json_to_recordset(${toJson(known)}::json) AS known(priority int, jobs int)`;
+/**
+ * Known, or counted by the statement itself, which must not take those for two that it may find in the table and is told of.
+ * A priority is read as a number of any size: PostgreSQL is to refuse one that is no integer, and not the jobs beside it.
+ */
+const waitingJobs = (known: readonly Waiting[] | null, others: readonly Arriving[]): Prisma.Sql => {
+  if (known !== null)
+    return Prisma.sql`waiting AS (
+      SELECT priority, jobs FROM json_to_recordset(${toJson(known)}::json) AS known(priority float8, jobs int)
+    )`;
+  if (others.length === 0)
+    return Prisma.sql`counted AS (
+      SELECT priority, count(*)::int AS jobs FROM jobs WHERE status = 'queued' GROUP BY priority
+    ), waiting AS (SELECT * FROM counted)`;
+  return Prisma.sql`others AS (
+      SELECT id, priority FROM json_to_recordset(${toJson(others)}::json) AS others(id text, priority float8)
+    ), counted AS (
+      SELECT priority, count(*)::int AS jobs FROM jobs
+      WHERE status = 'queued' AND id NOT IN (SELECT id FROM others) GROUP BY priority
+    ), waiting AS (
+      SELECT priority, jobs FROM counted
+      UNION ALL SELECT priority, count(*)::int AS jobs FROM others GROUP BY priority
+    )`;
+};
 
 /**
  * Inserts queued jobs with their heads and first frames, in one statement however many they are: a round trip costs more
@@ -100,16 +118,16 @@ const waitingJobs = (known: readonly Waiting[] | null): Prisma.Sql =>
  *
  * The files are locked against deletion until the jobs exist, from when on these protect them.
  * @param queueDepth jobs that may be queued
+ * @param reserved places for these jobs, which end when they are committed
  */
 export const insertJobs = async (
   queries: Statements,
   jobs: readonly NewJob[],
   queueDepth: number,
-  count: QueueCount,
+  { known, others, note }: Reservation,
 ): Promise<(JobRow | UnfoldError)[]> => {
-  const known = count.recall(jobs.length);
   const counted =
-    known === null ? Prisma.sql`(SELECT json_agg(waiting) FROM waiting)` : Prisma.sql`NULL::json`;
+    known === null ? Prisma.sql`(SELECT json_agg(counted) FROM counted)` : Prisma.sql`NULL::json`;
   // `queued_at` is told by the clock, not by the transaction's begin: who waited for a lock comes later.
   const placed = await queries.$queryRaw<Placed[]>`
     WITH asked AS (
@@ -123,8 +141,7 @@ export const insertJobs = async (
       SELECT id, project FROM files
       WHERE id IN (SELECT file FROM asked UNION SELECT validation_file FROM asked)
       FOR KEY SHARE
-    ), waiting AS (${waitingJobs(known)}
-    ), depth AS (
+    ), ${waitingJobs(known, others)}, depth AS (
       SELECT coalesce(sum(jobs), 0)::int AS queued FROM waiting
     ), checked AS (
       SELECT a.*, (a.file, a.project) IN (SELECT id, project FROM readable) AS has_file,
@@ -153,8 +170,6 @@ export const insertJobs = async (
            ${counted} AS waiting
     FROM checked c CROSS JOIN depth LEFT JOIN accepted a ON a.id = c.id LEFT JOIN job ON job.id = c.id
     ORDER BY c.place`;
-  const rows = jobs.map((job, k) => toRow(job, placed[k] as Placed, queueDepth));
-  const added = rows.flatMap((row) => (row instanceof UnfoldError ? [] : [row.priority]));
-  count.note(known === null ? (placed[0]?.waiting ?? []) : null, added);
-  return rows;
+  if (known === null) note(placed[0]?.waiting ?? []);
+  return jobs.map((job, k) => toRow(job, placed[k] as Placed, queueDepth));
 };
