@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import type { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { waitFor } from '../support/process.ts';
@@ -35,6 +36,20 @@ describe('calls that others wait beside, leave or break off', () => {
     await call;
     await waitFor('the call to end', async () => (await running()) === 0);
   });
+
+  it.each([false, true])(
+    'stops all that a client asked for on one connection when it goes away (stream: %s)',
+    async (stream) => {
+      const { port, hostname } = new URL(api.url);
+      const body = JSON.stringify({ model: 'cats', max_tokens: 100_000, stream });
+      const head = `POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`;
+      const socket = connect(Number(port), hostname);
+      socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`.repeat(4));
+      await waitFor('the calls to run', async () => (await running()) === 4);
+      socket.destroy();
+      await waitFor('the calls to end', async () => (await running()) === 0);
+    },
+  );
 
   it('holds back the tokens of a client that does not read', async () => {
     const abort = new AbortController();

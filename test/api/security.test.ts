@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import { buildApi, createLog } from '@unfold/api';
@@ -176,9 +177,9 @@ describe('API keys', () => {
 });
 
 describe('a client that goes away', () => {
-  it('is no failure in the log', async () => {
+  it('is one line of the log for each of its requests, saying whose, and no failure', async () => {
     const api = await start();
-    const lines: { level: number; time: string; msg: string; err?: unknown }[] = [];
+    const lines: Record<string, unknown>[] = [];
     const sink = new Writable({
       write(chunk, _encoding, done) {
         lines.push(JSON.parse(String(chunk)));
@@ -186,27 +187,42 @@ describe('a client that goes away', () => {
       },
     });
     const { config, store, queue } = api;
+    const { id: job } = await submit(api);
+    const { id, key } = (await api.request.post('/v1/keys').send({ name: 'impatient', scopes: ['admin'] }))
+      .body;
     const app = await buildApi({ config, store, queue, log: createLog({ logLevel: 'info' }, sink) });
-    const admitted = new Promise<void>((resolve) => {
-      app.addHook('preParsing', async (_request, _reply, payload) => {
-        resolve();
-        return payload;
-      });
+    let admitted = 0;
+    app.addHook('preParsing', async (_request, _reply, payload) => {
+      admitted += 1;
+      return payload;
     });
     const url = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
     const socket = connect(Number(url.port), url.hostname);
+    const head = `HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key}\r\n`;
+    // What was answered on the same connection has its line already.
+    const answered = once(socket, 'data');
+    socket.write(`GET /v1/jobs ${head}\r\n`);
+    await answered;
+    socket.write(`GET /v1/jobs/${job}?wait=60 ${head}\r\n`);
     socket.write(
-      'POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"file":',
+      `POST /v1/jobs ${head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"file":`,
     );
-    await admitted;
-    // Once a later request was answered in full, the body of this one is being read.
-    expect((await fetch(new URL('/v1/jobs', url))).status).toBe(200);
+    await waitFor('the requests to be read', async () => admitted === 3);
     socket.destroy();
-    await waitFor('the end of the request', async () => lines.some(({ msg }) => msg.includes('went away')));
+    const gone = () => lines.filter(({ msg }) => String(msg).includes('went away'));
+    await waitFor('the end of the requests', async () => gone().length === 2);
+    const { payload } = await app.inject({ url: '/metrics', headers: bearer(key) });
+    expect(payload).toMatch(/^unfold_http_errors_total\{status="499",code="none"\} 2$/m);
     await app.close();
-    expect(lines.filter(({ level, err }) => level > 30 || err !== undefined)).toEqual([]);
+    const common = { status: 499, key_id: id, project: expect.any(String), ms: expect.any(Number) };
+    expect(gone()).toMatchObject([
+      { ...common, method: 'GET', route: '/v1/jobs/:id', path: `/v1/jobs/${job}` },
+      { ...common, method: 'POST', route: '/v1/jobs', path: '/v1/jobs' },
+    ]);
+    expect(lines.filter(({ path }) => String(path).startsWith('/v1/'))).toHaveLength(3);
+    expect(lines.filter(({ level, err }) => Number(level) > 30 || err !== undefined)).toEqual([]);
     // As the worker's, so that the lines of both sort together.
-    for (const { time } of lines) expect(new Date(time).toISOString()).toBe(time);
+    for (const { time } of lines) expect(new Date(String(time)).toISOString()).toBe(time);
   });
 });
 

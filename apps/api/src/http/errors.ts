@@ -133,11 +133,9 @@ const isBrokenOff = (known: UnfoldError, error: unknown): boolean =>
 export const sendError = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
   const known = naming(toUnfoldError(error), request);
   request.errorCode = known.code;
-  // Whoever goes away in the middle of a request is no failure of this side, and no stack says more about it.
+  // Whoever goes away in the middle of a request is no failure of this side, and the line for each request says that it was so.
   if (known instanceof RestartingError) request.log.info('the server stopped before it had answered');
-  else if (known.status >= 500 && request.raw.socket.destroyed && isBrokenOff(known, error))
-    request.log.info('the client went away before it was answered');
-  else if (known.status >= 500)
+  else if (known.status >= 500 && !(request.raw.socket.destroyed && isBrokenOff(known, error)))
     request.log.error({ err: known.cause ?? known, code: known.code }, known.message);
   else request.log.debug({ code: known.code, param: known.param }, known.message);
   const wait = retryAfterSeconds[known.code];
