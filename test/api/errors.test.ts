@@ -40,6 +40,9 @@ describe('every error is the envelope', () => {
     const wrong = await api.request.put('/v1/jobs').send({});
     expectError(wrong, 405, 'method_not_allowed');
     expect(wrong.headers.allow?.split(', ').sort()).toEqual(['GET', 'HEAD', 'POST']);
+    const batch = await api.request.put('/v1/jobs/batch').send({});
+    expectError(batch, 405, 'method_not_allowed');
+    expect(batch.headers.allow).toBe('POST');
     expectError(await api.request.delete(`/v1/jobs/${job}/cancel`), 405, 'method_not_allowed');
     for (const path of ['/health', '/v1/jobs', `/v1/files/${file}`, `/v1/files/${file}/content`])
       expect((await api.request.head(path)).status, path).toBe(200);
@@ -48,6 +51,20 @@ describe('every error is the envelope', () => {
       expectError(await api.request.get(path), 404, 'not_found', null);
     for (const path of ['/v1/jobs/', `/v1/models/${'a'.repeat(300)}`])
       expectError(await api.request.get(path), 404, 'not_found', 'id');
+  });
+
+  it('for an empty parameter, in the same words whatever it should be, and for a list that is too short', async () => {
+    for (const name of ['points', 'after_step']) {
+      const { message } = expectError(
+        await api.request.get(`/v1/jobs/${job}/metrics?${name}=`),
+        400,
+        'invalid_value',
+        name,
+      );
+      expect(message).toBe(`${name}: expected a value, but received "".`);
+    }
+    const none = await api.request.post('/v1/jobs/batch').send({ jobs: [] });
+    expect(expectError(none, 400, 'invalid_value', 'jobs').message).toContain('at least 1 entry,');
   });
 
   it('for an unknown id, which is called id in a path and by its field in a body', async () => {

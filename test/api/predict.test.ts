@@ -156,9 +156,9 @@ describe('POST /v1/models/:id/predict', () => {
   });
 
   it.each<[string, unknown, string, string]>([
-    ['texts', '', 'input', 'input: expected at least 1 characters, but received "".'],
+    ['texts', '', 'input', 'input: expected at least 1 character, but received "".'],
     ['texts', [], 'input', 'input: expected a list that is not empty, but received a list of 0.'],
-    ['texts', ['a', ''], 'input[1]', 'input[1]: expected at least 1 characters, but received "".'],
+    ['texts', ['a', ''], 'input[1]', 'input[1]: expected at least 1 character, but received "".'],
     ['texts', ['a', 1], 'input[1]', 'input[1]: expected a string, but received 1.'],
     [
       'texts',

@@ -32,8 +32,12 @@ const article = (noun: string): string => (/^[aeio]/.test(noun) ? `an ${noun}` :
 const expectedType = (type: string): string =>
   ({ int: 'an integer', record: 'an object', array: 'a list' })[type] ?? article(type);
 
-const unit = (origin: string): string =>
-  origin === 'string' ? ' characters' : origin === 'array' ? ' entries' : '';
+const units: Record<string, [one: string, more: string]> = {
+  string: [' character', ' characters'],
+  array: [' entry', ' entries'],
+};
+
+const unit = (origin: string, count: number | bigint): string => units[origin]?.[count === 1 ? 0 : 1] ?? '';
 
 const expectation = (issue: Issue): string => {
   switch (issue.code) {
@@ -41,9 +45,9 @@ const expectation = (issue: Issue): string => {
       if ((issue.expected as string) === 'null') return 'not supported yet: expected null';
       return `expected ${expectedType(issue.expected)}`;
     case 'too_small':
-      return `expected ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}${unit(issue.origin)}`;
+      return `expected ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}${unit(issue.origin, issue.minimum)}`;
     case 'too_big':
-      return `expected ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}${unit(issue.origin)}`;
+      return `expected ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}${unit(issue.origin, issue.maximum)}`;
     case 'invalid_value':
       return issue.values.length === 1
         ? `expected ${describeValue(issue.values[0])}`

@@ -39,9 +39,10 @@ export const installErrorAnswers = (app: FastifyInstance): void => {
   });
   app.setNotFoundHandler(function answerNotFound(request, reply) {
     const path = request.url.split('?', 1)[0] ?? '';
-    const methods = [...routes.values()]
-      .filter(({ pattern }) => pattern.test(path))
-      .flatMap((route) => [...route.methods]);
+    // What a path is by itself counts for more than the id that it might be.
+    const own = routes.get(path);
+    const matching = own ? [own] : [...routes.values()].filter(({ pattern }) => pattern.test(path));
+    const methods = matching.flatMap((route) => [...route.methods]);
     // A route that was there and found nothing (a file of the documentation) is no matter of methods.
     if (methods.length === 0 || methods.includes(request.method))
       throw new UnfoldError(
